@@ -1,0 +1,1 @@
+//! The request path and every check on it. No HTTP, no disk, no model runtime.

@@ -1,0 +1,1 @@
+//! Artifacts, the registry, profiles and the runtimes that execute models.

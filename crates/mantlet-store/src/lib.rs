@@ -1,0 +1,1 @@
+//! What must survive a restart: people, keys, bindings, versions. One trait, SQLite embedded.

@@ -1,0 +1,30 @@
+//! The nouns of Mantlet: identities, actions, roles, tensors, contracts, rejections, audit entries, limits.
+//!
+//! Everything here is plain data that several crates share. There is no I/O, no async and no cryptography:
+//! a type lives here only if at least two crates must agree on it.
+
+pub mod action;
+pub mod contract;
+pub mod digest;
+pub mod entry;
+pub mod id;
+pub mod limits;
+pub mod question;
+pub mod rejection;
+pub mod resource;
+pub mod role;
+pub mod tensor;
+pub mod time;
+
+pub use action::Action;
+pub use contract::Contract;
+pub use digest::Sha256;
+pub use entry::Entry;
+pub use id::{
+    ComponentId, ConsumerId, Kid, ModelName, NodeId, PrincipalId, ProjectId, RequestId, UserId, Version,
+};
+pub use rejection::{Code, Rejection};
+pub use resource::Resource;
+pub use role::Role;
+pub use tensor::{Datatype, Tensor, TensorData, TensorSpec};
+pub use time::Timestamp;

@@ -1,0 +1,72 @@
+//! Bounds on everything that comes from outside, each with the reason for its size.
+
+use std::time::Duration;
+
+/// An identifier: fits a file name, a DNS label with room for a prefix, and an audit entry many times over.
+pub const ID_BYTES_MAX: usize = 64;
+
+/// A request body as received. A batch of 1,000 rows of 100 doubles in JSON is 2 MB; images go as binary tensors.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// A request body after decompression. Equal to the plain bound: compression must not buy a larger request.
+pub const BODY_DECOMPRESSED_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// All request headers together. Common servers allow 8 to 16 KiB; tokens of 8 KiB still fit.
+pub const HEADERS_BYTES_MAX: usize = 16 << 10;
+
+/// Number of request headers.
+pub const HEADERS_MAX: usize = 64;
+
+/// A request path with its query. The longest route has three names of at most 64 bytes.
+pub const PATH_BYTES_MAX: usize = 1 << 10;
+
+/// Nesting of arrays and objects in a JSON body. Tensors have at most eight dimensions; four levels lie around them.
+pub const JSON_DEPTH_MAX: usize = 12;
+
+/// Rows in one request unless the package says less: bounds the work that one authorization buys.
+pub const BATCH_ROWS_MAX: usize = 1_000;
+
+/// Elements of all input tensors of one request: 16 MiB of doubles.
+pub const ELEMENTS_MAX: usize = 2 << 20;
+
+/// Tensors in one request; the widest one-column-per-input model met has a few hundred.
+pub const TENSORS_MAX: usize = 1_024;
+
+/// Dimensions of a tensor.
+pub const RANK_MAX: usize = 8;
+
+/// Characters of a text input (MISSION B5).
+pub const TEXT_CHARS_MAX: usize = 10_000;
+
+/// Bytes of one categorical value where the profile does not list the categories.
+pub const CATEGORY_BYTES_MAX: usize = 256;
+
+/// Features of a model.
+pub const FEATURES_MAX: usize = 10_000;
+
+/// Open connections. Each idle one costs at most 8 KiB, so all of them fit into 16 MiB.
+pub const CONNECTIONS_MAX: usize = 2_048;
+
+/// From the first byte to the end of the TLS handshake.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// From accepting a connection, or the end of the last answer, to complete headers of the next request.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// From complete headers to the last byte of the body.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A model's time for one request, waiting for a place in the pool included.
+pub const INFERENCE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// After SIGTERM, for requests under way to end.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An audit entry. C2SP tlog-tiles allow 65,535; metadata needs far less.
+pub const ENTRY_BYTES_MAX: usize = 4 << 10;
+
+/// Entries waiting for the audit writer. Full means 503: nothing is answered that cannot be recorded.
+pub const LEDGER_QUEUE_MAX: usize = 4_096;
+
+/// Predictions per minute and principal × model, unless the grant says otherwise (MISSION B6).
+pub const RATE_PER_MINUTE_DEFAULT: u32 = 60;

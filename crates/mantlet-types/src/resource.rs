@@ -1,0 +1,60 @@
+//! Resources: what an action is about.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelName, ProjectId, Version};
+
+/// A thing that somebody may be allowed to touch. Each belongs to exactly one project; the directory knows which.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resource {
+    /// A project as a whole: its people and consumers.
+    Project(ProjectId),
+    /// A model, whichever version is live.
+    Model(ModelName),
+    /// One version of a model.
+    ModelVersion(ModelName, Version),
+    /// The way of one version to production.
+    Deployment(ModelName, Version),
+    /// A project's part of the audit log; project `home` holds the whole.
+    AuditLog(ProjectId),
+    /// A project's statistics.
+    Statistics(ProjectId),
+    /// A pending grant, by its number.
+    Grant(ProjectId, u64),
+}
+
+impl Resource {
+    /// The entity type in the policy schema.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Project(_) => "Project",
+            Self::Model(_) => "Model",
+            Self::ModelVersion(..) => "ModelVersion",
+            Self::Deployment(..) => "Deployment",
+            Self::AuditLog(_) => "AuditLog",
+            Self::Statistics(_) => "Statistics",
+            Self::Grant(..) => "Grant",
+        }
+    }
+
+    /// The entity id in the policy schema, unique within its kind.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Project(id) | Self::AuditLog(id) | Self::Statistics(id) => id.to_string(),
+            Self::Model(name) => name.to_string(),
+            Self::ModelVersion(name, version) | Self::Deployment(name, version) => format!("{name}@{version}"),
+            Self::Grant(project, number) => format!("{project}#{number}"),
+        }
+    }
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind(), self.key())
+    }
+}

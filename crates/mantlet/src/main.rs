@@ -1,0 +1,2 @@
+//! The mantlet binary.
+fn main() {}
