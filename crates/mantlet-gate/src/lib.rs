@@ -1,1 +1,25 @@
-//! The request path and every check on it. No HTTP, no disk, no model runtime.
+//! The request path and every check on it.
+//!
+//! Two doors lead in: [`mediate`] for questions to models and [`administer`] for everything that reads or changes
+//! the gate's own state. Each step of a door consumes the proof that the step before it returned, and proofs have
+//! private constructors, so skipping a step does not compile. The gate knows no HTTP, no disk and no model runtime:
+//! what it needs from outside it asks for through [`ports`].
+
+pub mod administer;
+pub mod audit;
+pub mod directory;
+pub mod gate;
+pub mod identity;
+pub mod infer;
+pub mod input;
+pub mod mediate;
+pub mod output;
+pub mod people;
+pub mod perimeter;
+pub mod policy;
+pub mod ports;
+pub mod record;
+pub mod snapshot;
+
+pub use gate::Gate;
+pub use snapshot::Snapshot;

@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, Kid, ModelName, NodeId, PrincipalId, ProjectId, RequestId, Sha256, Timestamp, Version, limits::ID_BYTES_MAX,
+    Action, Kid, ModelName, NodeId, PrincipalId, ProjectId, RequestId, Sha256, Timestamp, Version,
+    limits::ID_BYTES_MAX,
 };
 
 /// One entry. The writer fills in `idx`, `node` and `ts`; everything else comes from the door that made it.

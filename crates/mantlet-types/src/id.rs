@@ -311,11 +311,12 @@ impl FromStr for RequestId {
         if text.len() != 26 || !text.starts_with(|c: char| ('0'..='7').contains(&c)) {
             return Err(bad);
         }
-        text.bytes().try_fold(0_u128, |value, byte| {
-            let digit = CROCKFORD.iter().position(|c| *c == byte).ok_or(bad.clone())?;
-            Ok((value << 5) | digit as u128)
-        })
-        .map(Self)
+        text.bytes()
+            .try_fold(0_u128, |value, byte| {
+                let digit = CROCKFORD.iter().position(|c| *c == byte).ok_or(bad.clone())?;
+                Ok((value << 5) | digit as u128)
+            })
+            .map(Self)
     }
 }
 

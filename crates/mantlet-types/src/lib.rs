@@ -10,6 +10,7 @@ pub mod entry;
 pub mod id;
 pub mod limits;
 pub mod question;
+pub mod quota;
 pub mod rejection;
 pub mod resource;
 pub mod role;

@@ -99,6 +99,8 @@ pub struct Rejection {
     pub field: Option<Arc<str>>,
     /// For authenticated administrators: what exactly, made of our own words and checked identifiers.
     pub detail: Option<Cow<'static, str>>,
+    /// How the caller's limit stands, where a limit was asked.
+    pub standing: Option<crate::quota::Standing>,
     /// When trying again makes sense.
     pub retry_after: Option<Duration>,
     /// Inside only: for the log under the request id. It may name files and causes, never an input's value.
@@ -109,7 +111,7 @@ impl Rejection {
     /// A rejection with nothing but its code.
     #[must_use]
     pub const fn new(code: Code) -> Self {
-        Self { code, field: None, detail: None, retry_after: None, cause: None }
+        Self { code, field: None, detail: None, standing: None, retry_after: None, cause: None }
     }
 
     /// `invalid input format`, naming the field.

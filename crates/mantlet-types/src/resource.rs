@@ -47,7 +47,9 @@ impl Resource {
         match self {
             Self::Project(id) | Self::AuditLog(id) | Self::Statistics(id) => id.to_string(),
             Self::Model(name) => name.to_string(),
-            Self::ModelVersion(name, version) | Self::Deployment(name, version) => format!("{name}@{version}"),
+            Self::ModelVersion(name, version) | Self::Deployment(name, version) => {
+                format!("{name}@{version}")
+            }
             Self::Grant(project, number) => format!("{project}#{number}"),
         }
     }

@@ -43,7 +43,8 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// Always with six fractional digits, so that texts sort as the moments do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000_000)).map_err(|_| fmt::Error)?;
+        let moment =
+            OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000_000)).map_err(|_| fmt::Error)?;
         let (year, month, day) = (moment.year(), u8::from(moment.month()), moment.day());
         let (hour, minute, second) = moment.to_hms();
         let micros = self.0.rem_euclid(1_000_000);

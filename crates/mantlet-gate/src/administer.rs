@@ -1,0 +1,195 @@
+//! Door 2: everything that reads or changes the gate's own state.
+//!
+//! ```text
+//! authenticate → authorize → second person (where required) → act → audit (intent, then outcome)
+//! ```
+//!
+//! A change is decided on the directory that it changes: changes run one at a time, each against the newest
+//! snapshot. The intent is durable before the act begins, so no change is ever without a trace.
+
+use std::sync::Arc;
+
+use mantlet_types::{
+    Action, Code, Entry, Rejection,
+    entry::{Event, Phase, Token},
+};
+
+use crate::{
+    Gate, Snapshot,
+    audit::{self, Released},
+    directory::{Change, Directory},
+    identity::{self, Arrival, Principal},
+    perimeter,
+    policy::{self, Target},
+    ports::LedgerClosed,
+    record::Record,
+};
+
+/// Leave to act, given by door 2 alone. The store and the registry take no change without one.
+#[derive(Debug)]
+pub struct Warrant {
+    _private: (),
+}
+
+/// One administrative act.
+pub trait Deed: Send + 'static {
+    /// What the caller gets.
+    type Reply: Send + 'static;
+
+    /// How the log names it.
+    fn event(&self) -> Event;
+
+    /// Whether it changes anything. Reads write a single entry; changes an intent and an outcome.
+    fn changes(&self) -> bool;
+
+    /// What must be allowed.
+    ///
+    /// # Errors
+    /// If the request is not about anything that exists or could exist.
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection>;
+
+    /// What it is about, beyond the resource: a role, a key id, a user.
+    fn subject(&self) -> Option<Token> {
+        None
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// If the state of things does not allow it, or something outside fails; then nothing was changed.
+    fn act(self, office: &Office<'_>) -> impl Future<Output = Result<Done<Self::Reply>, Rejection>> + Send;
+}
+
+/// What a deed needs leave for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claims {
+    /// Every one of these, the principal action first. A deed that needs no right does not exist: an empty list is
+    /// denied.
+    All(Vec<(Action, Target)>),
+    /// One decision per item: the deed lists only what [`policy::permits`] says this caller may see. For reads only.
+    PerItem,
+}
+
+/// What a deed may use.
+pub struct Office<'a> {
+    /// The gate.
+    pub gate: &'a Gate,
+    /// What the deed was decided on.
+    pub snapshot: &'a Arc<Snapshot>,
+    /// Who acts.
+    pub caller: &'a Principal,
+    /// Leave to act.
+    pub warrant: &'a Warrant,
+}
+
+/// What a deed did.
+pub struct Done<R> {
+    /// What the caller gets.
+    pub reply: R,
+    /// What changed in the directory: made durable and visible before the reply leaves.
+    pub changes: Vec<Change>,
+    /// Models loaded along the way, to be served from the next snapshot on.
+    pub loaded: Vec<Arc<dyn crate::ports::Model>>,
+}
+
+impl<R> Done<R> {
+    /// A reply without any change.
+    #[must_use]
+    pub fn read(reply: R) -> Self {
+        Self { reply, changes: Vec::new(), loaded: Vec::new() }
+    }
+
+    /// A reply with changes to the directory.
+    #[must_use]
+    pub fn changed(reply: R, changes: Vec<Change>) -> Self {
+        Self { reply, changes, loaded: Vec::new() }
+    }
+}
+
+/// Administers one deed from arrival to release, in a task of its own.
+pub async fn administer<D: Deed>(gate: Arc<Gate>, arrival: Arrival, deed: D) -> Released<D::Reply> {
+    let id = arrival.request_id;
+    match tokio::spawn(async move { administered(&gate, arrival, deed).await }).await {
+        Ok(released) => released,
+        Err(error) => audit::panicked(id, &error),
+    }
+}
+
+async fn administered<D: Deed>(gate: &Gate, arrival: Arrival, deed: D) -> Released<D::Reply> {
+    let mut record = Record::of(gate, deed.event(), &arrival);
+    record.entry().subject = deed.subject();
+    let outcome = perform(gate, &mut record, arrival, deed).await;
+    audit::release(gate, record, outcome.map(|reply| (reply, 200))).await
+}
+
+async fn perform<D: Deed>(
+    gate: &Gate,
+    record: &mut Record,
+    arrival: Arrival,
+    deed: D,
+) -> Result<D::Reply, Rejection> {
+    // Strangers must not be able to hold up changes, so the lock comes after authentication; but what is decided
+    // must be decided on the state that is changed, so the snapshot is taken again under the lock.
+    let caller = identity::authenticate(gate, arrival, record)?;
+    perimeter::limit_deed(gate, &caller)?;
+    let _one_at_a_time = if deed.changes() { Some(gate.changing.lock().await) } else { None };
+    let caller = identity::renew(gate, caller)?;
+    let claims = deed.claims(&caller, &caller.snapshot().directory)?;
+    let warrant = authorize(&caller, &claims, deed.changes(), gate, record)?;
+    if deed.changes() {
+        intend(gate, record).await?;
+    }
+    let snapshot = Arc::clone(caller.snapshot());
+    let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant };
+    let done = deed.act(&office).await?;
+    commit(gate, &snapshot, &warrant, done).await
+}
+
+/// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).
+fn authorize(
+    caller: &Principal,
+    claims: &Claims,
+    changes: bool,
+    gate: &Gate,
+    record: &mut Record,
+) -> Result<Warrant, Rejection> {
+    match claims {
+        Claims::All(claims) if !claims.is_empty() => {
+            for (action, target) in claims {
+                policy::authorize_deed(caller, *action, target, gate.now(), record)?;
+            }
+        }
+        Claims::PerItem if !changes => {}
+        Claims::All(_) | Claims::PerItem => return Err(Code::Forbidden.into()),
+    }
+    Ok(Warrant { _private: () })
+}
+
+/// Writes the intent and waits for it to be durable.
+async fn intend(gate: &Gate, record: &mut Record) -> Result<(), Rejection> {
+    let closed = |LedgerClosed| Rejection::new(Code::AuditUnavailable);
+    let mut intent: Entry = record.entry().clone();
+    intent.phase = Phase::Intent;
+    let pending = gate.ledger.append(intent).map_err(closed)?;
+    let receipt = pending.await.map_err(|_| closed(LedgerClosed))?.map_err(closed)?;
+    record.entry().phase = Phase::Outcome;
+    record.entry().intent_idx = Some(receipt.idx);
+    Ok(())
+}
+
+/// Makes the changes durable, then visible. INVARIANT (durable-first): no snapshot shows what a restart would lose.
+async fn commit<R>(
+    gate: &Gate,
+    snapshot: &Snapshot,
+    warrant: &Warrant,
+    done: Done<R>,
+) -> Result<R, Rejection> {
+    if !done.changes.is_empty() {
+        gate.store
+            .commit(warrant, &done.changes)
+            .await
+            .map_err(|fault| Rejection::unavailable(fault.to_string()))?;
+        gate.replace(snapshot.next(&done.changes, done.loaded));
+    }
+    Ok(done.reply)
+}

@@ -1,0 +1,205 @@
+//! The directory: who and what there is. One immutable value per generation; every decision is taken against one.
+//!
+//! The store keeps these records, door 2 changes them by [`Change`]s, and the policy module turns them into entities.
+//! Recorded facts (author, data authors, requester, approvers) come from here, never from a request.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ipnet::IpNet;
+use mantlet_types::{
+    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything that decisions are about.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// All projects; `home` is always there.
+    pub projects: BTreeSet<ProjectId>,
+    /// People.
+    pub users: HashMap<UserId, User>,
+    /// Applications.
+    pub consumers: HashMap<ConsumerId, Consumer>,
+    /// API keys by their public id, revoked and expired ones included: an old key must stay recognizable.
+    pub keys: HashMap<Kid, Key>,
+    /// Models with their versions.
+    pub models: BTreeMap<ModelName, ModelRecord>,
+    /// Grants waiting for a second person, by number.
+    pub grants: BTreeMap<u64, Grant>,
+}
+
+/// A person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Everything is denied to a disabled user.
+    pub disabled: bool,
+    /// Where the user belongs; bindings are within these.
+    pub projects: BTreeSet<ProjectId>,
+    /// Role bindings.
+    pub bindings: BTreeMap<Role, BTreeSet<ProjectId>>,
+    /// For operators: the most that they may give.
+    pub ceiling: Option<Ceiling>,
+    /// SHA-256 of the DER of each user certificate that counts as this user's second factor.
+    pub certificates: BTreeSet<Sha256>,
+}
+
+/// The most that an operator may give.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ceiling {
+    /// Roles.
+    pub roles: BTreeSet<Role>,
+    /// Models; `None` stands for every model of the operator's projects, also later ones.
+    pub models: Option<BTreeSet<ModelName>>,
+    /// Predictions per minute for one consumer.
+    pub rate_per_minute: u32,
+}
+
+/// An application.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consumer {
+    /// Everything is denied to a disabled consumer.
+    pub disabled: bool,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// The models it may ask.
+    pub models: BTreeSet<ModelName>,
+    /// Whether it may read the project's statistics.
+    pub monitor: bool,
+    /// After this everything is denied.
+    pub expires: Timestamp,
+    /// Its limit per model, in predictions a minute.
+    pub rate_per_minute: u32,
+}
+
+/// An API key as kept: never the secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Whose key it is: a user or a consumer.
+    pub owner: PrincipalId,
+    /// HMAC-SHA256(pepper, secret).
+    pub hmac: [u8; 32],
+    /// Which pepper.
+    pub pepper_version: u32,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Not valid from here on.
+    pub expires: Timestamp,
+    /// Whether and how long it is valid.
+    pub state: KeyState,
+    /// Where it may come from; empty means anywhere that the allowlist admits.
+    pub networks: Vec<IpNet>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("owner", &self.owner).field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Valid until it expires.
+    Active,
+    /// Replaced; valid until the overlap ends.
+    Retiring {
+        /// End of the overlap.
+        until: Timestamp,
+    },
+    /// Not valid, for good.
+    Revoked,
+}
+
+/// A model and its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecord {
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// The version that callers get, if any.
+    pub live: Option<Version>,
+    /// All versions.
+    pub versions: BTreeMap<Version, VersionRecord>,
+}
+
+/// One registered version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionRecord {
+    /// Who registered it.
+    pub author: UserId,
+    /// Whose data it was trained on.
+    pub data_authors: BTreeSet<UserId>,
+    /// Digest of the signed package manifest.
+    pub digest: Sha256,
+    /// When it was registered.
+    pub registered: Timestamp,
+    /// Whether it once was live.
+    pub was_live: bool,
+}
+
+/// A binding that waits for a second person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Where.
+    pub project: ProjectId,
+    /// Which role.
+    pub role: Role,
+    /// For whom.
+    pub beneficiary: UserId,
+    /// By whom it was proposed.
+    pub proposed_by: UserId,
+    /// By whom it was approved.
+    pub approved_by: BTreeSet<UserId>,
+    /// After this it is void.
+    pub expires: Timestamp,
+}
+
+/// One step from a directory to the next. `Put` replaces the whole record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A project exists.
+    AddProject(ProjectId),
+    /// A person is as stated.
+    PutUser(UserId, User),
+    /// An application is as stated.
+    PutConsumer(ConsumerId, Consumer),
+    /// A key is as stated.
+    PutKey(Kid, Key),
+    /// A model is as stated.
+    PutModel(ModelName, ModelRecord),
+    /// A grant is as stated.
+    PutGrant(u64, Grant),
+    /// A grant is done with.
+    RemoveGrant(u64),
+}
+
+impl Directory {
+    /// The directory after these changes.
+    #[must_use]
+    pub fn with(&self, changes: &[Change]) -> Self {
+        let mut next = self.clone();
+        for change in changes {
+            next.apply(change.clone());
+        }
+        next
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::AddProject(id) => drop(self.projects.insert(id)),
+            Change::PutUser(id, user) => drop(self.users.insert(id, user)),
+            Change::PutConsumer(id, consumer) => drop(self.consumers.insert(id, consumer)),
+            Change::PutKey(kid, key) => drop(self.keys.insert(kid, key)),
+            Change::PutModel(name, model) => drop(self.models.insert(name, model)),
+            Change::PutGrant(number, grant) => drop(self.grants.insert(number, grant)),
+            Change::RemoveGrant(number) => drop(self.grants.remove(&number)),
+        }
+    }
+}

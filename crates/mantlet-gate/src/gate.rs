@@ -1,0 +1,80 @@
+//! The gate: its ports, its limits and the snapshot that the next request will see.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use mantlet_types::{RequestId, Timestamp};
+
+use crate::{
+    infer::Pool,
+    perimeter::{Denials, Limiter},
+    ports::{Clock, Ledger, Store},
+    snapshot::Snapshot,
+};
+
+/// Both doors in one value. Cheap to share; the binary makes exactly one.
+pub struct Gate {
+    snapshot: ArcSwap<Snapshot>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limiter: Limiter,
+    pub(crate) denials: Denials,
+    pub(crate) pool: Pool,
+    /// One change at a time: a change is decided on the directory that it changes.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+}
+
+impl Gate {
+    /// A gate over these ports.
+    #[must_use]
+    pub fn new(
+        snapshot: Snapshot,
+        ledger: Arc<dyn Ledger>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            ledger,
+            store,
+            clock,
+            limiter: Limiter::new(),
+            denials: Denials::new(),
+            pool: Pool::new(),
+            changing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// What a request arriving now sees from its first step to its last.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts the next generation in place, atomically: requests under way keep theirs.
+    pub(crate) fn replace(&self, next: Snapshot) {
+        self.snapshot.store(Arc::new(next));
+    }
+
+    /// Now, by the gate's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Whether requests can be answered: the log takes entries.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ledger.is_open()
+    }
+
+    /// A fresh request id.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        let mut random = [0; 10];
+        // A request id is a name, not a secret: without entropy it is merely not unique.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        RequestId::new(self.now(), random)
+    }
+}

@@ -1,0 +1,130 @@
+//! Who asks: the first step of both doors.
+
+mod authenticate;
+pub mod key;
+
+use std::{net::IpAddr, sync::Arc};
+
+use mantlet_types::{Kid, PrincipalId, RequestId, Sha256, UserId, entry::Authn, entry::Token};
+use zeroize::Zeroizing;
+
+pub(crate) use authenticate::{authenticate, renew};
+pub use key::Peppers;
+
+use crate::Snapshot;
+
+/// What the listener knows of a request before anybody is asked anything.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The request's id, made by the listener.
+    pub request_id: RequestId,
+    /// The client's address; behind trusted proxies the one that they report.
+    pub ip: IpAddr,
+    /// W3C trace id, if the request carried a valid one.
+    pub trace_id: Option<Token>,
+    /// How the request came in.
+    pub channel: Channel,
+    /// What the request presented as its credential.
+    pub credential: Credential,
+}
+
+/// How a request came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// TLS, with the client's certificate if it had one that our CA issued.
+    Tls(Option<Certificate>),
+    /// The control socket; the listener has checked that the peer owns the home.
+    Control,
+    /// Plain HTTP on loopback, a `[danger]`.
+    PlaintextLoopback,
+}
+
+/// A client certificate that chains to our CA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// SHA-256 of its DER form.
+    pub digest: Sha256,
+    /// The user whom it names.
+    pub user: UserId,
+}
+
+/// What a request presented.
+pub enum Credential {
+    /// Nothing.
+    Nothing,
+    /// Something that is no credential, or more than one.
+    Malformed,
+    /// The text of a bearer token.
+    Bearer(Zeroizing<String>),
+    /// A key in the URL, where logs see it: refused, and revoked if it is real.
+    InUrl(Zeroizing<String>),
+    /// Being the home's owner at the control socket.
+    LocalOwner,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Nothing => "Nothing",
+            Self::Malformed => "Malformed",
+            Self::Bearer(_) => "Bearer(…)",
+            Self::InUrl(_) => "InUrl(…)",
+            Self::LocalOwner => "LocalOwner",
+        })
+    }
+}
+
+/// Somebody known: the proof that authentication took place, bound to the snapshot that it was decided on.
+pub struct Principal {
+    id: PrincipalId,
+    kid: Option<Kid>,
+    authn: Authn,
+    mfa: bool,
+    protected: bool,
+    ip: IpAddr,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Principal {
+    /// Who.
+    #[must_use]
+    pub fn id(&self) -> &PrincipalId {
+        &self.id
+    }
+
+    /// By which key, if by a key.
+    #[must_use]
+    pub fn kid(&self) -> Option<Kid> {
+        self.kid
+    }
+
+    /// How.
+    #[must_use]
+    pub fn authn(&self) -> Authn {
+        self.authn
+    }
+
+    /// Whether a second factor was shown.
+    #[must_use]
+    pub fn mfa(&self) -> bool {
+        self.mfa
+    }
+
+    /// Whether nobody could listen in: TLS, the control socket, or loopback under `[danger]`.
+    #[must_use]
+    pub fn protected(&self) -> bool {
+        self.protected
+    }
+
+    /// From where.
+    #[must_use]
+    pub fn ip(&self) -> IpAddr {
+        self.ip
+    }
+
+    /// The generation that this request sees from here on.
+    #[must_use]
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+}

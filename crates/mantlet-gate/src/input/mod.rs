@@ -1,0 +1,35 @@
+//! Input: what the model's contract does not describe does not reach the model.
+
+mod screen;
+mod text;
+mod validate;
+
+use std::sync::Arc;
+
+use mantlet_types::Tensor;
+
+pub(crate) use screen::screen;
+pub(crate) use validate::validate;
+
+use crate::perimeter::Admission;
+
+/// A request that fits the contract: the proof that validation took place.
+pub struct Valid {
+    admission: Admission,
+    rows: usize,
+    outputs: Vec<Arc<str>>,
+    tensors: Vec<Tensor>,
+}
+
+/// A valid request that the screen has looked at.
+pub struct Screened {
+    valid: Valid,
+}
+
+impl Screened {
+    /// Admission, number of rows, outputs asked for, tensors in the contract's order.
+    pub(crate) fn into_parts(self) -> (Admission, usize, Vec<Arc<str>>, Vec<Tensor>) {
+        let Valid { admission, rows, outputs, tensors } = self.valid;
+        (admission, rows, outputs, tensors)
+    }
+}

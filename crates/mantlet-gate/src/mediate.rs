@@ -1,0 +1,80 @@
+//! Door 1: every question to a model.
+//!
+//! ```text
+//! authenticate → authorize → limit → validate → screen → infer → judge → sanitize → audit
+//! ```
+//!
+//! Each step takes the proof of the one before. The listener hands over what arrived and gets back what may leave.
+
+use std::sync::Arc;
+
+use mantlet_types::{Action, Contract, ModelName, Rejection, Version, entry::Event, question::Question};
+
+use crate::{
+    Gate,
+    audit::{self, Released},
+    identity::{self, Arrival},
+    infer, input,
+    output::{self, Answer},
+    perimeter, policy,
+    record::Record,
+};
+
+/// What is asked of which model.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The model.
+    pub model: ModelName,
+    /// A particular version; the live one if absent.
+    pub version: Option<Version>,
+    /// [`Action::Predict`] or one that reads.
+    pub action: Action,
+}
+
+/// The body of a request, not yet read. Reading it is part of validation, so a stranger's body is never read.
+pub trait Payload: Send + 'static {
+    /// Reads, bounds and decodes the body; the contract helps to decode, and to name what is wrong.
+    ///
+    /// # Errors
+    /// If the body is too large, too slow, cut off or not what the protocol says.
+    fn read(self, contract: &Contract) -> impl Future<Output = Result<Question, Rejection>> + Send;
+}
+
+/// Mediates one question from arrival to release.
+///
+/// It runs in a task of its own, so a client that hangs up cannot skip its entry.
+pub async fn mediate<P: Payload>(
+    gate: Arc<Gate>,
+    arrival: Arrival,
+    ask: Ask,
+    payload: P,
+) -> Released<Answer> {
+    let id = arrival.request_id;
+    match tokio::spawn(async move { mediated(&gate, arrival, ask, payload).await }).await {
+        Ok(released) => released,
+        Err(error) => audit::panicked(id, &error),
+    }
+}
+
+async fn mediated<P: Payload>(gate: &Gate, arrival: Arrival, ask: Ask, payload: P) -> Released<Answer> {
+    let mut record = Record::of(gate, Event::Inference, &arrival);
+    let outcome = answer(gate, &mut record, arrival, &ask, payload).await;
+    audit::release(gate, record, outcome.map(|answer| (answer, 200))).await
+}
+
+async fn answer<P: Payload>(
+    gate: &Gate,
+    record: &mut Record,
+    arrival: Arrival,
+    ask: &Ask,
+    payload: P,
+) -> Result<Answer, Rejection> {
+    let principal = identity::authenticate(gate, arrival, record)?;
+    let permit = policy::authorize(principal, ask, gate.now(), record)?;
+    let admission = perimeter::limit(gate, permit)?;
+    let valid = input::validate(admission, payload, record).await?; // also charges for the rows that it finds
+    let screened = input::screen(valid, record);
+    let inference = infer::infer(gate, screened).await?;
+    let verdict = output::judge(inference, record)?;
+    Ok(output::sanitize(verdict))
+}

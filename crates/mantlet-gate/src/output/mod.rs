@@ -1,0 +1,81 @@
+//! Output: an answer is given only if it is confident enough, and no more of it than the contract discloses.
+
+mod judge;
+mod sanitize;
+
+use std::sync::Arc;
+
+use mantlet_types::{Contract, Tensor, quota::Standing};
+
+pub(crate) use judge::judge;
+pub(crate) use sanitize::sanitize;
+
+use crate::infer::Inference;
+
+/// A judged inference: the proof that the confidence rule was applied.
+pub struct Verdict {
+    inference: Inference,
+    rows: Vec<RowAnswer>,
+}
+
+/// What a caller gets, in no particular protocol. Withheld rows carry the fallback everywhere.
+#[derive(Debug)]
+pub struct Answer {
+    /// What answered.
+    pub contract: Arc<Contract>,
+    /// One per row.
+    pub rows: Vec<RowAnswer>,
+    /// The outputs asked for, in the contract's order (all, if none was named), rounded and cut as disclosed.
+    pub outputs: Vec<Tensor>,
+    /// Whether the version that answered is not live.
+    pub candidate: bool,
+    /// How the caller's limit stands.
+    pub standing: Standing,
+}
+
+/// One row's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowAnswer {
+    /// Whether the answer is given.
+    pub outcome: Outcome,
+    /// The answer, or the fallback.
+    pub result: Value,
+    /// Its confidence, 0 to 1; absent where the package says that it has none.
+    pub confidence: Option<f64>,
+    /// For a regression: the interval that the confidence speaks of.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Whether an answer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is.
+    Served,
+    /// The fallback stands in its place.
+    Fallback,
+    /// A person will decide.
+    Review,
+}
+
+impl Outcome {
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::Fallback => "fallback",
+            Self::Review => "review",
+        }
+    }
+}
+
+/// A row's result.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A class, or the fallback's text.
+    Label(Arc<str>),
+    /// A number.
+    Number(f64),
+    /// The outputs speak for themselves.
+    Opaque,
+}

@@ -1,0 +1,1 @@
+//! Deeds about people, consumers, keys and roles.

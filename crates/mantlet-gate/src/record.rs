@@ -1,0 +1,111 @@
+//! The audit entry under construction: steps write down facts as they establish them.
+
+use std::{net::IpAddr, time::Instant};
+
+use mantlet_types::{
+    Action, Contract, Entry, NodeId, Rejection, RequestId, Resource,
+    entry::{Decision, Event, Token},
+};
+
+use crate::{
+    Gate,
+    identity::{Arrival, Principal},
+};
+
+/// Facts about one request, in the order in which they became known.
+pub struct Record {
+    entry: Entry,
+    began: Instant,
+    /// Whether somebody is known to have asked: failures before that are aggregated.
+    authenticated: bool,
+}
+
+impl Record {
+    /// A record that knows only where the request came from.
+    #[must_use]
+    pub fn new(
+        event: Event,
+        node: NodeId,
+        request_id: RequestId,
+        ip: IpAddr,
+        trace_id: Option<Token>,
+    ) -> Self {
+        let mut entry = Entry::new(event, node);
+        entry.request_id = Some(request_id);
+        entry.client_ip = Some(ip);
+        entry.trace_id = trace_id;
+        Self { entry, began: Instant::now(), authenticated: false }
+    }
+
+    /// A record of what has just arrived.
+    pub(crate) fn of(gate: &Gate, event: Event, arrival: &Arrival) -> Self {
+        Self::new(event, gate.ledger.node().clone(), arrival.request_id, arrival.ip, arrival.trace_id.clone())
+    }
+
+    /// Who asks.
+    pub(crate) fn principal(&mut self, principal: &Principal) {
+        self.authenticated = true;
+        self.entry.principal = Some(principal.id().clone());
+        self.entry.authn = Some(principal.authn());
+        self.entry.key_id = principal.kid();
+        self.entry.policy_gen = Some(principal.snapshot().generation);
+    }
+
+    /// What is asked for.
+    pub(crate) fn request(&mut self, action: Action, resource: &Resource) {
+        self.entry.action = Some(action);
+        self.entry.resource = Some(Token::of(&resource.to_string()));
+    }
+
+    /// What policy said, and which policies.
+    pub(crate) fn decision(&mut self, decision: Decision, policies: &[Token]) {
+        self.entry.decision = Some(decision);
+        self.entry.policy_ids = policies.to_vec();
+    }
+
+    /// Which model would answer.
+    pub(crate) fn contract(&mut self, contract: &Contract) {
+        self.entry.project = Some(contract.project.clone());
+        self.entry.model = Some(contract.model.clone());
+        self.entry.model_version = Some(contract.version);
+        self.entry.model_digest = Some(contract.digest);
+    }
+
+    /// Everything else goes straight into the entry.
+    pub(crate) fn entry(&mut self) -> &mut Entry {
+        &mut self.entry
+    }
+
+    pub(crate) fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    /// The entry of an answer.
+    pub(crate) fn answered(mut self, status: u16) -> Entry {
+        self.entry.status = Some(status);
+        self.entry.latency_us = u64::try_from(self.began.elapsed().as_micros()).ok();
+        self.entry
+    }
+
+    /// The entry of a rejection.
+    pub(crate) fn rejected(mut self, rejection: &Rejection) -> Entry {
+        self.entry.error_code = Some(Token::of(rejection.code.as_str()));
+        self.answered(rejection.code.http())
+    }
+
+    /// The request's id.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.entry.request_id
+    }
+}
+
+impl Record {
+    pub(crate) fn client_ip(&self) -> Option<IpAddr> {
+        self.entry.client_ip
+    }
+
+    pub(crate) fn decision_is(&self, decision: Decision) -> bool {
+        self.entry.decision == Some(decision)
+    }
+}

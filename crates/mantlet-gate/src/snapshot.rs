@@ -1,0 +1,85 @@
+//! What one request sees: configuration, policy, directory and models of one generation, immutable.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use mantlet_types::{ModelName, Version};
+
+use crate::{
+    directory::{Change, Directory},
+    identity::Peppers,
+    policy::Policy,
+    ports::Model,
+};
+
+/// One generation of everything that decides.
+pub struct Snapshot {
+    /// Goes up by one with every change; audit entries name it.
+    pub generation: u64,
+    /// People, keys, bindings, versions.
+    pub directory: Directory,
+    /// The policy set and this generation's cache of its decisions.
+    pub policy: Policy,
+    /// Verified models that are loaded.
+    pub models: HashMap<ModelName, Served>,
+    /// What turns a key's secret into what the directory keeps.
+    pub peppers: Arc<Peppers>,
+    /// Settings that the gate's steps read.
+    pub settings: Arc<Settings>,
+}
+
+/// The loaded versions of one model.
+#[derive(Clone, Default)]
+pub struct Served {
+    /// By version; the directory says which is live.
+    pub versions: BTreeMap<Version, Arc<dyn Model>>,
+}
+
+/// Settings of the gate.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Duties may meet in one principal, and every record says so (`[danger] single_person`).
+    pub single_person: bool,
+    /// Predictions per minute and principal × model for principals without a limit of their own.
+    pub rate_per_minute: u32,
+    /// Failed authentications per minute and address before it is turned away unheard.
+    pub failures_per_minute: u32,
+    /// Denials per minute and principal that get an entry each; further ones are counted.
+    pub denials_per_minute: u32,
+}
+
+impl Snapshot {
+    /// The next generation: the directory with these changes, these models loaded, and a fresh decision cache.
+    #[must_use]
+    pub fn next(&self, changes: &[Change], loaded: Vec<Arc<dyn Model>>) -> Self {
+        let directory = self.directory.with(changes);
+        let mut models = self.models.clone();
+        for model in loaded {
+            let contract = model.contract();
+            models.entry(contract.model.clone()).or_default().versions.insert(contract.version, model);
+        }
+        Self {
+            generation: self.generation + 1,
+            policy: self.policy.renewed(),
+            directory,
+            models,
+            peppers: Arc::clone(&self.peppers),
+            settings: Arc::clone(&self.settings),
+        }
+    }
+
+    /// The version of a model that a request is about: the one named, or the live one.
+    #[must_use]
+    pub fn model(&self, name: &ModelName, version: Option<Version>) -> Option<&Arc<dyn Model>> {
+        let version = version.or(self.directory.models.get(name)?.live)?;
+        self.models.get(name)?.versions.get(&version)
+    }
+
+    /// Whether this version is the live one.
+    #[must_use]
+    pub fn is_live(&self, name: &ModelName, version: Version) -> bool {
+        self.directory.models.get(name).is_some_and(|record| record.live == Some(version))
+    }
+}
