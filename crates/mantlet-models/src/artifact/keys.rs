@@ -2,10 +2,11 @@
 //! Signing 1.0 allows; Mantlet makes P-256. Private keys exist only in the offline commands that sign.
 
 use aws_lc_rs::{
-
     encoding::AsDer,
     rand::SystemRandom,
-    signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, KeyPair, UnparsedPublicKey},
+    signature::{
+        self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, KeyPair, UnparsedPublicKey,
+    },
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mantlet_types::Sha256;
@@ -40,9 +41,10 @@ impl KeyError {
         match self {
             Self::NoPem("PUBLIC KEY") => Some("give the public half: openssl ec -in KEY -pubout".into()),
             Self::NoPem(_) => Some("encrypted keys are not read; give an unencrypted PKCS#8 key".into()),
-            Self::Unsupported => {
-                Some("make one: openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt".into())
-            }
+            Self::Unsupported => Some(
+                "make one: openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt"
+                    .into(),
+            ),
             Self::Provider => None,
         }
     }
@@ -76,7 +78,8 @@ enum Curve {
 
 impl Curve {
     fn of(oid: &Oid<'_>) -> Option<Self> {
-        let curves = [(OID_EC_P256, Self::P256), (OID_NIST_EC_P384, Self::P384), (OID_NIST_EC_P521, Self::P521)];
+        let curves =
+            [(OID_EC_P256, Self::P256), (OID_NIST_EC_P384, Self::P384), (OID_NIST_EC_P521, Self::P521)];
         curves.into_iter().find(|(known, _)| known == oid).map(|(_, curve)| curve)
     }
 
@@ -103,7 +106,9 @@ impl PublicKey {
         let oid = parsed.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
         let curve = oid.as_ref().and_then(Curve::of);
         match curve {
-            Some(algorithm) if rest.is_empty() && parsed.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY => {
+            Some(algorithm)
+                if rest.is_empty() && parsed.algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY =>
+            {
                 let point = parsed.subject_public_key.data.to_vec();
                 Ok(Self { algorithm, spki, point })
             }
@@ -154,7 +159,8 @@ impl SigningKey {
             &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
             &signature::ECDSA_P521_SHA512_ASN1_SIGNING,
         ];
-        let pair = algorithms.iter().find_map(|algorithm| EcdsaKeyPair::from_private_key_der(algorithm, &der).ok());
+        let pair =
+            algorithms.iter().find_map(|algorithm| EcdsaKeyPair::from_private_key_der(algorithm, &der).ok());
         Self::new(pair.ok_or(KeyError::Unsupported)?)
     }
 
@@ -181,7 +187,8 @@ impl SigningKey {
 /// # Errors
 /// The provider's random numbers failed.
 pub fn generate_signing_key() -> Result<(Zeroizing<String>, String), KeyError> {
-    let pair = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_ASN1_SIGNING).map_err(|_| KeyError::Provider)?;
+    let pair =
+        EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_ASN1_SIGNING).map_err(|_| KeyError::Provider)?;
     let pkcs8 = pair.to_pkcs8v1().map_err(|_| KeyError::Provider)?;
     let private = Zeroizing::new(armor(pkcs8.as_ref(), "PRIVATE KEY"));
     Ok((private, SigningKey::new(pair)?.public.to_pem()))
@@ -217,4 +224,3 @@ fn unarmor(text: &str, label: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyErr
     let body: Zeroizing<String> = Zeroizing::new(body.chars().filter(|c| !c.is_ascii_whitespace()).collect());
     STANDARD.decode(body.as_bytes()).map(Zeroizing::new).map_err(|_| missing())
 }
-

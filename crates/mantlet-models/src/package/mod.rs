@@ -4,7 +4,8 @@
 //! settings, profile) is checked on these very bytes, and nothing is opened a second time. A package promises
 //! nothing about who made it: that is the business of `artifact`.
 
-pub mod contract;
+pub(crate) mod contract;
+pub(crate) mod interface;
 pub mod settings;
 mod tree;
 
@@ -15,7 +16,8 @@ use std::{
     path::Path,
 };
 
-pub use contract::{ContractError, Served};
+pub use contract::ContractError;
+pub use interface::ClassValues;
 pub use settings::{ConfidenceRule, RangeRule, Settings, SettingsError};
 pub use tree::TreeError;
 pub(crate) use tree::{Found, is_canonical, walk};
@@ -76,9 +78,9 @@ impl PackageError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Tree(TreeError::Symlink { name }) => {
-                Some(format!("put the file itself in the place of `{name}`: what a link points to can change"))
-            }
+            Self::Tree(TreeError::Symlink { name }) => Some(format!(
+                "put the file itself in the place of `{name}`: what a link points to can change"
+            )),
             Self::Tree(TreeError::Special { name }) => Some(format!("remove `{name}`")),
             Self::Missing(name) if *name == SETTINGS_FILE => {
                 Some(format!("one line is enough: echo 'name = \"my-model\"' > {SETTINGS_FILE}"))
@@ -237,9 +239,12 @@ impl Package {
         &self.subject
     }
 
-    /// The files by name, giving the package up.
-    pub(crate) fn into_files(self) -> BTreeMap<String, Vec<u8>> {
-        self.files
+    /// The same package less these files.
+    pub(crate) fn without(mut self, names: &[String]) -> Self {
+        for name in names {
+            self.files.remove(name);
+        }
+        self
     }
 
     /// The same package with one file replaced or added, for signing and profiling.
@@ -291,7 +296,6 @@ pub(crate) fn directory_name(directory: &Path) -> String {
         .or_else(|| directory.canonicalize().ok().as_deref().and_then(name))
         .unwrap_or_else(|| "model".to_owned())
 }
-
 
 #[cfg(test)]
 mod tests;

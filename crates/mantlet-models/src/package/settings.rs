@@ -179,16 +179,21 @@ impl File {
         let features = self.features.map(|list| names("features", &list, FEATURES_MAX)).transpose()?;
         let labels = self.labels.map(|list| names("labels", &list, LABELS_MAX)).transpose()?;
         let threshold = self.threshold.map_or(Ok(0.7), |value| within("threshold", &value, 0.0, 1.0))?;
-        let width_max =
-            self.width_max.map(|value| within("width_max", &value, f64::MIN_POSITIVE, f64::MAX)).transpose()?;
+        let width_max = self
+            .width_max
+            .map(|value| within("width_max", &value, f64::MIN_POSITIVE, f64::MAX))
+            .transpose()?;
         let batch_rows_max = self
             .batch_rows_max
             .map_or(Ok(BATCH_ROWS_MAX), |value| count("batch_rows_max", &value, 1, BATCH_ROWS_MAX))?;
         if self.options.len() > OPTIONS_MAX {
             return Err(plain(format!("`options` has more than {OPTIONS_MAX} entries")));
         }
-        let options =
-            self.options.iter().map(|option| phrase("options", option).map(Into::into)).collect::<Result<_, _>>()?;
+        let options = self
+            .options
+            .iter()
+            .map(|option| phrase("options", option).map(Into::into))
+            .collect::<Result<_, _>>()?;
         Ok(Settings {
             name,
             features,
@@ -268,7 +273,11 @@ fn texts(texts: &BTreeMap<String, FileText>) -> Result<BTreeMap<String, usize>, 
 }
 
 /// Distinct, non-empty, printable names.
-fn names(key: &str, list: &Spanned<Vec<Spanned<String>>>, max: usize) -> Result<Vec<Arc<str>>, SettingsError> {
+fn names(
+    key: &str,
+    list: &Spanned<Vec<Spanned<String>>>,
+    max: usize,
+) -> Result<Vec<Arc<str>>, SettingsError> {
     let values = list.get_ref();
     if values.is_empty() || values.len() > max {
         return Err(at(list, format!("`{key}` has 1 to {max} entries")));
@@ -292,7 +301,10 @@ fn phrase<'a>(key: &str, value: &'a Spanned<String>) -> Result<&'a str, Settings
     if ok {
         Ok(text)
     } else {
-        Err(at(value, format!("a text in `{key}` has 1 to {TEXT_BYTES_MAX} bytes without control characters")))
+        Err(at(
+            value,
+            format!("a text in `{key}` has 1 to {TEXT_BYTES_MAX} bytes without control characters"),
+        ))
     }
 }
 

@@ -1,0 +1,39 @@
+//! Artifacts: packages whose signature holds. Signs and verifies in the form of OpenSSF Model Signing 1.0, so that
+//! other people's tools check what is signed here and the reverse.
+//!
+//! [`VerifiedArtifact`] has one way into existence: [`Package::verify`], which checks the signature and then every
+//! digest on the very bytes in memory that are parsed afterwards. Nothing here knows of requests or of the gate.
+
+mod bundle;
+pub(crate) mod json;
+pub mod keys;
+//LOAD mod load;
+mod sign;
+mod statement;
+mod verify;
+
+use aws_lc_rs::digest;
+use mantlet_types::Sha256;
+
+pub use keys::{KeyError, PublicKey, SigningKey, TrustedKeys, generate_signing_key};
+//LOAD pub use load::{Identity, LoadError, LoadedModel, load};
+pub use sign::{SignError, sign, sign_package, statement_digest};
+pub use statement::StatementError;
+pub use verify::{Report, Verdict, VerifiedArtifact, VerifyError, verify_package};
+
+#[cfg(doc)]
+use crate::package::Package;
+
+/// Top-level names of version control, which OpenSSF Model Signing never covers.
+pub(crate) const IGNORED_ALWAYS: &[&str] = &[".git", ".gitattributes", ".github", ".gitignore"];
+
+/// SHA-256 of bytes in memory.
+pub(crate) fn sha256(bytes: &[u8]) -> Sha256 {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let mut value = [0; 32];
+    value.copy_from_slice(digest.as_ref());
+    Sha256(value)
+}
+
+#[cfg(test)]
+mod tests;
