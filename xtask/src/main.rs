@@ -1,2 +1,35 @@
-//! Developer chores: `cargo xtask help`.
-fn main() {}
+//! Developer chores. `cargo xtask test` is the one command that passes the tests; it does all its own set-up.
+//!
+//! Plain standard library: a chore that needs a build of its own before it can say what is missing helps nobody.
+
+#![expect(clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
+
+mod environment;
+mod steps;
+
+use std::process::ExitCode;
+
+const HELP: &str = "cargo xtask CHORE
+
+  test        everything that must hold: unit, property and black-box tests, foreign clients and verifiers
+  lint        formatting, clippy with warnings denied, documentation
+  smoke       build the release binary and try the README's first command
+  fuzz [T] [S]  run fuzz target T (default: all) for S seconds each (default: 30); needs nightly and cargo-fuzz";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["test"] => steps::test(),
+        ["lint"] => steps::lint(),
+        ["smoke"] => steps::smoke(),
+        ["fuzz", rest @ ..] => steps::fuzz(rest),
+        _ => Err(HELP.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -170,8 +170,7 @@ async fn intend(gate: &Gate, record: &mut Record) -> Result<(), Rejection> {
     let closed = |LedgerClosed| Rejection::new(Code::AuditUnavailable);
     let mut intent: Entry = record.entry().clone();
     intent.phase = Phase::Intent;
-    let pending = gate.ledger.append(intent).map_err(closed)?;
-    let receipt = pending.await.map_err(|_| closed(LedgerClosed))?.map_err(closed)?;
+    let receipt = gate.ledger.append(intent).map_err(closed)?.await.map_err(closed)?;
     record.entry().phase = Phase::Outcome;
     record.entry().intent_idx = Some(receipt.idx);
     Ok(())

@@ -60,7 +60,7 @@ pub(crate) fn panicked<T>(id: RequestId, error: &tokio::task::JoinError) -> Rele
 }
 
 async fn append(gate: &Gate, record: Record, status: u16) -> Result<Receipt, LedgerClosed> {
-    gate.ledger.append(record.answered(status))?.await.map_err(|_| LedgerClosed)?
+    gate.ledger.append(record.answered(status))?.await
 }
 
 /// Three ways for a rejection into the log: aggregated by address (nobody known asked), aggregated by principal (a

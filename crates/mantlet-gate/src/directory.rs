@@ -135,8 +135,10 @@ pub struct VersionRecord {
     pub author: UserId,
     /// Whose data it was trained on.
     pub data_authors: BTreeSet<UserId>,
-    /// Digest of the signed package manifest.
+    /// Digest of the signed package manifest: what audit entries name.
     pub digest: Sha256,
+    /// What the registry keeps the package under.
+    pub package: Sha256,
     /// When it was registered.
     pub registered: Timestamp,
     /// Whether it once was live.

@@ -1,9 +1,8 @@
 //! What the gate needs from outside: a model to ask, a ledger to write to, a clock.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 use mantlet_types::{Code, Contract, Entry, NodeId, Tensor, Timestamp};
-use tokio::sync::oneshot;
 
 use crate::{administer::Warrant, directory::Change, infer::ModelInput};
 
@@ -55,8 +54,8 @@ pub struct Receipt {
     pub idx: u64,
 }
 
-/// Resolves when the entry is durable.
-pub type Acknowledgement = oneshot::Receiver<Result<Receipt, LedgerClosed>>;
+/// Resolves when the entry is durable, or is known not to become so.
+pub type Acknowledgement = Pin<Box<dyn Future<Output = Result<Receipt, LedgerClosed>> + Send>>;
 
 /// The audit log.
 pub trait Ledger: Send + Sync {
@@ -103,7 +102,7 @@ pub trait Store: Send + Sync {
         &'a self,
         warrant: &'a Warrant,
         changes: &'a [Change],
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), StoreFault>> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = Result<(), StoreFault>> + Send + 'a>>;
 }
 
 /// The store failed. The text is for the log only.

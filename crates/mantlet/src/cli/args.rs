@@ -1,0 +1,409 @@
+//! The command line, defined once: help, man pages and completions all come from here and cannot disagree.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId};
+
+/// One binary that makes the secure way to serve a model the shortest way.
+#[derive(Debug, Parser)]
+#[command(name = "mantlet", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 yes or done, 1 the answer is no, 2 could not answer, 4 not authenticated.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The home directory [default: ./mantlet-home]
+    #[arg(long, global = true, env = "MANTLET_HOME", value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Print one JSON document (or JSON lines where a stream is said) instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a home: configuration, keys, certificate authority, store
+    Init(Init),
+    /// Serve models over TLS; makes a home first where there is none
+    Serve(Serve),
+    /// Ask a model
+    Predict(Predict),
+    /// API keys of applications
+    #[command(subcommand)]
+    Key(Key),
+    /// Role bindings of people
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// People
+    #[command(subcommand)]
+    User(User),
+    /// Model packages and what is served
+    #[command(subcommand)]
+    Model(Model),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Shell lines with which curl, Python, Node and the OpenAI SDKs trust and find this server
+    ///
+    /// Use it as `eval "$(mantlet env)"`.
+    Env(Env),
+    /// The configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Version, build and formats
+    Version,
+    /// Shell completions, to standard output
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Manual pages
+    Man {
+        /// Write one page per command into this directory instead of the first to standard output
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// `mantlet init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where; the same as --home
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// One person holds all duties; every record and screen says so
+    #[arg(long)]
+    pub single_person: bool,
+    /// A one-person home with a small model and a key for it
+    #[arg(long)]
+    pub demo: bool,
+    /// The operator's user name [default: the login name]
+    #[arg(long, value_name = "USER")]
+    pub operator: Option<UserId>,
+    /// For a team: the first security person, who approves what the operator proposes
+    #[arg(long, value_name = "USER")]
+    pub security: Option<UserId>,
+}
+
+/// `mantlet serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen, instead of what the configuration says
+    #[arg(long, value_name = "ADDR", env = "MANTLET_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Where there is no home, make a one-person home with a small model and a key for it
+    #[arg(long)]
+    pub demo: bool,
+    /// DANGER: plain HTTP on loopback, for benchmarks and tests
+    #[arg(long)]
+    pub plaintext_loopback: bool,
+}
+
+/// `mantlet predict`.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// The model
+    pub model: ModelName,
+    /// A JSON file: `{"features": …}`, or the features alone; `-` reads standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
+    /// A particular version
+    #[arg(long)]
+    pub version_number: Option<mantlet_types::Version>,
+    /// The server; without it (and without a key) the home's control socket is used
+    #[arg(long, env = "MANTLET_URL")]
+    pub url: Option<String>,
+    /// The CA certificate to trust, instead of the home's
+    #[arg(long, env = "MANTLET_CA", value_name = "PEM")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `mantlet key …`.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Create an application's key; shown once
+    Create {
+        /// The application
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// A model that it may ask; repeat for several
+        #[arg(long = "model", required_unless_present_any = ["route", "monitor"])]
+        models: Vec<ModelName>,
+        /// A language-model route that it may use; repeat for several
+        #[arg(long)]
+        route: Vec<String>,
+        /// Predictions a minute and model, as `60/min`
+        #[arg(long, value_parser = rate)]
+        rate: Option<u32>,
+        /// Days until it expires, at most 365 [default: 90]
+        #[arg(long, value_name = "DAYS")]
+        expires: Option<u32>,
+        /// A network that it may come from; repeat for several
+        #[arg(long = "network", value_name = "CIDR")]
+        networks: Vec<ipnet::IpNet>,
+        /// It may read the project's statistics
+        #[arg(long)]
+        monitor: bool,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// List keys, never their secrets
+    List,
+    /// Replace a key; the old one works on for the overlap
+    Rotate {
+        /// The key's public id
+        kid: mantlet_types::Kid,
+        /// Hours for which the old key works on, at most 168 [default: 24]
+        #[arg(long, value_name = "HOURS")]
+        overlap: Option<u32>,
+    },
+    /// End a key, now and for good
+    Revoke {
+        /// The key's public id
+        kid: mantlet_types::Kid,
+    },
+}
+
+/// `mantlet role …`.
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// Bind a person to a role; a duty in a team needs a second person's approval
+    Assign {
+        /// The person
+        user: UserId,
+        /// The role
+        role: Role,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// End a binding
+    Revoke {
+        /// The person
+        user: UserId,
+        /// The role
+        role: Role,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// Approve a pending binding, as a security person
+    Approve {
+        /// Its number
+        number: u64,
+    },
+    /// Make an approved binding
+    Apply {
+        /// Its number
+        number: u64,
+    },
+    /// List bindings and pending ones
+    List,
+    /// Every role × action, with the deciding policy
+    Matrix,
+}
+
+/// `mantlet user …`.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person: a personal key and a certificate as second factor
+    Invite {
+        /// The person's name
+        user: UserId,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+        /// Where to write the key and the certificate [default: ./USER.mantlet]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// List people
+    List,
+    /// Deny a person everything, now
+    Disable {
+        /// The person
+        user: UserId,
+    },
+}
+
+/// `mantlet model …`.
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// Register a package: it is served at once in a one-person home, a candidate in a team's
+    Add {
+        /// The package directory
+        dir: PathBuf,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// List models and versions
+    List,
+    /// Write profile.json: types, ranges, categories, calibration
+    Profile {
+        /// The package directory
+        dir: PathBuf,
+        /// Rows that the model was trained on, as CSV
+        #[arg(long, value_name = "FILE")]
+        reference: PathBuf,
+        /// Rows that the model has never seen, for calibration, as CSV
+        #[arg(long, value_name = "FILE")]
+        calibration: Option<PathBuf>,
+        /// The column with the truth [default: `target`, if there]
+        #[arg(long, value_name = "COLUMN")]
+        target: Option<String>,
+    },
+    /// Make a key pair for signing packages
+    Keygen {
+        /// Where to write the private key (0600); the public one goes beside it as .pub
+        out: PathBuf,
+    },
+    /// Sign a package directory (OpenSSF Model Signing)
+    Sign {
+        /// The package directory
+        dir: PathBuf,
+        /// The private key
+        #[arg(long, value_name = "PEM")]
+        key: PathBuf,
+        /// The signature file [default: DIR/model.sig]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+    },
+    /// Verify a package directory against its signature
+    Verify {
+        /// The package directory
+        dir: PathBuf,
+        /// The signature file [default: DIR/model.sig]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// The signer's public key; repeat for several
+        #[arg(long, value_name = "PEM", required = true)]
+        public_key: Vec<PathBuf>,
+        /// Accept files that the signature does not cover; they are listed and never load
+        #[arg(long)]
+        ignore_unsigned_files: bool,
+    },
+}
+
+/// `mantlet audit …`.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// The latest entries
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20)]
+        count: usize,
+    },
+    /// Entries that match
+    Search(Search),
+    /// Check the whole log, offline, with code that the writer does not share
+    Verify {
+        /// A copied log directory, instead of the home's
+        #[arg(long, value_name = "DIR", requires = "vkey")]
+        log: Option<PathBuf>,
+        /// The log's public key, as printed by `audit verify` of its home
+        #[arg(long)]
+        vkey: Option<String>,
+        /// A checkpoint kept elsewhere; repeat for several
+        #[arg(long, value_name = "FILE")]
+        anchor: Vec<PathBuf>,
+    },
+    /// An offline proof that a receipt's entry is in the log
+    Prove {
+        /// The `Mantlet-Receipt` of an answer
+        receipt: String,
+    },
+    /// Every entry, as JSON lines
+    Export {
+        /// A copied log directory, instead of the home's
+        #[arg(long, value_name = "DIR")]
+        log: Option<PathBuf>,
+    },
+}
+
+/// What to search for; all that is given must match.
+#[derive(Debug, Args, Default)]
+pub struct Search {
+    /// Who, as `user:NAME` or `consumer:NAME`
+    #[arg(long)]
+    pub principal: Option<mantlet_types::PrincipalId>,
+    /// Which model
+    #[arg(long)]
+    pub model: Option<ModelName>,
+    /// Which kind of event, as `inference` or `key.create`
+    #[arg(long)]
+    pub event: Option<String>,
+    /// Which request
+    #[arg(long)]
+    pub request: Option<mantlet_types::RequestId>,
+    /// What policy said
+    #[arg(long)]
+    pub decision: Option<DecisionName>,
+    /// From this moment on, as `2026-01-31T12:00:00Z`
+    #[arg(long)]
+    pub since: Option<mantlet_types::Timestamp>,
+    /// Before this moment
+    #[arg(long)]
+    pub until: Option<mantlet_types::Timestamp>,
+    /// The project whose part of the log is searched; `home` is the whole
+    #[arg(long, default_value = "home")]
+    pub project: Option<ProjectId>,
+    /// At most so many, the latest
+    #[arg(short = 'n', long, default_value_t = 100)]
+    pub count: usize,
+}
+
+/// What policy said.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum DecisionName {
+    /// Allowed
+    Allow,
+    /// Denied
+    Deny,
+    /// Could not decide, hence denied
+    Error,
+}
+
+/// `mantlet env`.
+#[derive(Debug, Args)]
+pub struct Env {
+    /// The shell's dialect
+    #[arg(long, value_enum, default_value_t = Dialect::Sh)]
+    pub shell: Dialect,
+}
+
+/// How a shell sets variables.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Dialect {
+    /// sh, bash, zsh
+    Sh,
+    /// fish
+    Fish,
+}
+
+/// `mantlet config …`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// What was typed, what it means, and each default with its reason
+    Check,
+    /// Make the running server read its configuration again; all of it or nothing
+    Reload,
+}
+
+/// `60/min` → 60.
+fn rate(text: &str) -> Result<u32, String> {
+    let expected = || "a rate is written as `60/min`, from 1 to 1000000".to_owned();
+    let number = text.strip_suffix("/min").ok_or_else(expected)?;
+    number.parse().ok().filter(|rate| (1..=1_000_000).contains(rate)).ok_or_else(expected)
+}

@@ -1,0 +1,75 @@
+//! `mantlet predict`: the client.
+
+use std::{io::Read, path::Path};
+
+use http::{HeaderValue, Method, header};
+use serde_json::{Value, json};
+
+use super::{
+    args::{Common, Predict},
+    exit::{Exit, Failure},
+    print,
+    session::Session,
+    transport,
+};
+
+/// Asks the model; exit code 1 if the answer is that it is not sure.
+pub async fn run(common: &Common, command: Predict) -> Result<(), Failure> {
+    let body = body(&command.input)?;
+    let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
+    let path = format!("/v1/models/{}{version}/predict", command.model);
+    let key = std::env::var("MANTLET_API_KEY").ok().filter(|key| !key.is_empty());
+    let reply = match (key, &command.url) {
+        (Some(key), url) => over_tls(common, &command, url.as_deref(), &path, &body, &key).await?,
+        (None, Some(_)) => {
+            let failure = Failure::new("a key is needed to ask a server by its URL");
+            return Err(Failure { exit: Exit::Unauthenticated, ..failure.hint("set MANTLET_API_KEY") });
+        }
+        (None, None) => Session::running(common)?.call(Method::POST, &path, Some(&body)).await?,
+    };
+    print::json(&reply)?;
+    let unsure = |answer: &Value| answer["result"].is_null() || !answer["action"].is_null();
+    let withheld = reply["results"].as_array().map_or_else(|| unsure(&reply), |rows| rows.iter().any(unsure));
+    if withheld { Err(Failure::no("the model is not sure; a person should decide")) } else { Ok(()) }
+}
+
+async fn over_tls(
+    common: &Common,
+    command: &Predict,
+    url: Option<&str>,
+    path: &str,
+    body: &Value,
+    key: &str,
+) -> Result<Value, Failure> {
+    let (url, ca) = match (url, &command.ca) {
+        (Some(url), Some(ca)) => (url.to_owned(), ca.clone()),
+        (url, ca) => {
+            let (home_url, home_ca) = Session::address(common)?;
+            (url.map_or(home_url, str::to_owned), ca.clone().unwrap_or(home_ca))
+        }
+    };
+    let url = url.trim_end_matches('/');
+    let mut request = transport::request(Method::POST, path, Some(body))?;
+    let mut bearer = HeaderValue::try_from(format!("Bearer {key}"))
+        .map_err(|_| Failure::new("MANTLET_API_KEY holds characters that no key has"))?;
+    bearer.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, bearer);
+    transport::tls(url, &ca, request).await?.json()
+}
+
+/// The request: a file that has `features` is taken as it is, anything else is the features.
+fn body(input: &Path) -> Result<Value, Failure> {
+    let mut text = String::new();
+    let read = if input == Path::new("-") {
+        std::io::stdin().lock().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(input).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map_err(|error| Failure::new(format!("cannot read `{}`: {error}", input.display())))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(format!("`{}` is not JSON: {error}", input.display()))
+            .hint(r#"write `{"features": {"name": value, …}}`"#)
+    })?;
+    let whole = value.as_object().is_some_and(|object| object.contains_key("features"));
+    Ok(if whole { value } else { json!({ "features": value }) })
+}

@@ -1,0 +1,136 @@
+//! How a command reaches the doors: through the home's control socket if a server runs, in process under the home's
+//! lock if none does, and over TLS for calling a server from elsewhere. All three send the same HTTP request.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+};
+
+use super::exit::Failure;
+
+/// A reply that a command can use: one statement of a feature set, or a page of log entries.
+const REPLY_BYTES_MAX: usize = 64 << 20;
+
+/// From connecting to the last byte. Registering a large package takes the longest.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A server's reply.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as JSON, or the failure that the server reported.
+    pub fn json(self) -> Result<Value, Failure> {
+        let value = serde_json::from_slice(&self.body).unwrap_or(Value::Null);
+        if (200..300).contains(&self.status) { Ok(value) } else { Err(failure(self.status, &value)) }
+    }
+}
+
+/// The server's own words: a problem document's detail, a V2 error, or what the status says.
+fn failure(status: u16, body: &Value) -> Failure {
+    let said = ["detail", "title", "error"].iter().find_map(|member| body[*member].as_str());
+    let mut message = said.map_or_else(|| format!("the server answered {status}"), str::to_owned);
+    if let Some(field) = body["field"].as_str() {
+        message = format!("{message}: `{field}`");
+    }
+    if let Some(id) = body["request_id"].as_str() {
+        message = format!("{message} (request {id})");
+    }
+    let failure = Failure::of_status(status, message);
+    match status {
+        401 => failure.hint("set MANTLET_API_KEY to a key that is neither expired nor revoked"),
+        429 => failure.hint("wait as long as `Retry-After` says, or ask an operator for a higher rate"),
+        503 => failure.hint("the server's log has the cause under the request id"),
+        _ => failure,
+    }
+}
+
+/// A request with a JSON body, or none.
+pub fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Failure> {
+    let bytes = body.map(|value| Bytes::from(value.to_string())).unwrap_or_default();
+    let mut builder = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+    if body.is_some() {
+        builder = builder.header(header::CONTENT_TYPE, "application/json");
+    }
+    builder.body(Full::new(bytes)).map_err(|error| Failure::new(format!("cannot form the request: {error}")))
+}
+
+/// Sends over the control socket.
+pub async fn control(socket: &Path, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| Failure::new(format!("cannot reach the server's control socket: {error}")))?;
+    exchange(stream, request).await
+}
+
+/// Sends over TLS, trusting this CA alone.
+pub async fn tls(url: &str, ca_pem: &Path, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+    let (host, port) = host_and_port(url)?;
+    let mut roots = RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(ca_pem)
+        .map_err(|error| Failure::new(format!("cannot read the CA certificate `{}`: {error}", ca_pem.display())))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| Failure::new(format!("not a certificate: {error}")))?;
+        roots.add(certificate).map_err(|error| Failure::new(format!("not a CA certificate: {error}")))?;
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let name = ServerName::try_from(host.clone()).map_err(|_| Failure::new("the URL names no valid host"))?;
+    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port))
+        .await
+        .map_err(|error| Failure::new(format!("cannot connect to `{host}:{port}`: {error}")).hint("is the server running?"))?;
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .map_err(|error| Failure::new(format!("TLS failed: {error}")).hint("is MANTLET_CA the server's CA?"))?;
+    exchange(stream, request).await
+}
+
+fn host_and_port(url: &str) -> Result<(String, u16), Failure> {
+    let bad = || Failure::new("a server URL is written as `https://host:port`");
+    let uri: http::Uri = url.parse().map_err(|_| bad())?;
+    if uri.scheme_str() != Some("https") {
+        return Err(bad().hint("plain HTTP would show the key to everybody on the way"));
+    }
+    let host = uri.host().ok_or_else(bad)?.trim_matches(['[', ']']).to_owned();
+    Ok((host, uri.port_u16().unwrap_or(443)))
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Reply, Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |error: hyper::Error| Failure::new(format!("the connection failed: {error}"));
+    let work = async {
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        tokio::spawn(connection);
+        let response = sender.send_request(request).await.map_err(failed)?;
+        collect(response).await
+    };
+    tokio::time::timeout(REPLY_TIMEOUT, work).await.map_err(|_| Failure::new("the server took too long"))?
+}
+
+/// Reads a bounded reply.
+pub async fn collect<B>(response: http::Response<B>) -> Result<Reply, Failure>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let status = response.status().as_u16();
+    let body = Limited::new(response.into_body(), REPLY_BYTES_MAX).collect().await;
+    let body = body.map_err(|error| Failure::new(format!("the reply could not be read: {error}")))?.to_bytes();
+    Ok(Reply { status, body })
+}

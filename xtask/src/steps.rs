@@ -1,0 +1,51 @@
+//! The chores, each a straight line of commands.
+
+use std::process::Command;
+
+use crate::environment::{packages, python, root, run, target};
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Everything that must hold.
+pub fn test() -> Result<(), String> {
+    packages()?;
+    let python = python()?;
+    let expected = target().join("expected");
+    run(Command::new(&python).arg(root().join("conformance/agreement.py")).arg(&expected))?;
+    run(cargo(&["test", "--workspace", "--locked"])
+        .env("MANTLET_EXPECTED", &expected)
+        .env("MANTLET_PYTHON", &python))?;
+    run(Command::new(&python)
+        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
+        .arg(root().join("conformance"))
+        .env("MANTLET_BIN", target().join("debug/mantlet"))
+        .current_dir(root()))
+}
+
+/// Formatting, clippy with warnings denied, documentation.
+pub fn lint() -> Result<(), String> {
+    run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// The README's first command, on the release binary, as a user would run it.
+pub fn smoke() -> Result<(), String> {
+    run(&mut cargo(&["build", "--release", "--locked", "--package", "mantlet"]))?;
+    run(Command::new("sh").arg(root().join("conformance/smoke.sh")).arg(target().join("release/mantlet")))
+}
+
+/// Fuzz targets, for a while each.
+pub fn fuzz(arguments: &[&str]) -> Result<(), String> {
+    let seconds = arguments.get(1).copied().unwrap_or("30");
+    let all = ["request_json", "request_binary", "api_key", "configuration", "onnx", "audit_entry", "audit_tiles"];
+    let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
+    targets.iter().try_for_each(|name| {
+        let limit = format!("-max_total_time={seconds}");
+        run(Command::new("cargo").args(["+nightly", "fuzz", "run", name, "--", &limit]).current_dir(root()))
+    })
+}
