@@ -1,6 +1,12 @@
 //! Input: what the model's contract does not describe does not reach the model.
 
+mod columns;
+pub(crate) mod half;
+mod lookup;
+mod number;
 mod screen;
+mod tabular;
+mod tensors;
 mod text;
 mod validate;
 
@@ -8,8 +14,10 @@ use std::sync::Arc;
 
 use mantlet_types::Tensor;
 
+pub use screen::remarks;
 pub(crate) use screen::screen;
 pub(crate) use validate::validate;
+pub use validate::{Checked, check};
 
 use crate::perimeter::Admission;
 
