@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use mantlet_types::{ModelName, Version};
+use mantlet_types::{ModelName, UserId, Version};
 
 use crate::{
     directory::{Change, Directory},
@@ -48,6 +48,8 @@ pub struct Settings {
     pub failures_per_minute: u32,
     /// Denials per minute and principal that get an entry each; further ones are counted.
     pub denials_per_minute: u32,
+    /// As whom the home's owner acts at the control socket; `None` lets nobody in there without a key.
+    pub local_owner: Option<UserId>,
 }
 
 impl Snapshot {

@@ -70,3 +70,36 @@ pub const LEDGER_QUEUE_MAX: usize = 4_096;
 
 /// Predictions per minute and principal × model, unless the grant says otherwise (MISSION B6).
 pub const RATE_PER_MINUTE_DEFAULT: u32 = 60;
+
+/// Administrative requests per minute and principal: scripts that walk a list fit, a loop gone wrong does not.
+pub const DEEDS_PER_MINUTE: u32 = 600;
+
+/// Principal × model pairs whose use is remembered at a time. At about 200 bytes each, 13 MB if all are busy at once.
+pub const LIMITED_MAX: usize = 1 << 16;
+
+/// Addresses whose failed authentications are remembered at a time; further ones push out others. About 3 MB.
+pub const FAILING_ADDRESSES_MAX: usize = 1 << 14;
+
+/// An API key's life unless it is said otherwise, in days.
+pub const KEY_DAYS_DEFAULT: u32 = 90;
+
+/// An API key's longest life in days: what nobody renews for a year, nobody needs.
+pub const KEY_DAYS_MAX: u32 = 365;
+
+/// From so many days before its end, a key's listing warns.
+pub const KEY_WARNING_DAYS: i64 = 14;
+
+/// How long a replaced key stays valid unless it is said otherwise, in hours: one night's deployment.
+pub const KEY_OVERLAP_HOURS_DEFAULT: u32 = 24;
+
+/// The longest overlap of a key with its replacement, in hours: a week.
+pub const KEY_OVERLAP_HOURS_MAX: u32 = 7 * 24;
+
+/// Secrets of one owner that are valid at the same time: the old and the new one of a rotation.
+pub const KEYS_ACTIVE_MAX: usize = 2;
+
+/// Networks that one key may be tied to.
+pub const KEY_NETWORKS_MAX: usize = 32;
+
+/// Addresses in one request's `X-Forwarded-For`: more proxies than any real chain has.
+pub const FORWARDED_HOPS_MAX: usize = 32;

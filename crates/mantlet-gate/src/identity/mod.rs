@@ -80,6 +80,8 @@ pub struct Principal {
     kid: Option<Kid>,
     authn: Authn,
     mfa: bool,
+    /// The certificate that was the second factor.
+    certificate: Option<Sha256>,
     protected: bool,
     ip: IpAddr,
     snapshot: Arc<Snapshot>,

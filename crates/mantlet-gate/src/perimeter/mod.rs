@@ -1,19 +1,56 @@
 //! The perimeter: who may knock, how often, and how much work that buys.
+//!
+//! Charged is work, not calls: a batch of 100 rows costs 100. Each principal has a limit of its own for each model;
+//! nobody's use shows in, or uses up, another's. Before authentication only failures count, by address.
+
+mod buckets;
+mod failures;
+mod quota;
 
 use std::sync::Arc;
 
-use mantlet_types::{PrincipalId, Rejection, quota::Standing};
+use mantlet_types::{
+    Code, ModelName, PrincipalId, Rejection, Timestamp,
+    limits::{DEEDS_PER_MINUTE, LIMITED_MAX},
+    quota::Standing,
+};
 
-use crate::{Gate, identity::Principal, policy::Permit, ports::Model};
+pub(crate) use failures::{count_failure, hear};
 
-/// Limits of all principals.
-pub struct Limiter {}
+use self::{
+    buckets::{Buckets, WhenFull},
+    failures::Failures,
+    quota::{Bucket, Exceeded},
+};
+use crate::{
+    Gate,
+    identity::Principal,
+    policy::Permit,
+    ports::{Clock, Model},
+};
+
+/// Limits of all principals, and of the addresses that nobody known has come from.
+pub struct Limiter {
+    used: Buckets<Use>,
+    failures: Failures,
+}
+
+/// What is limited: a principal's use of one model, or its administrative requests.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Use {
+    Model(PrincipalId, ModelName),
+    Deeds(PrincipalId),
+}
 
 impl Limiter {
     /// Nobody has done anything yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {}
+        Self { used: Buckets::new(LIMITED_MAX, WhenFull::Refuse), failures: Failures::new() }
+    }
+
+    fn bucket(&self, of: Use, now: Timestamp) -> Result<Arc<Bucket>, Rejection> {
+        self.used.bucket(of, now).ok_or_else(|| Rejection::unavailable("no room for another limit"))
     }
 }
 
@@ -24,20 +61,29 @@ impl Default for Limiter {
 }
 
 /// How many denials of each principal get an entry of their own.
-pub struct Denials {}
+pub struct Denials {
+    written: Buckets<Option<PrincipalId>>,
+    began: std::time::Instant,
+}
 
 impl Denials {
     /// Nobody was denied anything yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {}
+        Self { written: Buckets::new(LIMITED_MAX, WhenFull::Refuse), began: std::time::Instant::now() }
     }
 
     /// Whether this principal's next denial gets an entry of its own.
     #[must_use]
     pub fn admits(&self, principal: Option<&PrincipalId>, per_minute: u32) -> bool {
-        let _ = (principal, per_minute);
-        true
+        // No decision depends on this limit, so it needs no wall clock.
+        let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.admits_at(principal, per_minute, Timestamp::from_micros(now))
+    }
+
+    fn admits_at(&self, principal: Option<&PrincipalId>, per_minute: u32, now: Timestamp) -> bool {
+        let bucket = self.written.bucket(principal.cloned(), now);
+        bucket.is_some_and(|bucket| bucket.charge(1, per_minute, now).is_ok())
     }
 }
 
@@ -51,6 +97,20 @@ impl Default for Denials {
 pub struct Admission {
     permit: Permit,
     standing: Standing,
+    limit: Limit,
+}
+
+/// The limit that an admission draws on.
+struct Limit {
+    bucket: Arc<Bucket>,
+    per_minute: u32,
+    clock: Arc<dyn Clock>,
+}
+
+impl Limit {
+    fn charge(&self, units: u32) -> Result<Standing, Rejection> {
+        self.bucket.charge(units, self.per_minute, self.clock.now()).map_err(exceeded)
+    }
 }
 
 impl Admission {
@@ -81,9 +141,19 @@ impl Admission {
     /// Charges for rows beyond the first, once their number is known.
     ///
     /// # Errors
-    /// 429 if they do not fit into the limit; then nothing more is charged.
+    /// 429 if they do not fit into what is left of the limit; 413 if they exceed the limit as a whole, so that
+    /// waiting would not help. Then nothing more is charged.
     pub(crate) fn charge(&mut self, rows: usize) -> Result<(), Rejection> {
-        let _ = rows;
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        if rows > self.limit.per_minute.max(1) {
+            let standing = Some(self.standing);
+            let detail = "more rows than the limit allows in a whole minute";
+            return Err(Rejection { standing, ..Rejection::new(Code::TooLarge).detailed(detail) });
+        }
+        let further = rows.saturating_sub(1);
+        if further > 0 {
+            self.standing = self.limit.charge(further)?;
+        }
         Ok(())
     }
 }
@@ -93,8 +163,12 @@ impl Admission {
 /// # Errors
 /// 429 with the time to wait.
 pub(crate) fn limit(gate: &Gate, permit: Permit) -> Result<Admission, Rejection> {
-    let _ = gate;
-    Ok(Admission { permit, standing: Standing::default() })
+    let principal = permit.principal();
+    let model = &permit.model().contract().model;
+    let bucket = gate.limiter.bucket(Use::Model(principal.id().clone(), model.clone()), gate.now())?;
+    let limit = Limit { bucket, per_minute: per_minute(principal), clock: Arc::clone(&gate.clock) };
+    let standing = limit.charge(1)?;
+    Ok(Admission { permit, standing, limit })
 }
 
 /// Charges one administrative request to the principal.
@@ -102,6 +176,25 @@ pub(crate) fn limit(gate: &Gate, permit: Permit) -> Result<Admission, Rejection>
 /// # Errors
 /// 429 with the time to wait.
 pub(crate) fn limit_deed(gate: &Gate, principal: &Principal) -> Result<(), Rejection> {
-    let _ = (gate, principal);
+    let now = gate.now();
+    let bucket = gate.limiter.bucket(Use::Deeds(principal.id().clone()), now)?;
+    bucket.charge(1, DEEDS_PER_MINUTE, now).map_err(exceeded)?;
     Ok(())
+}
+
+/// A consumer's own limit, or everybody's.
+fn per_minute(principal: &Principal) -> u32 {
+    let snapshot = principal.snapshot();
+    match principal.id() {
+        // A consumer that is gone has nothing left to use.
+        PrincipalId::Consumer(id) => {
+            snapshot.directory.consumers.get(id).map_or(0, |consumer| consumer.rate_per_minute)
+        }
+        PrincipalId::User(_) | PrincipalId::Component(_) => snapshot.settings.rate_per_minute,
+    }
+}
+
+/// 429, with how the limit stands and when it would fit.
+fn exceeded(Exceeded { standing, retry_after }: Exceeded) -> Rejection {
+    Rejection { standing: Some(standing), retry_after, ..Rejection::new(Code::RateLimited) }
 }
