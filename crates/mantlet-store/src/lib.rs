@@ -1,1 +1,22 @@
-//! What must survive a restart: people, keys, bindings, versions. One trait, SQLite embedded.
+//! What must survive a restart: people, keys, bindings, models and the peppers of API keys.
+//!
+//! Three layers, each ignorant of the next: [`records`] turn changes into rows, [`seal`] makes a row's secret
+//! unreadable and the row unforgeable without the root key, and a [`Rows`] backend keeps rows in tables, all or
+//! nothing. SQLite is the embedded backend; another database needs only another [`Rows`], and the same suite of
+//! tests runs over it. Nothing here decides anything: changes come from door 2, with its warrant.
+
+mod error;
+mod records;
+mod rows;
+mod seal;
+mod sqlite;
+mod store;
+
+pub use error::StoreError;
+pub use rows::{Row, Rows, Table, Write};
+pub use seal::StoreKey;
+pub use sqlite::SqliteRows;
+pub use store::{DirectoryStore, SqliteStore};
+
+#[cfg(test)]
+mod tests;

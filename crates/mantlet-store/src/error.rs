@@ -1,0 +1,89 @@
+//! Why a store cannot be used.
+
+use std::path::PathBuf;
+
+use crate::Table;
+
+/// Why a store cannot be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file is there but something else made it. It has not been touched.
+    #[error("`{}` is not a store of mantlet", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later release made or migrated it.
+    #[error("the store has schema version {found}; this release knows versions up to {known}")]
+    Newer {
+        /// The store's version.
+        found: u32,
+        /// The newest version known here.
+        known: u32,
+    },
+    /// The key does not open the store's own mark: it is another home's key, or the mark was altered.
+    #[error("the root key does not fit the store")]
+    WrongKey,
+    /// A row was changed, moved or written by somebody without the key.
+    #[error("record `{id}` of table `{table}` was altered outside mantlet")]
+    Altered {
+        /// Where.
+        table: Table,
+        /// Which row.
+        id: String,
+    },
+    /// A row is authentic, yet not a record that this release understands.
+    #[error("record `{id}` of table `{table}` cannot be read")]
+    Unreadable {
+        /// Where.
+        table: Table,
+        /// Which row.
+        id: String,
+    },
+    /// The database file is damaged.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+    /// Founding records were given to a store that has records.
+    #[error("the store has records already")]
+    NotEmpty,
+    /// The file system failed.
+    #[error("the store's file cannot be used")]
+    Io(#[from] std::io::Error),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(sqlx::Error),
+    /// The cryptographic provider failed.
+    #[error("the cryptographic provider failed")]
+    Provider,
+}
+
+impl StoreError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Foreign { .. } => Some("move the file away, or name another home"),
+            Self::Newer { .. } => Some("use the release that wrote the store, or a later one"),
+            Self::WrongKey => Some("check `[store] root_key`: each home has its own key"),
+            Self::Altered { .. } | Self::Unreadable { .. } | Self::Damaged(_) => {
+                Some("restore `store.db` from a backup; the audit log tells what changed since")
+            }
+            Self::Io(_) => Some("check the file's owner and the space left on the disk"),
+            Self::NotEmpty | Self::Database(_) | Self::Provider => None,
+        }
+    }
+}
+
+/// SQLite's primary result codes for damage: `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
+const DAMAGE: [i32; 2] = [11, 26];
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+        match code {
+            // The low byte of an extended result code is the primary one.
+            Some(code) if DAMAGE.contains(&(code & 0xFF)) => Self::Damaged(error.to_string()),
+            _ => Self::Database(error),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Sealing rows: AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce.
+//!
+//! The associated data is the table, the record's name and the record itself, so a sealed value can neither be
+//! moved to another row nor kept while the record around it is changed: whoever can write the database file but
+//! lacks the root key cannot lend a key to another owner or a role to another user. What sealing cannot show is
+//! that rows are missing or old; the audit log does.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use crate::{StoreError, Table};
+
+/// Sets these tags apart from everything else that is ever sealed.
+const CONTEXT: &[u8] = b"mantlet-store/1";
+
+/// The key that seals rows: derived from the home's root key for this purpose alone.
+///
+/// Random nonces allow 2^32 seals under one key before a repetition becomes thinkable (SP 800-38D §8.3); a home
+/// that changed ten records a second would get there in thirteen years.
+pub struct StoreKey(LessSafeKey);
+
+impl StoreKey {
+    /// A key from its 32 bytes.
+    ///
+    /// # Errors
+    /// If the cryptographic provider fails.
+    pub fn new(bytes: &Zeroizing<[u8; 32]>) -> Result<Self, StoreError> {
+        let key = UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map_err(|_| StoreError::Provider)?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
+    /// Nonce, ciphertext and tag of a record's secret, bound to the record.
+    pub(crate) fn seal(
+        &self,
+        table: Table,
+        id: &str,
+        body: &str,
+        secret: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| StoreError::Provider)?;
+        let mut sealed = secret.to_vec();
+        self.0
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(bound_to(table, id, body)),
+                &mut sealed,
+            )
+            .map_err(|_| StoreError::Provider)?;
+        sealed.splice(..0, nonce);
+        Ok(sealed)
+    }
+
+    /// The secret of a record, if record and secret are what this key sealed together.
+    pub(crate) fn open(
+        &self,
+        table: Table,
+        id: &str,
+        body: &str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let altered = || StoreError::Altered { table, id: id.to_owned() };
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(altered)?;
+        let mut secret = Zeroizing::new(ciphertext.to_vec());
+        let length = self
+            .0
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(bound_to(table, id, body)),
+                &mut secret,
+            )
+            .map_err(|_| altered())?
+            .len();
+        secret.truncate(length);
+        Ok(secret)
+    }
+}
+
+impl std::fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreKey(…)")
+    }
+}
+
+/// The associated data. Each part is preceded by its length, so that no two rows have the same.
+fn bound_to(table: Table, id: &str, body: &str) -> Vec<u8> {
+    let parts = [CONTEXT, table.name().as_bytes(), id.as_bytes(), body.as_bytes()];
+    let mut data = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        data.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        data.extend_from_slice(part);
+    }
+    data
+}

@@ -1,0 +1,172 @@
+//! Records as they might be: for the tests that do not care which, and for those that want every kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mantlet_gate::directory::{
+    Ceiling, Change, Consumer, Grant, Key, KeyState, ModelRecord, User, VersionRecord,
+};
+use mantlet_types::{
+    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+};
+use proptest::{collection, option, prelude::*};
+
+const NAME: &str = "[a-z0-9][a-z0-9._-]{0,12}";
+
+fn project() -> impl Strategy<Value = ProjectId> {
+    NAME.prop_map(|name| name.parse().unwrap())
+}
+
+fn user_id() -> impl Strategy<Value = UserId> {
+    NAME.prop_map(|name| name.parse().unwrap())
+}
+
+fn consumer_id() -> impl Strategy<Value = ConsumerId> {
+    NAME.prop_map(|name| name.parse().unwrap())
+}
+
+fn model_name() -> impl Strategy<Value = ModelName> {
+    NAME.prop_map(|name| name.parse().unwrap())
+}
+
+fn kid() -> impl Strategy<Value = Kid> {
+    "[0-9A-Za-z]{12}".prop_map(|text| text.parse().unwrap())
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    (0_i64..4_000_000_000_000_000).prop_map(Timestamp::from_micros)
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    prop::sample::select(Role::ALL.to_vec())
+}
+
+fn digest() -> impl Strategy<Value = Sha256> {
+    any::<[u8; 32]>().prop_map(Sha256)
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    (1_u32..).prop_map(|number| Version::try_from(number).unwrap())
+}
+
+fn ceiling() -> impl Strategy<Value = Ceiling> {
+    let models = option::of(collection::btree_set(model_name(), 0..3));
+    (collection::btree_set(role(), 0..4), models, any::<u32>())
+        .prop_map(|(roles, models, rate_per_minute)| Ceiling { roles, models, rate_per_minute })
+}
+
+fn user() -> impl Strategy<Value = User> {
+    let bindings = collection::btree_map(role(), collection::btree_set(project(), 0..3), 0..4);
+    let projects = collection::btree_set(project(), 0..3);
+    (any::<bool>(), projects, bindings, option::of(ceiling()), collection::btree_set(digest(), 0..2))
+        .prop_map(|(disabled, projects, bindings, ceiling, certificates)| User {
+            disabled,
+            projects,
+            bindings,
+            ceiling,
+            certificates,
+        })
+}
+
+fn consumer() -> impl Strategy<Value = Consumer> {
+    let models = collection::btree_set(model_name(), 0..3);
+    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>()).prop_map(
+        |(disabled, project, models, monitor, expires, rate_per_minute)| Consumer {
+            disabled,
+            project,
+            models,
+            monitor,
+            expires,
+            rate_per_minute,
+        },
+    )
+}
+
+fn key_record() -> impl Strategy<Value = Key> {
+    let owner =
+        prop_oneof![user_id().prop_map(PrincipalId::User), consumer_id().prop_map(PrincipalId::Consumer)];
+    let state = prop_oneof![
+        Just(KeyState::Active),
+        moment().prop_map(|until| KeyState::Retiring { until }),
+        Just(KeyState::Revoked)
+    ];
+    let networks = collection::vec(
+        prop::sample::select(vec!["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"])
+            .prop_map(|text| text.parse().unwrap()),
+        0..3,
+    );
+    (owner, any::<[u8; 32]>(), any::<u32>(), moment(), moment(), state, networks).prop_map(
+        |(owner, hmac, pepper_version, created, expires, state, networks)| Key {
+            owner,
+            hmac,
+            pepper_version,
+            created,
+            expires,
+            state,
+            networks,
+        },
+    )
+}
+
+fn model() -> impl Strategy<Value = ModelRecord> {
+    let authors = collection::btree_set(user_id(), 0..3);
+    let record = (user_id(), authors, digest(), digest(), moment(), any::<bool>()).prop_map(
+        |(author, data_authors, digest, package, registered, was_live)| VersionRecord {
+            author,
+            data_authors,
+            digest,
+            package,
+            registered,
+            was_live,
+        },
+    );
+    (project(), option::of(version()), collection::btree_map(version(), record, 0..4))
+        .prop_map(|(project, live, versions)| ModelRecord { project, live, versions })
+}
+
+fn grant() -> impl Strategy<Value = Grant> {
+    (project(), role(), user_id(), user_id(), collection::btree_set(user_id(), 0..3), moment()).prop_map(
+        |(project, role, beneficiary, proposed_by, approved_by, expires)| Grant {
+            project,
+            role,
+            beneficiary,
+            proposed_by,
+            approved_by,
+            expires,
+        },
+    )
+}
+
+/// Any change. Grant numbers are few, so that some are removed.
+pub(super) fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        project().prop_map(Change::AddProject),
+        (user_id(), user()).prop_map(|(id, record)| Change::PutUser(id, record)),
+        (consumer_id(), consumer()).prop_map(|(id, record)| Change::PutConsumer(id, record)),
+        (kid(), key_record()).prop_map(|(id, record)| Change::PutKey(id, record)),
+        (model_name(), model()).prop_map(|(name, record)| Change::PutModel(name, record)),
+        (0_u64..4, grant()).prop_map(|(number, record)| Change::PutGrant(number, record)),
+        (0_u64..4).prop_map(Change::RemoveGrant),
+    ]
+}
+
+/// A key of alice's whose HMAC is all of one byte.
+pub(super) fn key_of(kid: &str, byte: u8) -> Change {
+    let record = Key {
+        owner: "user:alice".parse().unwrap(),
+        hmac: [byte; 32],
+        pepper_version: 1,
+        created: Timestamp::from_micros(1),
+        expires: Timestamp::from_micros(2),
+        state: KeyState::Active,
+        networks: Vec::new(),
+    };
+    Change::PutKey(kid.parse().unwrap(), record)
+}
+
+/// A user bound to one role in project `home`.
+pub(super) fn user_with(name: &str, role: Role) -> Change {
+    let home: ProjectId = "home".parse().unwrap();
+    let projects = BTreeSet::from([home]);
+    let bindings = BTreeMap::from([(role, projects.clone())]);
+    Change::PutUser(name.parse().unwrap(), User { projects, bindings, ..User::default() })
+}
