@@ -19,6 +19,7 @@ use crate::{
     audit::{self, Released},
     directory::{Change, Directory},
     identity::{self, Arrival, Principal},
+    people::founding::{self, Founder, FounderKey},
     perimeter,
     policy::{self, Target},
     ports::LedgerClosed,
@@ -143,6 +144,21 @@ async fn perform<D: Deed>(
     let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant };
     let done = deed.act(&office).await?;
     commit(gate, &snapshot, &warrant, done).await
+}
+
+/// Founds a home: its first people, on an empty directory.
+///
+/// # Errors
+/// 409 if there are people already; 503 if the log or the store does not take it.
+pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>, Rejection> {
+    let _one_at_a_time = gate.changing.lock().await;
+    let snapshot = gate.snapshot();
+    let (changes, keys) = founding::founding(gate, &snapshot.directory, founders)?;
+    let mut record = Record::internal(gate, Event::UserChange);
+    intend(gate, &mut record).await?;
+    commit(gate, &snapshot, &Warrant { _private: () }, Done::changed((), changes)).await?;
+    let (released, _) = audit::release(gate, record, Ok(((), 200))).await.into_parts();
+    released.map(|()| keys)
 }
 
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).

@@ -51,7 +51,8 @@ impl Pool {
 /// Runs the model on a screened request.
 ///
 /// # Errors
-/// 503 if the model fails, panics, is too slow, or gives something else than its contract says.
+/// 503 if the model fails, panics, is too slow, or gives something else than its contract says; 400 for a value that
+/// only the model itself could tell to be unknown.
 pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, Rejection> {
     let (admission, rows, outputs, tensors) = screened.into_parts();
     let model = Arc::clone(admission.model());
@@ -60,7 +61,10 @@ pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, 
         Placement::Inline => run(model.as_ref(), input),
         Placement::Pool => pooled(&gate.pool, model, input).await,
     }
-    .map_err(|fault| Rejection::unavailable(fault.to_string()))?;
+    .map_err(|fault| match fault {
+        EngineFault::UnknownValue => Rejection::invalid("inputs"),
+        EngineFault::Broken(cause) => Rejection::unavailable(cause),
+    })?;
     check(&raw, &admission, rows)?;
     Ok(Inference { admission, rows, outputs, raw })
 }
@@ -68,14 +72,14 @@ pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, 
 fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
     // Models are immutable once loaded, so nothing half-done survives an unwinding run.
     catch_unwind(AssertUnwindSafe(|| model.run(input)))
-        .unwrap_or_else(|_| Err(EngineFault("the engine panicked".to_owned())))
+        .unwrap_or_else(|_| Err(EngineFault::Broken("the engine panicked".to_owned())))
 }
 
 async fn pooled(pool: &Pool, model: Arc<dyn Model>, input: ModelInput) -> Result<RawOutput, EngineFault> {
-    let slow = |_| EngineFault("the engine took too long".to_owned());
+    let slow = |_| EngineFault::Broken("the engine took too long".to_owned());
     let places = Arc::clone(&pool.0);
     let work = async {
-        let place = places.acquire_owned().await.map_err(|_| EngineFault("the pool is closed".to_owned()))?;
+        let place = places.acquire_owned().await.map_err(|_| EngineFault::Broken("the pool is closed".to_owned()))?;
         tokio::task::spawn_blocking(move || {
             // The place is given back when the work ends, not when its caller stops waiting: a run that overstays
             // its deadline keeps occupying a core, and admitting another in its stead would hide that.
@@ -83,7 +87,7 @@ async fn pooled(pool: &Pool, model: Arc<dyn Model>, input: ModelInput) -> Result
             run(model.as_ref(), input)
         })
         .await
-        .map_err(|_| EngineFault("the engine's thread failed".to_owned()))?
+        .map_err(|_| EngineFault::Broken("the engine's thread failed".to_owned()))?
     };
     tokio::time::timeout(limits::INFERENCE_TIMEOUT, work).await.map_err(slow)?
 }

@@ -35,10 +35,16 @@ pub enum Placement {
 #[derive(Debug)]
 pub struct RawOutput(pub Vec<Tensor>);
 
-/// The engine failed. The text is for the log only.
+/// Why a run gave no answer.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct EngineFault(pub String);
+pub enum EngineFault {
+    /// The engine failed. The text is for the log only.
+    #[error("{0}")]
+    Broken(String),
+    /// The model has no answer for a value that its contract could not rule out, such as an unknown category.
+    #[error("the model does not know a value")]
+    UnknownValue,
+}
 
 /// The node has sealed its log, or the log cannot take more: nothing may be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

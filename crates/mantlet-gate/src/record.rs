@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Instant};
 
 use mantlet_types::{
     Action, Contract, Entry, NodeId, Rejection, RequestId, Resource,
-    entry::{Decision, Event, Token},
+    entry::{Authn, Decision, Event, Token},
 };
 
 use crate::{
@@ -40,6 +40,14 @@ impl Record {
     /// A record of what has just arrived.
     pub(crate) fn of(gate: &Gate, event: Event, arrival: &Arrival) -> Self {
         Self::new(event, gate.ledger.node().clone(), arrival.request_id, arrival.ip, arrival.trace_id.clone())
+    }
+
+    /// A record of what Mantlet does by itself.
+    pub(crate) fn internal(gate: &Gate, event: Event) -> Self {
+        let mut entry = Entry::new(event, gate.ledger.node().clone());
+        entry.authn = Some(Authn::Internal);
+        entry.request_id = Some(gate.request_id());
+        Self { entry, began: Instant::now(), authenticated: true }
     }
 
     /// Who asks.

@@ -1,1 +1,3 @@
 //! Deeds about people, consumers, keys and roles.
+
+pub mod founding;

@@ -1,0 +1,141 @@
+//! A plain HTTP/1.1 client over TLS, over plain TCP or over the control socket. One connection per request, so that
+//! every request stands for itself.
+
+use std::{net::SocketAddr, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// Asks one server.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+    headers: HeaderMap,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+fn roots(ca: &Path) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    roots
+}
+
+impl Client {
+    /// A client that trusts this CA alone.
+    pub fn new(address: SocketAddr, ca: &Path) -> Self {
+        let config = ClientConfig::builder().with_root_certificates(roots(ca)).with_no_client_auth();
+        Self { address, tls: Some(Arc::new(config)), headers: HeaderMap::new() }
+    }
+
+    /// A client of a server under `--plaintext-loopback`.
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { address, tls: None, headers: HeaderMap::new() }
+    }
+
+    /// The same with a client certificate.
+    pub fn certificate(mut self, ca: &Path, certificate: &Path, key: &Path) -> Self {
+        let chain = CertificateDer::pem_file_iter(certificate).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots(ca));
+        self.tls = Some(Arc::new(config.with_client_auth_cert(chain, key).unwrap()));
+        self
+    }
+
+    /// The same with an API key.
+    pub fn bearer(self, key: &str) -> Self {
+        self.header("authorization", &format!("Bearer {key}"))
+    }
+
+    /// The same with a header.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.insert(http::HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+        self
+    }
+
+    /// GET.
+    pub fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, Bytes::new())
+    }
+
+    /// POST of a JSON document.
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.clone().header("content-type", "application/json").send("POST", path, Bytes::from(body.to_string()))
+    }
+
+    /// Any request.
+    pub fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Reply {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(self.exchange(method, path, body.into())).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Any request, on a runtime of the test's own; a broken connection is an error.
+    pub async fn exchange(&self, method: &str, path: &str, body: Bytes) -> Result<Reply, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).map_err(|error| text(&error))?)
+            .uri(path)
+            .header("host", self.address.to_string())
+            .body(Full::new(body))
+            .map_err(|error| text(&error))?;
+        request.headers_mut().extend(self.headers.clone());
+        let tcp = TcpStream::connect(self.address).await.map_err(|error| text(&error))?;
+        let response = match &self.tls {
+            None => exchange(tcp, request).await?,
+            Some(config) => {
+                let name = ServerName::IpAddress(self.address.ip().into());
+                let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
+                exchange(connector.connect(name, tcp).await.map_err(|error| text(&error))?, request).await?
+            }
+        };
+        Ok(response)
+    }
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Reply, String>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let text = |error: hyper::Error| error.to_string();
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.map_err(text)?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(text)?.to_bytes();
+    Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, body })
+}
