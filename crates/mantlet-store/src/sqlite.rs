@@ -32,9 +32,18 @@ impl SqliteRows {
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let rows = Self::connect(path).await?;
         rows.migrate().await?;
-        // The mark of whose file this is must be in the file itself, not in the log beside it.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&rows.pool).await?;
+        rows.fold().await?;
         Ok(rows)
+    }
+
+    /// Folds the write-ahead log into the file: what a new store says of itself must be in the file, so that it is
+    /// recognized without the log.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub(crate) async fn fold(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Opens a file made by [`SqliteRows::create`] and takes the schema's steps that it lacks.

@@ -46,7 +46,9 @@ impl SqliteStore {
     /// # Errors
     /// If the file exists or cannot be made.
     pub async fn create(path: &Path, key: StoreKey, home: &str) -> Result<Self, StoreError> {
-        Self::begin(SqliteRows::create(path).await?, key, home).await
+        let store = Self::begin(SqliteRows::create(path).await?, key, home).await?;
+        store.rows.fold().await?;
+        Ok(store)
     }
 
     /// Opens a home's database and migrates it to this release's schema.

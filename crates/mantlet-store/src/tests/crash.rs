@@ -43,7 +43,7 @@ fn a_torn_write_ahead_log_loses_whole_commits_only() {
         }
         let (main, log) = (fs::read(&path).unwrap(), fs::read(dir.path().join("store.db-wal")).unwrap());
         let mut seen = vec![false; states.len()];
-        for cut in (0..=log.len()).step_by(512) {
+        for cut in (0..log.len()).step_by(512).chain([log.len()]) {
             let (_dir, copy) = file();
             fs::write(&copy, &main).unwrap();
             fs::write(copy.with_file_name("store.db-wal"), &log[..cut]).unwrap();
