@@ -2,9 +2,10 @@
 //!
 //! Knows how to sign and open a note, and how keys are written; not what the text means.
 
+use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use aws_lc_rs::{
     digest::{SHA256, digest},
-    rand,
+    hkdf, rand,
     signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -125,13 +126,18 @@ impl SigningKey {
         format!("{text}\n— {} {blob}\n", self.name)
     }
 
-    /// Another secret, bound to this key and a purpose: HMAC-like by signing, as Ed25519 signatures are
-    /// deterministic (RFC 8032 §5.1.6) and the text can never be a note, having no line end.
-    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
-        let signature = self.pair.sign(purpose.as_bytes());
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, signature.as_ref()).as_ref());
-        key
+    /// Another secret for a purpose, by HKDF-SHA256 (RFC 5869) from the seed.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<[u8; 32], KeyError> {
+        let seed = self
+            .pair
+            .seed()
+            .and_then(|seed| AsBigEndian::<Curve25519SeedBin<'_>>::as_be_bytes(&seed))
+            .map_err(|_| KeyError::Crypto)?;
+        let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(seed.as_ref());
+        let (info, mut secret) = ([purpose.as_bytes()], [0; 32]);
+        let okm = prk.expand(&info, hkdf::HKDF_SHA256).map_err(|_| KeyError::Crypto)?;
+        okm.fill(&mut secret).map_err(|_| KeyError::Crypto)?;
+        Ok(secret)
     }
 }
 
@@ -195,7 +201,8 @@ impl std::str::FromStr for VerifierKey {
             return Err(KeyError::Name);
         }
         let key = STANDARD.decode(key).map_err(|_| KeyError::Encoding)?;
-        let (&[ED25519_ID], Ok(public)) = (key.get(..1).unwrap_or_default(), key.get(1..).unwrap_or_default().try_into())
+        let (&[ED25519_ID], Ok(public)) =
+            (key.get(..1).unwrap_or_default(), key.get(1..).unwrap_or_default().try_into())
         else {
             return Err(KeyError::Encoding);
         };

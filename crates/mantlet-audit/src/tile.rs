@@ -75,7 +75,13 @@ pub(crate) const fn tile_width(len: u64, number: u64) -> u64 {
 }
 
 /// Reads a tile, from its full form if the partial one has been swept away since.
-pub(crate) fn read_tile(disk: &dyn Disk, dir: &Path, level: Level, number: u64, width: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_tile(
+    disk: &dyn Disk,
+    dir: &Path,
+    level: Level,
+    number: u64,
+    width: u64,
+) -> io::Result<Vec<u8>> {
     match disk.read(&dir.join(tile_path(level, number, width))) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && width < TILE_WIDTH => {
             disk.read(&dir.join(tile_path(level, number, TILE_WIDTH)))

@@ -1,0 +1,420 @@
+//! The writer: one thread that alone appends to the log, and one behind it that publishes.
+//!
+//! Group commit: everything that waits is stamped, serialized and written in one piece, synced once, and only then
+//! acknowledged. While a sync is under way the next batch gathers, so the batch grows with the load. The publisher
+//! has its own thread because a full tile's sync must not stand between an entry and its acknowledgement.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use mantlet_types::{
+    Entry, NodeId,
+    entry::{Event, Phase, Token},
+};
+use tokio::sync::oneshot;
+
+use crate::{
+    clock::{Clock, Stamps},
+    disk::Disk,
+    flood::Aggregator,
+    frame,
+    log::{AppendError, Durability, Progress, Receipt, SealReason},
+    publish::Publisher,
+    queue::{Job, Queue, Reply},
+    recover::Recovered,
+    wal::Wal,
+};
+
+/// Housekeeping: aggregates are flushed and free space is looked at this often.
+const TICK: Duration = Duration::from_secs(1);
+
+/// From an entry's durability to the checkpoint over it, at most a second with the publishing itself.
+const PUBLISH_AFTER: Duration = Duration::from_millis(800);
+
+/// Under `os` durability, between syncs; short enough for the publisher to keep its second.
+const OS_SYNC_AFTER: Duration = Duration::from_millis(200);
+
+/// Bytes written in one piece: some two thousand entries, far beyond what gathers in one sync.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Batches that the publisher may be behind; then the writer waits for it, and the queue fills.
+const PUBLISH_QUEUE: usize = 64;
+
+/// Intents looked after for keeping their segments; more than can be under way at once.
+const INTENTS_MAX: usize = 4_096;
+
+/// Durable frames, or a wish for a checkpoint now.
+enum Delivery {
+    /// Frames, and the index after the last of them.
+    Frames(Vec<u8>, u64),
+    Flush(Vec<oneshot::Sender<u64>>),
+}
+
+/// What the writer shares with the handle and what it is told to do.
+pub(crate) struct Writer {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) flood: Arc<Aggregator>,
+    pub(crate) node: NodeId,
+    pub(crate) durability: Durability,
+    pub(crate) free_bytes_min: u64,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dir: PathBuf,
+}
+
+/// Starts both threads; the returned one ends when the log is closed, the publisher before it.
+pub(crate) fn start(
+    writer: Writer,
+    recovered: Recovered,
+    lock: Box<dyn Any + Send>,
+) -> io::Result<JoinHandle<()>> {
+    let (deliveries, inbox) = sync_channel(PUBLISH_QUEUE);
+    let (queue, progress) = (Arc::clone(&writer.queue), Arc::clone(&writer.progress));
+    let Recovered { wal, publisher, recovery, ts } = recovered;
+    let publishing = thread::Builder::new()
+        .name("audit-publish".to_owned())
+        .spawn(move || publish_loop(publisher, &inbox, &queue, &progress))?;
+    let intents = recovery.open_intents.iter().map(|intent| intent.idx).collect();
+    let stamps = Stamps::new(ts, writer.clock.as_ref());
+    thread::Builder::new().name("audit-write".to_owned()).spawn(move || {
+        let held = lock;
+        let mut thread = WriterThread {
+            writer,
+            wal,
+            stamps,
+            deliveries,
+            unsynced: Vec::new(),
+            synced_at: Instant::now(),
+            intents,
+            replies: Vec::new(),
+        };
+        thread.run();
+        drop(thread);
+        if publishing.join().is_err() {
+            tracing::error!("the audit publisher panicked");
+        }
+        drop(held);
+    })
+}
+
+struct WriterThread {
+    writer: Writer,
+    wal: Wal,
+    stamps: Stamps,
+    deliveries: SyncSender<Delivery>,
+    /// Under `os` durability: frames written and not yet synced.
+    unsynced: Vec<u8>,
+    synced_at: Instant,
+    /// Intents without an outcome so far.
+    intents: std::collections::BTreeSet<u64>,
+    replies: Vec<(Reply, u64)>,
+}
+
+impl WriterThread {
+    fn run(&mut self) {
+        let mut jobs = VecDeque::new();
+        let mut ticked = Instant::now();
+        loop {
+            let orders = self.writer.queue.take(self.patience(ticked), &mut jobs);
+            let mut result = self.commit_all(&mut jobs);
+            if ticked.elapsed() >= TICK || orders.close {
+                ticked = Instant::now();
+                result = result.and_then(|()| self.tick());
+            }
+            if result.is_ok() && self.os_sync_due(orders.close || !orders.flush.is_empty()) {
+                result = self.sync_os();
+            }
+            if let Err(error) = result {
+                self.seal(SealReason::Disk, &error, jobs.drain(..));
+            }
+            if let Some(reason) = orders.seal {
+                self.seal_in_order(reason);
+            }
+            if !orders.flush.is_empty() {
+                self.deliver(Delivery::Flush(orders.flush));
+            }
+            if orders.close {
+                let late = self.writer.queue.refuse(Some(AppendError::Closed));
+                answer(late, AppendError::Closed);
+                return;
+            }
+        }
+    }
+
+    /// How long to sleep when nothing waits.
+    fn patience(&self, ticked: Instant) -> Duration {
+        let tick = TICK.saturating_sub(ticked.elapsed());
+        let sync = OS_SYNC_AFTER.saturating_sub(self.synced_at.elapsed());
+        let patience = if self.unsynced.is_empty() { tick } else { tick.min(sync) };
+        // Zero would mean not to look at all.
+        patience.max(Duration::from_millis(1))
+    }
+
+    /// Records everything taken from the queue, in batches that fit.
+    fn commit_all(&mut self, jobs: &mut VecDeque<Job>) -> io::Result<()> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        if self.stamps.jumped(self.writer.clock.as_ref()) {
+            let entry = Entry::new(Event::ClockJump, self.writer.node.clone());
+            jobs.push_front(Job { entry, reply: None });
+        }
+        while !jobs.is_empty() {
+            if let Some(refusal) = self.writer.queue.refusal() {
+                answer(jobs.drain(..), refusal);
+                return Ok(());
+            }
+            self.commit(jobs)?;
+        }
+        Ok(())
+    }
+
+    /// One batch: stamp, serialize, write, sync, acknowledge.
+    fn commit(&mut self, jobs: &mut VecDeque<Job>) -> io::Result<()> {
+        let fits = usize::try_from(self.wal.batch_bytes_max()).unwrap_or(usize::MAX).min(BATCH_BYTES);
+        let fits = fits - frame::HEADER_BYTES - mantlet_types::limits::ENTRY_BYTES_MAX;
+        let (mut frames, mut count) = (Vec::new(), 0);
+        while let Some(mut job) = jobs.pop_front() {
+            let index = self.wal.next() + count;
+            if self.put(&mut frames, index, &mut job.entry) {
+                count += 1;
+                self.replies.extend(job.reply.map(|reply| (reply, index)));
+            } else if let Some(reply) = job.reply {
+                // Whoever waited may be gone; then nobody needs the answer.
+                let _ = reply.send(Err(AppendError::TooLong));
+            } else {
+                tracing::error!(
+                    event = job.entry.event.as_str(),
+                    "an audit entry is too long and was not recorded"
+                );
+            }
+            if frames.len() > fits || self.writer.durability == Durability::Every && count > 0 {
+                break;
+            }
+        }
+        self.record(frames, count)
+    }
+
+    /// Writes a batch and acknowledges it as soon as its durability allows.
+    fn record(&mut self, frames: Vec<u8>, count: u64) -> io::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        self.wal.append(&frames, count)?;
+        if self.writer.durability == Durability::Os {
+            self.acknowledge();
+            self.unsynced.extend_from_slice(&frames);
+            return if self.unsynced.len() > BATCH_BYTES { self.sync_os() } else { Ok(()) };
+        }
+        self.wal.sync()?;
+        self.acknowledge();
+        self.deliver(Delivery::Frames(frames, self.wal.next()));
+        Ok(())
+    }
+
+    /// Stamps an entry and appends its frame.
+    fn put(&mut self, frames: &mut Vec<u8>, index: u64, entry: &mut Entry) -> bool {
+        entry.idx = index;
+        entry.ts = self.stamps.next(self.writer.clock.as_ref());
+        entry.node = self.writer.node.clone();
+        entry.v = 1;
+        match entry.phase {
+            Phase::Single => {}
+            Phase::Intent if self.intents.len() < INTENTS_MAX => drop(self.intents.insert(index)),
+            Phase::Intent => tracing::warn!("more audit intents are open than are looked after"),
+            Phase::Outcome => drop(entry.intent_idx.map(|intent| self.intents.remove(&intent))),
+        }
+        frame::encode(frames, index, self.wal.durable(), |buffer| {
+            serde_json::to_writer(buffer, entry).is_ok()
+        })
+    }
+
+    fn acknowledge(&mut self) {
+        for (reply, index) in self.replies.drain(..) {
+            // Whoever waited may be gone; the entry stays.
+            let _ = reply.send(Ok(Receipt { index }));
+        }
+        self.writer.progress.durable.store(self.wal.next(), Relaxed);
+    }
+
+    fn deliver(&self, delivery: Delivery) {
+        // The publisher is gone only after it has sealed the log itself.
+        let _ = self.deliveries.send(delivery);
+    }
+
+    fn os_sync_due(&self, now: bool) -> bool {
+        !self.unsynced.is_empty() && (now || self.synced_at.elapsed() >= OS_SYNC_AFTER)
+    }
+
+    fn sync_os(&mut self) -> io::Result<()> {
+        self.wal.sync()?;
+        self.synced_at = Instant::now();
+        let frames = std::mem::take(&mut self.unsynced);
+        self.deliver(Delivery::Frames(frames, self.wal.next()));
+        Ok(())
+    }
+
+    /// Once a second: aggregates, space, segments that are no longer needed.
+    fn tick(&mut self) -> io::Result<()> {
+        if self.writer.queue.refusal().is_some_and(AppendError::is_final) {
+            return Ok(());
+        }
+        let published = self.writer.progress.published.load(Relaxed);
+        self.wal.release(self.intents.first().map_or(published, |intent| published.min(*intent)))?;
+        self.look_at_space()?;
+        if self.writer.queue.refusal().is_some() {
+            return Ok(());
+        }
+        let (mut frames, mut count) = (Vec::new(), 0);
+        for mut entry in self.writer.flood.drain(&self.writer.node) {
+            let index = self.wal.next() + count;
+            count += u64::from(self.put(&mut frames, index, &mut entry));
+        }
+        self.record(frames, count)
+    }
+
+    /// Low space refuses entries before a write can fail, and takes them again when there is room.
+    fn look_at_space(&mut self) -> io::Result<()> {
+        let low = AppendError::LowSpace;
+        let spares = match self.wal.replenish() {
+            Err(error) if error.kind() != io::ErrorKind::StorageFull => return Err(error),
+            result => result.is_ok(),
+        };
+        let enough = spares && self.writer.disk.free_bytes(&self.writer.dir)? >= self.writer.free_bytes_min;
+        match (enough, self.writer.queue.refusal()) {
+            (true, Some(AppendError::LowSpace)) => {
+                tracing::info!("the audit log has space again");
+                self.writer.queue.refuse(None);
+            }
+            (false, None) => {
+                tracing::error!("the audit log is low on space and takes no entries");
+                answer(self.writer.queue.refuse(Some(low)), low);
+                self.record_seal("audit_low_space")?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A sealing entry, for which every segment keeps room.
+    fn record_seal(&mut self, why: &str) -> io::Result<()> {
+        let mut entry = Entry::new(Event::SysSeal, self.writer.node.clone());
+        entry.subject = Some(Token::of(why));
+        let mut frames = Vec::new();
+        let index = self.wal.next();
+        if self.put(&mut frames, index, &mut entry) {
+            self.wal.append_reserved(&frames, 1)?;
+            self.wal.sync()?;
+            let mut synced = std::mem::take(&mut self.unsynced);
+            synced.extend_from_slice(&frames);
+            self.acknowledge();
+            self.deliver(Delivery::Frames(synced, self.wal.next()));
+        }
+        Ok(())
+    }
+
+    fn seal_in_order(&mut self, reason: SealReason) {
+        if self.writer.queue.refusal().is_some_and(AppendError::is_final) {
+            return;
+        }
+        let sealed = AppendError::Sealed(reason);
+        answer(self.writer.queue.refuse(Some(sealed)), sealed);
+        tracing::error!(reason = reason.as_str(), "the audit log is sealed");
+        if let Err(error) = self.record_seal(reason.as_str()) {
+            self.seal(SealReason::Disk, &error, std::iter::empty());
+        }
+    }
+
+    /// After a failed write or sync: nothing is known of the file, so nothing more is written to it, ever.
+    fn seal(&mut self, reason: SealReason, error: &io::Error, jobs: impl Iterator<Item = Job>) {
+        tracing::error!(reason = reason.as_str(), %error, "the audit log is sealed");
+        let sealed = AppendError::Sealed(reason);
+        let waiting = self.writer.queue.refuse(Some(sealed));
+        answer(jobs, sealed);
+        answer(waiting, sealed);
+        for (reply, _) in self.replies.drain(..) {
+            let _ = reply.send(Err(sealed));
+        }
+        self.unsynced.clear();
+    }
+}
+
+fn answer(jobs: impl IntoIterator<Item = Job>, error: AppendError) {
+    for reply in jobs.into_iter().filter_map(|job| job.reply) {
+        let _ = reply.send(Err(error));
+    }
+}
+
+/// The publisher's thread: ends when the writer is gone, with everything delivered published.
+fn publish_loop(mut publisher: Publisher, inbox: &Receiver<Delivery>, queue: &Queue, progress: &Progress) {
+    let mut due = publisher.is_behind().then(Instant::now);
+    loop {
+        let patience = due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()));
+        let (result, waiting, ended) = match inbox.recv_timeout(patience) {
+            Ok(Delivery::Frames(frames, end)) => {
+                due.get_or_insert_with(|| Instant::now() + PUBLISH_AFTER);
+                (take_up(&mut publisher, &frames, end), Vec::new(), false)
+            }
+            Ok(Delivery::Flush(waiting)) => (Ok(()), waiting, false),
+            Err(RecvTimeoutError::Timeout) => (Ok(()), Vec::new(), false),
+            Err(RecvTimeoutError::Disconnected) => (Ok(()), Vec::new(), true),
+        };
+        let now = ended || !waiting.is_empty() || due.is_some_and(|due| due <= Instant::now());
+        let result = result.and_then(|()| {
+            if now && publisher.is_behind() {
+                due = None;
+                publish_once(&mut publisher, progress)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = result {
+            let sealed = AppendError::Sealed(SealReason::Publish);
+            tracing::error!(%error, "the audit log is sealed: its tiles cannot be published");
+            answer(queue.refuse(Some(sealed)), sealed);
+            return;
+        }
+        for done in waiting {
+            let _ = done.send(progress.published.load(Relaxed));
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Adds a batch to the tree; what is not exactly the next entries must never be signed.
+fn take_up(publisher: &mut Publisher, frames: &[u8], end: u64) -> io::Result<()> {
+    for frame in frame::frames(frames) {
+        if frame.index != publisher.size() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        publisher.push(frame.entry)?;
+    }
+    if publisher.size() == end { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
+
+fn publish_once(publisher: &mut Publisher, progress: &Progress) -> io::Result<()> {
+    let published = publisher.publish()?;
+    progress.published.store(published.checkpoint.size, Relaxed);
+    match published.anchor_error {
+        Some(error) => {
+            // The log itself is whole; health says that its anchor lags, and readiness follows the configuration.
+            let failures = progress.anchor_failures.fetch_add(1, Relaxed) + 1;
+            tracing::error!(%error, failures, "an audit anchor was not written");
+        }
+        None => progress.anchor_failures.store(0, Relaxed),
+    }
+    Ok(())
+}
