@@ -1,19 +1,42 @@
 //! Who may do what: Cedar policies over the directory, and the decision cache of one generation.
 
+mod authorize;
+mod cache;
+mod engine;
+mod entities;
+mod names;
+#[cfg(test)]
+pub(crate) mod testing;
+
 use std::sync::Arc;
 
-use mantlet_types::{Action, Code, Rejection, Resource, Timestamp};
+use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp};
+
+pub use engine::PolicyError;
 
 use crate::{directory::Grant, identity::Principal, mediate::Ask, ports::Model, record::Record};
 
 /// The policy set, with the decisions of one generation.
-pub struct Policy {}
+pub struct Policy {
+    engine: Arc<engine::Engine>,
+    cache: cache::Cache,
+}
 
 impl Policy {
+    /// The embedded policies, and the custom ones of this text in addition: they can forbid more, never less.
+    ///
+    /// # Errors
+    /// If a policy does not parse, has no `@id` of its own, does not fit the schema strictly, or looks further than
+    /// level 1; the error names the policy.
+    pub fn new(custom: Option<&str>) -> Result<Self, PolicyError> {
+        let engine = Arc::new(engine::Engine::new(custom)?);
+        Ok(Self { engine, cache: cache::Cache::new() })
+    }
+
     /// The same policies with no decision remembered.
     #[must_use]
     pub fn renewed(&self) -> Self {
-        Self {}
+        Self { engine: Arc::clone(&self.engine), cache: cache::Cache::new() }
     }
 }
 
@@ -27,19 +50,41 @@ pub enum Target {
     /// The scope of a consumer's key, held against the operator's ceiling.
     ConsumerScope {
         /// The project that the consumer belongs to.
-        project: mantlet_types::ProjectId,
-        /// The models asked for.
-        models: Vec<mantlet_types::ModelName>,
+        project: ProjectId,
+        /// The models asked for. Another project's model is as good as none: 404.
+        models: Vec<ModelName>,
         /// Predictions per minute asked for.
         rate_per_minute: u32,
     },
     /// A model that does not exist yet.
     NewModel {
         /// Its project-to-be.
-        project: mantlet_types::ProjectId,
+        project: ProjectId,
         /// Its name-to-be.
-        model: mantlet_types::ModelName,
+        model: ModelName,
     },
+}
+
+impl Target {
+    /// How audit entries name it.
+    fn resource(&self) -> Resource {
+        match self {
+            Self::Resource(resource) => resource.clone(),
+            Self::Grant(number, grant) => Resource::Grant(grant.project.clone(), *number),
+            Self::ConsumerScope { project, .. } => Resource::Project(project.clone()),
+            Self::NewModel { model, .. } => Resource::Model(model.clone()),
+        }
+    }
+
+    fn model(&self) -> Option<&ModelName> {
+        match self {
+            Self::Resource(
+                Resource::Model(model) | Resource::ModelVersion(model, _) | Resource::Deployment(model, _),
+            )
+            | Self::NewModel { model, .. } => Some(model),
+            Self::Resource(_) | Self::Grant(..) | Self::ConsumerScope { .. } => None,
+        }
+    }
 }
 
 /// Leave to ask a model: the proof that authorization took place.
@@ -69,24 +114,27 @@ impl Permit {
     }
 }
 
-/// Decides whether a principal may ask this of a model.
+/// Decides whether a principal may ask this of a model. A version that is named and not live is a candidate, which
+/// answers its author alone.
 ///
 /// # Errors
-/// 404 for what does not exist or may not be known, 403 for what may be known but not done.
+/// 404 for what does not exist or may not be known, 403 for what may be known but not done, 503 if what may be asked
+/// is not loaded.
 pub(crate) fn authorize(
     principal: Principal,
     ask: &Ask,
     now: Timestamp,
     record: &mut Record,
 ) -> Result<Permit, Rejection> {
-    let _ = (principal, ask, now, record);
-    Err(Code::NotFound.into())
+    let (model, candidate) = authorize::ask((&principal).into(), ask, now, record)?;
+    Ok(Permit { principal, model, candidate })
 }
 
 /// Decides one claim of a deed.
 ///
 /// # Errors
-/// As [`authorize`].
+/// 403 for a person with a role in the resource's project, naming the policies that decided; 404 for everybody else
+/// and for what does not exist; 409 for a new model whose name another project has taken.
 pub(crate) fn authorize_deed(
     principal: &Principal,
     action: Action,
@@ -94,13 +142,11 @@ pub(crate) fn authorize_deed(
     now: Timestamp,
     record: &mut Record,
 ) -> Result<(), Rejection> {
-    let _ = (principal, action, target, now, record);
-    Err(Code::NotFound.into())
+    authorize::claim(principal.into(), action, target, now, record)
 }
 
 /// Whether a principal may; for lists that show each item by a decision of its own.
 #[must_use]
 pub fn permits(principal: &Principal, action: Action, target: &Target, now: Timestamp) -> bool {
-    let _ = (principal, action, target, now);
-    false
+    authorize::Asker::from(principal).decide_target(action, target, now).0.is_allowed()
 }

@@ -1,0 +1,280 @@
+//! Decisions on requests: the directory's records go to the engine, and its verdict becomes a permit or a rejection.
+//!
+//! Whoever may not know of a thing learns the same as of a thing that does not exist: 404. Only who may see it learns
+//! that it is the action that is not permitted: 403.
+
+use std::{net::IpAddr, sync::Arc};
+
+use cedar_policy::{Context, RestrictedExpression as Value};
+use mantlet_types::{
+    Action, Code, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
+    entry::{Authn, Decision, Token},
+};
+
+use super::{
+    Target,
+    cache::Key,
+    engine::{Question, Verdict},
+    entities::{self, Asked, Asking},
+};
+use crate::{
+    Snapshot, directory::ModelRecord, identity::Principal, mediate::Ask, ports::Model, record::Record,
+};
+
+/// Why a user without any binding is denied everything, as audit entries say it.
+const NO_ROLE: &str = "no_role_assigned";
+
+/// Any one of these makes a model visible to a principal.
+const SEES_MODEL: [Action; 6] = [
+    Action::Predict,
+    Action::Explain,
+    Action::Evaluate,
+    Action::InspectFeatures,
+    Action::RegisterVersion,
+    Action::DisableModel,
+];
+
+/// How long a decision is remembered where custom policies may look at the clock in ways of their own.
+const CUSTOM_SECONDS_MAX: i64 = 1;
+
+/// What of a principal decides.
+#[derive(Clone, Copy)]
+pub(super) struct Asker<'a> {
+    pub(super) id: &'a PrincipalId,
+    pub(super) authn: Authn,
+    pub(super) ip: IpAddr,
+    pub(super) mfa: bool,
+    pub(super) protected: bool,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+impl<'a> From<&'a Principal> for Asker<'a> {
+    fn from(principal: &'a Principal) -> Self {
+        Self {
+            id: principal.id(),
+            authn: principal.authn(),
+            ip: principal.ip(),
+            mfa: principal.mfa(),
+            protected: principal.protected(),
+            snapshot: principal.snapshot(),
+        }
+    }
+}
+
+/// Decides a question to a model; gives the version that will answer, and whether it is a candidate.
+pub(super) fn ask(
+    asker: Asker<'_>,
+    ask: &Ask,
+    now: Timestamp,
+    record: &mut Record,
+) -> Result<(Arc<dyn Model>, bool), Rejection> {
+    let known = asker.snapshot.directory.models.get(&ask.model);
+    let (action, resource, candidate) = meant(ask, known);
+    record.request(action, &resource);
+    let project = entities::project_of(&asker.snapshot.directory, &resource);
+    let verdict = match project {
+        Some(_) => asker.decide(action, &resource, now),
+        None => Verdict::denied(),
+    };
+    record.decision(verdict.decision, &verdict.policies);
+    record.entry().project = project.cloned();
+    record.entry().model = project.map(|_| ask.model.clone());
+    if !verdict.is_allowed() {
+        // A candidate is its author's secret, also before those who may ask the model.
+        let visible = !candidate && project.is_some() && asker.sees(&ask.model, now);
+        return Err(asker.denied(&verdict, visible, record));
+    }
+    let model = asker
+        .snapshot
+        .model(&ask.model, ask.version)
+        .ok_or_else(|| Rejection::unavailable(format!("no loaded version of `{}` answers", ask.model)))?;
+    record.contract(model.contract());
+    Ok((Arc::clone(model), candidate))
+}
+
+/// What a question means: a version by name that is not live is tried, everything else is asked of the model.
+fn meant(ask: &Ask, known: Option<&ModelRecord>) -> (Action, Resource, bool) {
+    let live = known.and_then(|model| model.live);
+    let unlive = ask.version.filter(|version| live != Some(*version));
+    let of_version = |version| Resource::ModelVersion(ask.model.clone(), version);
+    match (ask.action, ask.version.or(live), unlive) {
+        (Action::ViewWeights | Action::Export, Some(version), _) => {
+            (ask.action, of_version(version), unlive.is_some())
+        }
+        (_, _, Some(version)) => (Action::TryCandidate, of_version(version), true),
+        (_, _, None) => (ask.action, Resource::Model(ask.model.clone()), false),
+    }
+}
+
+/// Decides one claim of a deed.
+pub(super) fn claim(
+    asker: Asker<'_>,
+    action: Action,
+    target: &Target,
+    now: Timestamp,
+    record: &mut Record,
+) -> Result<(), Rejection> {
+    let (verdict, project) = asker.decide_target(action, target, now);
+    // A deed is recorded under its principal claim, which comes first, unless a later one denies it.
+    let settled = verdict.is_allowed() && record.decision_is(Decision::Allow);
+    if !settled {
+        record.request(action, &target.resource());
+        record.decision(verdict.decision, &verdict.policies);
+        record.entry().model = target.model().filter(|_| project.is_some()).cloned();
+        record.entry().project.clone_from(&project);
+    }
+    if !verdict.is_allowed() {
+        let visible = project.as_ref().is_some_and(|project| asker.belongs_to(project));
+        let rejection = asker.denied(&verdict, visible, record);
+        return Err(if visible { explained(rejection, action, &verdict) } else { rejection });
+    }
+    match target {
+        // A name that another project has taken: told only to those who may register here, and never granted, since
+        // what is registered under it would be the other project's.
+        Target::NewModel { project, model } if is_foreign(asker.snapshot, model, project) => {
+            Err(Rejection::new(Code::Conflict).detailed(format!("the model name `{model}` is taken")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_foreign(snapshot: &Snapshot, model: &ModelName, project: &ProjectId) -> bool {
+    snapshot.directory.models.get(model).is_some_and(|record| record.project != *project)
+}
+
+/// Names what decided, for those who may know the resource.
+fn explained(rejection: Rejection, action: Action, verdict: &Verdict) -> Rejection {
+    let ids: Vec<String> = verdict.policies.iter().map(|id| format!("`{}`", id.as_str())).collect();
+    if ids.is_empty() {
+        rejection.detailed(format!("no policy permits `{action}` here"))
+    } else {
+        rejection.detailed(format!("`{action}` is forbidden by {}", ids.join(", ")))
+    }
+}
+
+impl Asker<'_> {
+    /// Decides on a resource of the directory, or recalls the decision.
+    pub(super) fn decide(self, action: Action, resource: &Resource, now: Timestamp) -> Verdict {
+        let policy = &self.snapshot.policy;
+        let key = Key {
+            principal: self.id,
+            action,
+            resource,
+            authn: self.authn,
+            ip: self.ip,
+            mfa: self.mfa,
+            protected: self.protected,
+        };
+        if let Some(verdict) = policy.cache.recall(&key, now) {
+            return verdict;
+        }
+        let Some(asked) = entities::resource(&self.snapshot.directory, resource) else {
+            return Verdict::denied();
+        };
+        let (verdict, ends) = self.evaluate(action, asked, now);
+        if verdict.decision != Decision::Error {
+            policy.cache.remember(&key, verdict.clone(), ends);
+        }
+        verdict
+    }
+
+    /// Decides on a resource, or on what would come to be one; with its project, if that exists.
+    pub(super) fn decide_target(
+        self,
+        action: Action,
+        target: &Target,
+        now: Timestamp,
+    ) -> (Verdict, Option<ProjectId>) {
+        if let Target::Resource(resource) = target {
+            let project = entities::project_of(&self.snapshot.directory, resource).cloned();
+            let verdict = match project {
+                Some(_) => self.decide(action, resource, now),
+                None => Verdict::denied(),
+            };
+            return (verdict, project);
+        }
+        let Some(asked) = entities::target(&self.snapshot.directory, target) else {
+            return (Verdict::denied(), None);
+        };
+        let project = asked.project.clone();
+        (self.evaluate(action, asked, now).0, Some(project))
+    }
+
+    /// Asks the engine; also tells when time alone may change the answer.
+    fn evaluate(self, action: Action, asked: Asked, now: Timestamp) -> (Verdict, Option<Timestamp>) {
+        let Some(asking) = entities::principal(&self.snapshot.directory, self.id) else {
+            return (Verdict::undecided("the principal is not in the directory"), None);
+        };
+        let Some(context) = self.context(now) else {
+            return (Verdict::undecided("the context cannot be built"), None);
+        };
+        let engine = &self.snapshot.policy.engine;
+        let Asking { kind, entity: principal, ends: asking_ends } = asking;
+        let custom_ends = engine.is_customized().then(|| now.plus_seconds(CUSTOM_SECONDS_MAX));
+        // Only ends ahead matter: what has expired does not expire again.
+        let ends =
+            [asking_ends, asked.ends, custom_ends].into_iter().flatten().filter(|ends| *ends > now).min();
+        let verdict = engine.decide(Question {
+            asker: kind,
+            principal: principal.uid(),
+            action,
+            resource: asked.entity.uid(),
+            context,
+            entities: vec![principal, asked.entity],
+        });
+        (verdict, ends)
+    }
+
+    fn context(self, now: Timestamp) -> Option<Context> {
+        let pairs = [
+            ("now", entities::datetime(now)),
+            ("authn", Value::new_string(self.authn.as_str().to_owned())),
+            ("ip", Value::new_ip(self.ip.to_string())),
+            ("mfa", Value::new_bool(self.mfa)),
+            ("protected", Value::new_bool(self.protected)),
+            ("single_person", Value::new_bool(self.snapshot.settings.single_person)),
+        ];
+        Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).ok()
+    }
+
+    /// Whether this principal may know that the model exists.
+    fn sees(self, model: &ModelName, now: Timestamp) -> bool {
+        let model = Resource::Model(model.clone());
+        let applicable = |action: &&Action| {
+            matches!(self.id, PrincipalId::User(_)) || matches!(action, Action::Predict | Action::Explain)
+        };
+        SEES_MODEL.iter().filter(applicable).any(|action| self.decide(*action, &model, now).is_allowed())
+    }
+
+    /// Whether this is a person with a role in the project, who may know what there is in it.
+    fn belongs_to(self, project: &ProjectId) -> bool {
+        let PrincipalId::User(id) = self.id else { return false };
+        let user = self.snapshot.directory.users.get(id).filter(|user| !user.disabled);
+        user.is_some_and(|user| {
+            user.projects.contains(project) && user.bindings.values().any(|bound| bound.contains(project))
+        })
+    }
+
+    fn is_without_role(self) -> bool {
+        let PrincipalId::User(id) = self.id else { return false };
+        let user = self.snapshot.directory.users.get(id);
+        user.is_some_and(|user| user.bindings.values().all(std::collections::BTreeSet::is_empty))
+    }
+
+    /// What a denied principal learns, and what the record says of it.
+    fn denied(self, verdict: &Verdict, visible: bool, record: &mut Record) -> Rejection {
+        let mut rejection = Rejection::new(if visible { Code::Forbidden } else { Code::NotFound });
+        if let Some(cause) = &verdict.cause {
+            rejection = rejection.because(format!("no decision: {cause}"));
+        }
+        if self.is_without_role() {
+            // The same whatever was asked for, so it tells nothing of what there is.
+            record.entry().policy_ids.push(Token::of(NO_ROLE));
+            rejection = rejection.detailed("no role assigned").because("no role assigned");
+        }
+        rejection
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+//! Directory records as Cedar entities: exactly what a decision may see, with flat ancestors.
+//!
+//! Recorded facts (author, data authors, approvers) come from the directory, never from a request. What cannot be
+//! built does not exist, and what does not exist is denied.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use cedar_policy::{Entity, EntityTypeName, EntityUid, RestrictedExpression as Value};
+use mantlet_types::{ModelName, PrincipalId, ProjectId, Resource, Role, Timestamp, UserId, Version};
+
+use super::{
+    Target,
+    names::{self, PrincipalType},
+};
+use crate::directory::{Ceiling, Consumer, Directory, Grant, ModelRecord, User};
+
+/// A user who cannot exist, because no user name has this character: where the schema wants a person and there is
+/// none, as the beneficiary of a consumer's scope.
+pub(super) const NOBODY: &str = "*nobody";
+
+/// The last moment that Cedar can write: for what does not end.
+pub(super) const NEVER: Timestamp = Timestamp::from_micros(253_402_300_799_999_000);
+
+/// Who asks, as policies see them.
+pub(super) struct Asking {
+    pub(super) kind: PrincipalType,
+    pub(super) entity: Entity,
+    /// When a decision about them may change without any change of the directory.
+    pub(super) ends: Option<Timestamp>,
+}
+
+/// What is asked about, as policies see it.
+pub(super) struct Asked {
+    pub(super) project: ProjectId,
+    pub(super) entity: Entity,
+    /// When a decision about it may change without any change of the directory.
+    pub(super) ends: Option<Timestamp>,
+}
+
+/// The principal with all its attributes.
+pub(super) fn principal(directory: &Directory, id: &PrincipalId) -> Option<Asking> {
+    match id {
+        PrincipalId::User(id) => {
+            let entity = user(directory, id, directory.users.get(id)?)?;
+            Some(Asking { kind: PrincipalType::User, entity, ends: None })
+        }
+        PrincipalId::Consumer(id) => {
+            let record = directory.consumers.get(id)?;
+            let entity = consumer(id.as_str(), record)?;
+            Some(Asking { kind: PrincipalType::Consumer, entity, ends: Some(record.expires) })
+        }
+        PrincipalId::Component(id) => {
+            // A part of Mantlet is what its name says, and works for every project.
+            let attributes = [
+                ("disabled", Value::new_bool(false)),
+                ("kind", Value::new_string(id.to_string())),
+                ("projects", projects(&directory.projects)),
+            ];
+            let entity = entity(names::uid(&names::COMPONENT, id.as_str()), attributes, [])?;
+            Some(Asking { kind: PrincipalType::Component, entity, ends: None })
+        }
+    }
+}
+
+/// The project of a resource, if the directory knows the resource.
+pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -> Option<&'a ProjectId> {
+    match resource {
+        Resource::Project(id) | Resource::AuditLog(id) | Resource::Statistics(id) => {
+            directory.projects.get(id)
+        }
+        Resource::Model(name) => directory.models.get(name).map(|model| &model.project),
+        Resource::ModelVersion(name, version) | Resource::Deployment(name, version) => {
+            let model = directory.models.get(name)?;
+            model.versions.contains_key(version).then_some(&model.project)
+        }
+        Resource::Grant(project, number) => {
+            let grant = directory.grants.get(number)?;
+            (grant.project == *project).then_some(&grant.project)
+        }
+    }
+}
+
+/// A resource of the directory.
+pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Asked> {
+    let project = project_of(directory, resource)?.clone();
+    let uid = |type_name: &EntityTypeName| names::uid(type_name, &resource.key());
+    let parent = project_uid(&project);
+    let mut ends = None;
+    let entity = match resource {
+        Resource::Project(_) => entity(uid(&names::PROJECT), [], []),
+        Resource::AuditLog(_) => entity(uid(&names::AUDIT_LOG), [], [parent]),
+        Resource::Statistics(_) => entity(uid(&names::STATISTICS), [], [parent]),
+        Resource::Model(name) => model(name, &project, directory.models.get(name)?.live.is_some()),
+        Resource::ModelVersion(name, version) => {
+            model_version(uid(&names::MODEL_VERSION), name, *version, directory.models.get(name)?)
+        }
+        Resource::Deployment(name, version) => {
+            deployment(uid(&names::DEPLOYMENT), name, *version, directory.models.get(name)?)
+        }
+        Resource::Grant(_, number) => {
+            let record = directory.grants.get(number)?;
+            ends = Some(record.expires);
+            role_grant(directory, uid(&names::GRANT), record)
+        }
+    }?;
+    Some(Asked { project, entity, ends })
+}
+
+/// A resource, or what would come to be one.
+pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
+    let exists = |project: &ProjectId| directory.projects.get(project).cloned();
+    match target {
+        Target::Resource(known) => resource(directory, known),
+        Target::Grant(number, grant) => {
+            let project = exists(&grant.project)?;
+            let uid = names::uid(&names::GRANT, &Resource::Grant(project.clone(), *number).key());
+            let entity = role_grant(directory, uid, grant)?;
+            Some(Asked { project, entity, ends: Some(grant.expires) })
+        }
+        Target::ConsumerScope { project, models, rate_per_minute } => {
+            let project = exists(project)?;
+            // What is granted in a project is the project's own: another project's model is as good as none.
+            let own = |name: &ModelName| directory.models.get(name).is_some_and(|m| m.project == project);
+            if !models.iter().all(own) {
+                return None;
+            }
+            let uid = names::uid(&names::GRANT, &format!("{project}#consumer"));
+            let scope = scope([], models.iter(), *rate_per_minute);
+            let entity = grant(uid, &project, scope, [NOBODY, NOBODY], [], NEVER)?;
+            Some(Asked { project, entity, ends: None })
+        }
+        Target::NewModel { project, model: name } => {
+            let project = exists(project)?;
+            let entity = model(name, &project, false)?;
+            Some(Asked { project, entity, ends: None })
+        }
+    }
+}
+
+/// An entity with flat ancestors; `None` if an attribute cannot be evaluated.
+pub(super) fn entity(
+    uid: EntityUid,
+    attributes: impl IntoIterator<Item = (&'static str, Value)>,
+    ancestors: impl IntoIterator<Item = EntityUid>,
+) -> Option<Entity> {
+    let attributes: HashMap<String, Value> =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let ancestors: HashSet<EntityUid> = ancestors.into_iter().collect();
+    Entity::new(uid, attributes, ancestors).ok()
+}
+
+/// A moment for Cedar, which counts milliseconds and writes the years 0 to 9999. Earlier moments than 1970 and later
+/// ones than 9999 are moved to these bounds, where they are as far in the past or future as before.
+pub(super) fn datetime(moment: Timestamp) -> Value {
+    let text = moment.clamp(Timestamp::from_micros(0), NEVER).to_string();
+    // `2026-01-31T12:00:00.123456Z`: Cedar takes three digits of a second.
+    let millis = text.get(..23).unwrap_or_default();
+    Value::new_datetime(format!("{millis}Z"))
+}
+
+/// A set of entities.
+pub(super) fn set(uids: impl IntoIterator<Item = EntityUid>) -> Value {
+    Value::new_set(uids.into_iter().map(Value::new_entity_uid))
+}
+
+pub(super) fn user_uid(id: &str) -> EntityUid {
+    names::uid(&names::USER, id)
+}
+
+pub(super) fn project_uid(id: &ProjectId) -> EntityUid {
+    names::uid(&names::PROJECT, id.as_str())
+}
+
+fn projects<'a>(ids: impl IntoIterator<Item = &'a ProjectId>) -> Value {
+    set(ids.into_iter().map(project_uid))
+}
+
+fn people<'a>(ids: impl IntoIterator<Item = &'a UserId>) -> Value {
+    set(ids.into_iter().map(|id| user_uid(id.as_str())))
+}
+
+fn user(directory: &Directory, id: &UserId, user: &User) -> Option<Entity> {
+    let mut attributes = vec![
+        ("disabled", Value::new_bool(user.disabled)),
+        ("projects", projects(&user.projects)),
+        ("routes", set([])),
+        ("read_features", set([])),
+        ("attribute_features", set([])),
+    ];
+    attributes.extend(
+        Role::ALL.map(|role| (role.as_str(), projects(user.bindings.get(&role).into_iter().flatten()))),
+    );
+    if let Some(most) = &user.ceiling {
+        attributes.push(("ceiling", ceiling(directory, user, most)));
+    }
+    entity(user_uid(id.as_str()), attributes, [])
+}
+
+/// An operator's ceiling with its models spelled out: a set that says "all" would be one more thing to get wrong.
+fn ceiling(directory: &Directory, user: &User, most: &Ceiling) -> Value {
+    let operates = user.bindings.get(&Role::Operator);
+    let operated = |model: &ModelRecord| operates.is_some_and(|projects| projects.contains(&model.project));
+    let models: Vec<&ModelName> = match &most.models {
+        Some(models) => models.iter().collect(),
+        None => directory.models.iter().filter(|(_, model)| operated(model)).map(|(name, _)| name).collect(),
+    };
+    scope(most.roles.iter().copied(), models, most.rate_per_minute)
+}
+
+fn consumer(id: &str, consumer: &Consumer) -> Option<Entity> {
+    let models = consumer.models.iter().map(|name| names::uid(&names::MODEL, name.as_str()));
+    let attributes = [
+        ("disabled", Value::new_bool(consumer.disabled)),
+        ("expires", datetime(consumer.expires)),
+        ("projects", projects([&consumer.project])),
+        ("monitor", projects(consumer.monitor.then_some(&consumer.project))),
+        ("models", set(models)),
+        ("routes", set([])),
+        ("read_features", set([])),
+        ("attribute_features", set([])),
+    ];
+    entity(names::uid(&names::CONSUMER, id), attributes, [])
+}
+
+fn model(name: &ModelName, project: &ProjectId, live: bool) -> Option<Entity> {
+    let status = if live { "live" } else { "registered" };
+    let attributes = [("features", set([])), ("status", Value::new_string(status.to_owned()))];
+    entity(names::uid(&names::MODEL, name.as_str()), attributes, [project_uid(project)])
+}
+
+fn model_version(uid: EntityUid, name: &ModelName, version: Version, model: &ModelRecord) -> Option<Entity> {
+    let record = model.versions.get(&version)?;
+    // INVARIANT (registered-is-verified): door 2 registers a version only from a package whose signature and format
+    // it has verified, so a version in the directory is signed and of a known format.
+    let attributes = [
+        ("author", Value::new_entity_uid(user_uid(record.author.as_str()))),
+        ("data_authors", people(&record.data_authors)),
+        ("signed", Value::new_bool(true)),
+        ("format_ok", Value::new_bool(true)),
+    ];
+    entity(uid, attributes, [names::uid(&names::MODEL, name.as_str()), project_uid(&model.project)])
+}
+
+/// A version on its way. Nobody has requested or approved anything that the directory does not record, so policies
+/// see neither a request nor an approval; what was live once is recorded, and can be rolled back to.
+fn deployment(uid: EntityUid, name: &ModelName, version: Version, model: &ModelRecord) -> Option<Entity> {
+    let record = model.versions.get(&version)?;
+    let attributes = [
+        ("model", Value::new_entity_uid(names::uid(&names::MODEL, name.as_str()))),
+        ("author", Value::new_entity_uid(user_uid(record.author.as_str()))),
+        ("data_authors", people(&record.data_authors)),
+        ("requested_by", Value::new_entity_uid(user_uid(NOBODY))),
+        ("approved_by", set([])),
+        ("approval_ends", datetime(Timestamp::from_micros(0))),
+        ("state", Value::new_string("registered".to_owned())),
+        ("was_live", Value::new_bool(record.was_live)),
+        ("withdrawn", Value::new_bool(false)),
+    ];
+    entity(uid, attributes, [project_uid(&model.project)])
+}
+
+/// A binding of one role as a grant of that role and nothing else.
+fn role_grant(directory: &Directory, uid: EntityUid, record: &Grant) -> Option<Entity> {
+    let scope = scope([record.role], [], 0);
+    let approved_by = standing_approvals(directory, record);
+    let people = [record.beneficiary.as_str(), record.proposed_by.as_str()];
+    grant(uid, &record.project, scope, people, approved_by, record.expires)
+}
+
+/// Approvals of people who could still approve today. A right that was lost since takes its approvals along.
+fn standing_approvals<'a>(
+    directory: &'a Directory,
+    record: &'a Grant,
+) -> impl Iterator<Item = &'a UserId> + 'a {
+    record.approved_by.iter().filter(|id| {
+        directory.users.get(*id).is_some_and(|user| {
+            !user.disabled
+                && user.bindings.get(&Role::Security).is_some_and(|bound| bound.contains(&record.project))
+        })
+    })
+}
+
+fn scope<'a>(
+    roles: impl IntoIterator<Item = Role>,
+    models: impl IntoIterator<Item = &'a ModelName>,
+    rate_per_minute: u32,
+) -> Value {
+    let roles: BTreeSet<Role> = roles.into_iter().collect();
+    let fields = [
+        ("roles", Value::new_set(roles.iter().map(|role| Value::new_string(role.to_string())))),
+        ("models", set(models.into_iter().map(|name| names::uid(&names::MODEL, name.as_str())))),
+        ("routes", set([])),
+        ("datasets", set([])),
+        ("features", set([])),
+        ("rate", Value::new_long(i64::from(rate_per_minute))),
+    ];
+    // Fails for a name given twice, and the names are above; an empty record is then no `Scope`, hence denied.
+    Value::new_record(fields.map(|(name, value)| (name.to_owned(), value)))
+        .unwrap_or_else(|_| Value::new_set([]))
+}
+
+fn grant<'a>(
+    uid: EntityUid,
+    project: &ProjectId,
+    scope: Value,
+    [beneficiary, proposed_by]: [&str; 2],
+    approved_by: impl IntoIterator<Item = &'a UserId>,
+    expires: Timestamp,
+) -> Option<Entity> {
+    let attributes = [
+        ("scope", scope),
+        ("beneficiary", Value::new_entity_uid(user_uid(beneficiary))),
+        ("proposed_by", Value::new_entity_uid(user_uid(proposed_by))),
+        ("approved_by", people(approved_by)),
+        ("expires", datetime(expires)),
+    ];
+    entity(uid, attributes, [project_uid(project)])
+}
