@@ -48,6 +48,9 @@ pub enum LoadError {
     /// The neural engine refuses the model.
     #[error("the neural engine refuses the model: {0}")]
     Neural(String),
+    /// The model fails when it is tried on rows of zeros.
+    #[error("the model fails when it is tried: {0}")]
+    Trial(String),
     /// An engine failed in a way that it should not.
     #[error("the model makes the engine fail while it is loaded")]
     Panicked,

@@ -8,7 +8,7 @@ use super::{
     attributes::Attributes,
     error::LoadError,
     limits::{EXTENT_MAX, NAME_BYTES_MAX},
-    proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto},
+    proto::{ModelProto, NodeProto, ValueInfoProto},
     tensor::{Array, ElementType},
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Graph {
     pub(crate) constants: Vec<(ValueId, Option<Array>)>,
     /// Number of values.
     pub(crate) values: usize,
+    /// Whether a `ZipMap` was stripped, so that the file says something else than this graph.
+    pub(crate) is_zipped: bool,
 }
 
 /// An input or output.
@@ -98,7 +100,7 @@ impl Graph {
         let (inputs, constants) = sources(graph.initializer, graph.input, &mut names)?;
         let (nodes, zipped) = nodes(graph.node, &opsets, &mut names)?;
         let outputs = outputs(graph.output, &names, &zipped)?;
-        Ok(Self { inputs, outputs, nodes, constants, values: names.count })
+        Ok(Self { inputs, outputs, nodes, constants, values: names.count, is_zipped: !zipped.is_empty() })
     }
 }
 

@@ -5,20 +5,26 @@ use std::fmt;
 use super::value::{Data, Shape, Value};
 
 /// Why a kernel could not compute. Nothing here holds a caller's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// An element type that the operator does not take.
-    #[error("{0}")]
     Type(&'static str),
     /// Extents that do not fit the operator or each other.
-    #[error("{0}")]
     Shape(&'static str),
     /// A value that the model does not know what to do with.
-    #[error("{0}")]
     Unknown(&'static str),
     /// Intermediate values beyond the bound of a run.
-    #[error("the intermediate values are too large")]
     TooLarge,
+}
+
+impl Fault {
+    /// The reason as a fixed sentence.
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Self::Type(why) | Self::Shape(why) | Self::Unknown(why) => why,
+            Self::TooLarge => "the intermediate values are too large",
+        }
+    }
 }
 
 /// Elements that all intermediate values of one run may have together: 512 MiB of floats. Without it, a small graph

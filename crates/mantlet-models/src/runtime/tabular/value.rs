@@ -92,8 +92,8 @@ impl<'a> Value<'a> {
         Self::new(Shape::new(&array.shape)?, data)
     }
 
-    /// A value that borrows an input; `None` for a data type that no kernel takes.
-    pub(crate) fn input(shape: &[usize], data: &'a TensorData) -> Option<Result<Self, Fault>> {
+    /// A value that borrows an input.
+    pub(crate) fn input(shape: &[usize], data: &'a TensorData) -> Result<Self, Fault> {
         let data = match data {
             TensorData::Fp32(values) => Data::F32(Cow::Borrowed(values)),
             TensorData::Fp64(values) => Data::F64(Cow::Borrowed(values)),
@@ -101,9 +101,9 @@ impl<'a> Value<'a> {
             TensorData::Int64(values) => Data::I64(Cow::Borrowed(values)),
             TensorData::Bool(values) => Data::Bool(Cow::Borrowed(values)),
             TensorData::Bytes(values) => Data::Text(Cow::Borrowed(values)),
-            _ => return None,
+            _ => return Err(Fault::Type("no kernel takes this data type")),
         };
-        Some(Shape::new(shape).and_then(|shape| Self::new(shape, data)))
+        Self::new(Shape::new(shape)?, data)
     }
 
     /// The extents and owned elements, for the answer.

@@ -1,0 +1,267 @@
+//! Decision trees as compact arrays, checked so that walking one always ends at a leaf.
+//!
+//! A node is 16 bytes (with 32-bit thresholds) and both children lie in one vector for the whole ensemble; a walk is a
+//! loop without recursion, hashing or allocation. INVARIANT (forest): every child index is in range, every node has at
+//! most one parent and no root has one, so what is reachable from a root is a tree; [`Forest::new`] checks it.
+
+/// How a node compares a feature with its threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    LessEqual,
+    Less,
+    GreaterEqual,
+    Greater,
+    Equal,
+    NotEqual,
+    /// The feature is one of the members at this index.
+    Member(u32),
+}
+
+/// Where a branch leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Node(u32),
+    Leaf(u32),
+}
+
+/// A node as the attributes describe it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Split<T> {
+    pub(super) feature: u32,
+    pub(super) threshold: T,
+    pub(super) mode: Mode,
+    /// Whether a missing value (NaN) takes the true branch.
+    pub(super) missing_is_true: bool,
+    pub(super) on_true: Target,
+    pub(super) on_false: Target,
+}
+
+/// A number that trees compare and sum.
+pub(super) trait Real: Copy + PartialOrd + std::ops::AddAssign + std::fmt::Debug + Send + Sync + Default + 'static {
+    /// Whether it is NaN.
+    fn missing(self) -> bool;
+    /// As a 32-bit float, the type of every score.
+    fn score(self) -> f32;
+    /// Divided by a number of trees.
+    fn divided_by(self, count: usize) -> Self;
+    /// With the other sign.
+    fn negated(self) -> Self;
+}
+
+impl Real for f32 {
+    fn missing(self) -> bool {
+        self.is_nan()
+    }
+    fn score(self) -> f32 {
+        self
+    }
+    #[expect(clippy::cast_precision_loss, reason = "the number of trees is far below 2^24")]
+    fn divided_by(self, count: usize) -> Self {
+        self / count as f32
+    }
+    fn negated(self) -> Self {
+        -self
+    }
+}
+
+impl Real for f64 {
+    fn missing(self) -> bool {
+        self.is_nan()
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "scores are float32 by the standard")]
+    fn score(self) -> f32 {
+        self as f32
+    }
+    #[expect(clippy::cast_precision_loss, reason = "the number of trees is far below 2^53")]
+    fn divided_by(self, count: usize) -> Self {
+        self / count as f64
+    }
+    fn negated(self) -> Self {
+        -self
+    }
+}
+
+/// Set in a child index that names a leaf.
+const LEAF: u32 = 1 << 31;
+
+/// One node, laid out for the walk.
+#[derive(Clone, Copy, Debug)]
+struct Compact<T> {
+    threshold: T,
+    /// The feature, and [`MISSING_IS_TRUE`].
+    feature: u32,
+    /// Children: on false, on true.
+    children: [u32; 2],
+}
+
+/// Set in a feature index when a missing value takes the true branch.
+const MISSING_IS_TRUE: u32 = 1 << 31;
+
+/// Nodes and roots of an ensemble.
+#[derive(Debug)]
+pub(super) struct Forest<T> {
+    nodes: Vec<Compact<T>>,
+    /// The mode of every node, if they differ; else empty.
+    modes: Vec<Mode>,
+    /// The mode that all nodes have if they do not differ.
+    mode: Mode,
+    members: Vec<Vec<T>>,
+    roots: Vec<u32>,
+    features: usize,
+    work: u64,
+}
+
+impl<T: Real> Forest<T> {
+    /// Checks and lays out an ensemble of which `leaves` is the number of leaves.
+    ///
+    /// # Errors
+    /// A sentence, when an index is out of range or what hangs on a root is not a tree.
+    pub(super) fn new(
+        splits: &[Split<T>],
+        roots: &[Target],
+        members: Vec<Vec<T>>,
+        leaves: usize,
+    ) -> Result<Self, &'static str> {
+        let child = |target: Target| -> Result<u32, &'static str> {
+            match target {
+                Target::Node(index) if (index as usize) < splits.len() && index < LEAF => Ok(index),
+                Target::Leaf(index) if (index as usize) < leaves && index < LEAF => Ok(index | LEAF),
+                _ => Err("a tree refers to a node that does not exist"),
+            }
+        };
+        let mut nodes = Vec::with_capacity(splits.len());
+        let mut features = 0_usize;
+        for split in splits {
+            if split.feature >= MISSING_IS_TRUE {
+                return Err("a feature index is out of bounds");
+            }
+            if let Mode::Member(index) = split.mode
+                && index as usize >= members.len()
+            {
+                return Err("a tree refers to members that do not exist");
+            }
+            features = features.max(split.feature as usize + 1);
+            let flag = if split.missing_is_true { MISSING_IS_TRUE } else { 0 };
+            let children = [child(split.on_false)?, child(split.on_true)?];
+            nodes.push(Compact { threshold: split.threshold, feature: split.feature | flag, children });
+        }
+        let roots = roots.iter().map(|root| child(*root)).collect::<Result<Vec<_>, _>>()?;
+        require_trees(&nodes, &roots)?;
+        let work = depths(&nodes, &roots);
+        let mode = splits.first().map_or(Mode::LessEqual, |split| split.mode);
+        let mixed = splits.iter().any(|split| split.mode != mode) || matches!(mode, Mode::Member(_));
+        let modes = if mixed { splits.iter().map(|split| split.mode).collect() } else { Vec::new() };
+        Ok(Self { nodes, modes, mode, members, roots, features, work })
+    }
+
+    /// Least number of columns that a row must have.
+    pub(super) const fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Number of trees.
+    pub(super) const fn trees(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Comparisons for one row: the depths of all trees, summed.
+    pub(super) const fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Calls `visit` with the leaf that the row falls into, for each tree in order. The row must have
+    /// [`Forest::features`] columns.
+    #[inline]
+    pub(super) fn each_leaf(&self, row: &[T], mut visit: impl FnMut(usize)) {
+        if self.modes.is_empty() {
+            match self.mode {
+                Mode::LessEqual => self.walk(row, |_, value, threshold| value <= threshold, &mut visit),
+                Mode::Less => self.walk(row, |_, value, threshold| value < threshold, &mut visit),
+                Mode::GreaterEqual => self.walk(row, |_, value, threshold| value >= threshold, &mut visit),
+                Mode::Greater => self.walk(row, |_, value, threshold| value > threshold, &mut visit),
+                Mode::Equal => self.walk(row, |_, value, threshold| value == threshold, &mut visit),
+                Mode::NotEqual | Mode::Member(_) => {
+                    self.walk(row, |_, value, threshold| value != threshold, &mut visit);
+                }
+            }
+        } else {
+            self.walk(row, |node, value, threshold| self.holds(node, value, threshold), &mut visit);
+        }
+    }
+
+    fn holds(&self, node: usize, value: T, threshold: T) -> bool {
+        match self.modes[node] {
+            Mode::LessEqual => value <= threshold,
+            Mode::Less => value < threshold,
+            Mode::GreaterEqual => value >= threshold,
+            Mode::Greater => value > threshold,
+            Mode::Equal => value == threshold,
+            Mode::NotEqual => value != threshold,
+            Mode::Member(index) => self.members[index as usize].contains(&value),
+        }
+    }
+
+    #[inline]
+    fn walk(&self, row: &[T], holds: impl Fn(usize, T, T) -> bool, visit: &mut impl FnMut(usize)) {
+        for root in &self.roots {
+            let mut at = *root;
+            while at & LEAF == 0 {
+                let node = &self.nodes[at as usize];
+                let value = row[(node.feature & !MISSING_IS_TRUE) as usize];
+                let is_true = holds(at as usize, value, node.threshold)
+                    || (node.feature & MISSING_IS_TRUE != 0 && value.missing());
+                at = node.children[usize::from(is_true)];
+            }
+            visit((at & !LEAF) as usize);
+        }
+    }
+}
+
+impl Forest<f32> {
+    /// The same trees with 64-bit thresholds.
+    pub(super) fn widened(&self) -> Forest<f64> {
+        let wide = |node: &Compact<f32>| Compact {
+            threshold: f64::from(node.threshold),
+            feature: node.feature,
+            children: node.children,
+        };
+        Forest {
+            nodes: self.nodes.iter().map(wide).collect(),
+            modes: self.modes.clone(),
+            mode: self.mode,
+            members: self.members.iter().map(|set| set.iter().copied().map(f64::from).collect()).collect(),
+            roots: self.roots.clone(),
+            features: self.features,
+            work: self.work,
+        }
+    }
+}
+
+/// Each node has at most one parent, a root none: what is reachable from a root then has no cycle.
+fn require_trees<T>(nodes: &[Compact<T>], roots: &[u32]) -> Result<(), &'static str> {
+    let mut owned = vec![false; nodes.len()];
+    for child in nodes.iter().flat_map(|node| node.children).chain(roots.iter().copied()) {
+        if child & LEAF == 0 && std::mem::replace(&mut owned[child as usize], true) {
+            return Err("a node of a tree has two parents, or a root has one");
+        }
+    }
+    Ok(())
+}
+
+/// The greatest depth of each tree, summed. Ends because of [`require_trees`].
+fn depths<T>(nodes: &[Compact<T>], roots: &[u32]) -> u64 {
+    let mut sum = 0_u64;
+    let mut stack = Vec::new();
+    for root in roots {
+        let mut deepest = 1_u64;
+        stack.push((*root, 1_u64));
+        while let Some((at, depth)) = stack.pop() {
+            deepest = deepest.max(depth);
+            if at & LEAF == 0 {
+                stack.extend(nodes[at as usize].children.map(|child| (child, depth + 1)));
+            }
+        }
+        sum = sum.saturating_add(deepest);
+    }
+    sum
+}

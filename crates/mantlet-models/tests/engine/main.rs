@@ -1,0 +1,3 @@
+//! The engines against onnxruntime's answers, and against hostile bytes.
+
+mod agreement;
