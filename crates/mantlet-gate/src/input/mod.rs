@@ -41,3 +41,6 @@ impl Screened {
         (admission, rows, outputs, tensors)
     }
 }
+
+#[cfg(test)]
+mod tests;

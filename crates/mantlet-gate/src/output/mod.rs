@@ -1,14 +1,18 @@
 //! Output: an answer is given only if it is confident enough, and no more of it than the contract discloses.
 
+mod confidence;
 mod judge;
 mod sanitize;
+mod withhold;
 
 use std::sync::Arc;
 
 use mantlet_types::{Contract, Tensor, quota::Standing};
 
 pub(crate) use judge::judge;
+pub use judge::{Unjudgeable, decide};
 pub(crate) use sanitize::sanitize;
+pub use sanitize::shape;
 
 use crate::infer::Inference;
 
@@ -79,3 +83,6 @@ pub enum Value {
     /// The outputs speak for themselves.
     Opaque,
 }
+
+#[cfg(test)]
+mod tests;

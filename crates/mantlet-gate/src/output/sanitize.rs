@@ -1,15 +1,147 @@
 //! Sanitizing: what leaves is shaped by the contract's disclosure, after the decision.
+//!
+//! Fine digits and small probabilities are what model extraction and inversion feed on (Tramèr et al. 2016, Fredrikson
+//! et al. 2015), and hardly what anybody else does.
 
-use super::{Answer, Verdict};
+use std::sync::Arc;
+
+use mantlet_types::{
+    Contract, Tensor, TensorData,
+    contract::{Disclosure, Task},
+};
+
+use super::{Answer, Outcome, RowAnswer, Value, Verdict};
+use crate::{infer::Inference, input::half::Half};
 
 /// Shapes what leaves.
 pub(crate) fn sanitize(verdict: Verdict) -> Answer {
-    let admission = verdict.inference.admission;
+    let Verdict { inference, mut rows } = verdict;
+    let Inference { admission, outputs: wanted, raw, .. } = inference;
+    let contract = Arc::clone(admission.model().contract());
+    let outputs = shape(&contract, &mut rows, raw.0, &wanted);
     Answer {
-        contract: std::sync::Arc::clone(admission.model().contract()),
-        rows: verdict.rows,
-        outputs: verdict.inference.raw.0,
+        contract,
+        rows,
+        outputs,
         candidate: admission.permit().is_candidate(),
         standing: admission.standing(),
+    }
+}
+
+/// Selects the wanted outputs (all, if none is named) in the contract's order, and rounds and cuts them and the rows.
+/// The outputs are those that [`decide`](super::decide) has left, in the contract's order.
+#[must_use]
+pub fn shape(
+    contract: &Contract,
+    rows: &mut [RowAnswer],
+    outputs: Vec<Tensor>,
+    wanted: &[Arc<str>],
+) -> Vec<Tensor> {
+    let Disclosure { decimals, top_k } = contract.disclosure;
+    for row in rows.iter_mut() {
+        round_row(row, decimals);
+    }
+    let top = match &contract.task {
+        Task::Classify { labels, .. } => {
+            top_k.filter(|k| *k < labels.len()).map(|k| Top { k, classes: labels.len() })
+        }
+        Task::Regress { .. } | Task::Opaque => None,
+    };
+    let mut leaving = Vec::with_capacity(outputs.len());
+    for (mut tensor, spec) in outputs.into_iter().zip(&contract.outputs) {
+        if !wanted.is_empty() && !wanted.contains(&spec.name) {
+            continue;
+        }
+        if let Some(top) = &top {
+            top.cut(&mut tensor, rows);
+        }
+        round_data(&mut tensor.data, decimals);
+        tensor.name = Arc::clone(&spec.name);
+        leaving.push(tensor);
+    }
+    leaving
+}
+
+fn round_row(row: &mut RowAnswer, decimals: u8) {
+    if let Value::Number(number) = &mut row.result {
+        *number = round(*number, decimals);
+    }
+    row.confidence = row.confidence.map(|confidence| round(confidence, decimals));
+    row.interval = row.interval.map(|(low, high)| (round(low, decimals), round(high, decimals)));
+}
+
+fn round_data(data: &mut TensorData, decimals: u8) {
+    match data {
+        TensorData::Fp16(values) => {
+            for bits in values {
+                *bits = Half::from_f64(round(Half(*bits).to_f64(), decimals)).0;
+            }
+        }
+        TensorData::Fp32(values) => {
+            for value in values {
+                *value = round(f64::from(*value), decimals) as f32;
+            }
+        }
+        TensorData::Fp64(values) => {
+            for value in values {
+                *value = round(*value, decimals);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The nearest number with so many decimals, halves away from zero; zero has no sign.
+fn round(value: f64, decimals: u8) -> f64 {
+    let scale = f64::powi(10.0, i32::from(decimals));
+    let scaled = value * scale;
+    // From 2^52 on a binary64 has no fraction left to round, and an infinite product says nothing.
+    if scaled.abs() < 4_503_599_627_370_496.0 { scaled.round() / scale + 0.0 } else { value }
+}
+
+/// How many classes of a row stay visible.
+struct Top {
+    k: usize,
+    classes: usize,
+}
+
+impl Top {
+    /// Sets all but the k largest of every served row to zero, in each output that has a number per class: the
+    /// members of an ensemble or the logits would tell what the probabilities no longer do.
+    fn cut(&self, tensor: &mut Tensor, rows: &[RowAnswer]) {
+        if tensor.shape.len() < 2 || tensor.shape.last() != Some(&self.classes) {
+            return;
+        }
+        match &mut tensor.data {
+            TensorData::Fp16(values) => self.cut_rows(values, rows, |bits| Half(bits).to_f64()),
+            TensorData::Fp32(values) => self.cut_rows(values, rows, f64::from),
+            TensorData::Fp64(values) => self.cut_rows(values, rows, |value| value),
+            _ => {}
+        }
+    }
+
+    fn cut_rows<T: Copy + Default>(&self, values: &mut [T], rows: &[RowAnswer], to: impl Fn(T) -> f64) {
+        let width = (values.len() / rows.len().max(1)).max(1);
+        let mut order: Vec<usize> = Vec::with_capacity(self.classes);
+        for (row, answer) in values.chunks_mut(width).zip(rows) {
+            // A withheld row holds the fallback, of which every number counts.
+            if answer.outcome != Outcome::Served {
+                continue;
+            }
+            for classes in row.chunks_mut(self.classes) {
+                order.clear();
+                order.extend(0..classes.len());
+                // Stable, so that of equal numbers the first ones stay.
+                order.sort_by(|a, b| {
+                    let value = |index: &usize| classes.get(*index).map_or(f64::NAN, |value| to(*value));
+                    value(b).total_cmp(&value(a))
+                });
+                for index in order.iter().skip(self.k) {
+                    if let Some(value) = classes.get_mut(*index) {
+                        *value = T::default();
+                    }
+                }
+            }
+        }
     }
 }
