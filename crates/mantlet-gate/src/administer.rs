@@ -7,23 +7,24 @@
 //! A change is decided on the directory that it changes: changes run one at a time, each against the newest
 //! snapshot. The intent is durable before the act begins, so no change is ever without a trace.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use mantlet_types::{
-    Action, Code, Entry, Rejection,
+    Action, Code, Entry, Kid, Rejection,
     entry::{Event, Phase, Token},
 };
 
 use crate::{
     Gate, Snapshot,
     audit::{self, Released},
-    directory::{Change, Directory},
+    directory::{Change, Directory, Key, KeyState},
     identity::{self, Arrival, Principal},
     people::founding::{self, Founder, FounderKey},
     perimeter,
     policy::{self, Target},
-    ports::LedgerClosed,
+    ports::{LedgerClosed, Model},
     record::Record,
+    snapshot::Settings,
 };
 
 /// Leave to act, given by door 2 alone. The store and the registry take no change without one.
@@ -90,20 +91,22 @@ pub struct Done<R> {
     /// What changed in the directory: made durable and visible before the reply leaves.
     pub changes: Vec<Change>,
     /// Models loaded along the way, to be served from the next snapshot on.
-    pub loaded: Vec<Arc<dyn crate::ports::Model>>,
+    pub loaded: Vec<Arc<dyn Model>>,
+    /// Settings that hold from the next snapshot on.
+    pub settings: Option<Settings>,
 }
 
 impl<R> Done<R> {
     /// A reply without any change.
     #[must_use]
     pub fn read(reply: R) -> Self {
-        Self { reply, changes: Vec::new(), loaded: Vec::new() }
+        Self::changed(reply, Vec::new())
     }
 
     /// A reply with changes to the directory.
     #[must_use]
     pub fn changed(reply: R, changes: Vec<Change>) -> Self {
-        Self { reply, changes, loaded: Vec::new() }
+        Self { reply, changes, loaded: Vec::new(), settings: None }
     }
 }
 
@@ -161,6 +164,46 @@ pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>,
     released.map(|()| keys)
 }
 
+/// Refuses a key that came in a URL, where proxies and logs have seen it, and revokes it if it is real. Never
+/// anything but a rejection.
+pub async fn revoke_leaked(gate: Arc<Gate>, arrival: Arrival) -> Released<Infallible> {
+    let id = arrival.request_id;
+    match tokio::spawn(async move { leaked(&gate, &arrival).await }).await {
+        Ok(released) => released,
+        Err(error) => audit::panicked(id, &error),
+    }
+}
+
+async fn leaked(gate: &Gate, arrival: &Arrival) -> Released<Infallible> {
+    let record = Record::of(gate, Event::AuthFail, arrival);
+    let (rejection, kid) = identity::refuse_leaked(gate, arrival);
+    let revoked = match kid {
+        Some(kid) => revoke(gate, arrival, kid).await,
+        None => Ok(()),
+    };
+    audit::release(gate, record, Err(revoked.err().unwrap_or(rejection))).await
+}
+
+/// Revokes a key whose secret is out. Nobody administers here: the secret's being where it was found is reason enough.
+async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejection> {
+    let _one_at_a_time = gate.changing.lock().await;
+    let snapshot = gate.snapshot();
+    let known = snapshot.directory.keys.get(&kid).filter(|key| key.state != KeyState::Revoked);
+    let Some(key) = known else { return Ok(()) };
+    let mut record = Record::internal(gate, Event::KeyRevoke);
+    let entry = record.entry();
+    entry.client_ip = Some(arrival.ip);
+    entry.request_id = Some(arrival.request_id);
+    entry.subject = Some(Token::of(kid.as_str()));
+    entry.project = snapshot.directory.project_of(&key.owner).cloned();
+    intend(gate, &mut record).await?;
+    let revoked = Key { state: KeyState::Revoked, ..key.clone() };
+    let done = Done::changed((), vec![Change::PutKey(kid, revoked)]);
+    let outcome = commit(gate, &snapshot, &Warrant { _private: () }, done).await;
+    let (released, _) = audit::release(gate, record, outcome.map(|()| ((), 200))).await.into_parts();
+    released
+}
+
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).
 fn authorize(
     caller: &Principal,
@@ -199,12 +242,13 @@ async fn commit<R>(
     warrant: &Warrant,
     done: Done<R>,
 ) -> Result<R, Rejection> {
-    if !done.changes.is_empty() {
-        gate.store
-            .commit(warrant, &done.changes)
-            .await
-            .map_err(|fault| Rejection::unavailable(fault.to_string()))?;
-        gate.replace(snapshot.next(&done.changes, done.loaded));
+    let Done { reply, changes, loaded, settings } = done;
+    if !changes.is_empty() {
+        let committed = gate.store.commit(warrant, &changes).await;
+        committed.map_err(|fault| Rejection::unavailable(fault.to_string()))?;
     }
-    Ok(done.reply)
+    if !(changes.is_empty() && loaded.is_empty() && settings.is_none()) {
+        gate.replace(snapshot.next(&changes, loaded, settings));
+    }
+    Ok(reply)
 }

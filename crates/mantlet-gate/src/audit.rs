@@ -75,7 +75,7 @@ fn note(gate: &Gate, record: Record, rejection: &Rejection) -> Result<(), Ledger
     let denied = record.decision_is(Decision::Deny) || rejection.code == Code::RateLimited;
     let entry = record.rejected(rejection);
     if denied && !gate.denials.admits(entry.principal.as_ref(), gate.snapshot().settings.denials_per_minute) {
-        gate.ledger.denial(&entry);
+        gate.ledger.denial(rejection.code, &entry);
         return Ok(());
     }
     gate.ledger.note(entry)

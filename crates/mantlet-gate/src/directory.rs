@@ -145,6 +145,51 @@ pub struct VersionRecord {
     pub was_live: bool,
 }
 
+/// The way of one version to production, as far as it has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// The model's project.
+    pub project: ProjectId,
+    /// Who registered the version.
+    pub author: UserId,
+    /// Whose data it was trained on.
+    pub data_authors: BTreeSet<UserId>,
+    /// Who asked for it.
+    pub requested_by: UserId,
+    /// Who approved it.
+    pub approved_by: BTreeSet<UserId>,
+    /// After this the approvals are void.
+    pub approval_ends: Timestamp,
+    /// How far it is.
+    pub state: DeploymentState,
+    /// Whether the version once was live.
+    pub was_live: bool,
+}
+
+/// How far a deployment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeploymentState {
+    /// Asked for.
+    Requested,
+    /// Approved by enough people.
+    Approved,
+}
+
+impl DeploymentState {
+    /// The name in policies.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Approved => "approved",
+        }
+    }
+}
+
 /// A binding that waits for a second person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -191,6 +236,19 @@ impl Directory {
             next.apply(change.clone());
         }
         next
+    }
+
+    /// The one project that a principal belongs to, if it is one.
+    #[must_use]
+    pub fn project_of(&self, principal: &PrincipalId) -> Option<&ProjectId> {
+        match principal {
+            PrincipalId::Consumer(id) => self.consumers.get(id).map(|consumer| &consumer.project),
+            PrincipalId::User(id) => {
+                let projects = &self.users.get(id)?.projects;
+                projects.first().filter(|_| projects.len() == 1)
+            }
+            PrincipalId::Component(_) => None,
+        }
     }
 
     fn apply(&mut self, change: Change) {

@@ -86,7 +86,7 @@ pub trait Ledger: Send + Sync {
 
     /// Counts a denial over a principal's budget for entries of its own; becomes part of an aggregate entry with
     /// these members.
-    fn denial(&self, entry: &Entry);
+    fn denial(&self, code: Code, entry: &Entry);
 
     /// Whether the log takes entries.
     fn is_open(&self) -> bool;

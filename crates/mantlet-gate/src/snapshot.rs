@@ -53,9 +53,10 @@ pub struct Settings {
 }
 
 impl Snapshot {
-    /// The next generation: the directory with these changes, these models loaded, and a fresh decision cache.
+    /// The next generation: the directory with these changes, these models loaded, these settings if they changed, and
+    /// a fresh decision cache.
     #[must_use]
-    pub fn next(&self, changes: &[Change], loaded: Vec<Arc<dyn Model>>) -> Self {
+    pub fn next(&self, changes: &[Change], loaded: Vec<Arc<dyn Model>>, settings: Option<Settings>) -> Self {
         let directory = self.directory.with(changes);
         let mut models = self.models.clone();
         for model in loaded {
@@ -68,7 +69,7 @@ impl Snapshot {
             directory,
             models,
             peppers: Arc::clone(&self.peppers),
-            settings: Arc::clone(&self.settings),
+            settings: settings.map_or_else(|| Arc::clone(&self.settings), Arc::new),
         }
     }
 

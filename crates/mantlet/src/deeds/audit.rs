@@ -1,0 +1,153 @@
+//! Reading the log through door 2: latest entries, searches, proofs. Each project sees its own part of it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use mantlet_audit::{
+    Log,
+    proof::ProofError,
+    read::{Filter, Reader},
+};
+use mantlet_gate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::Directory,
+    identity::Principal,
+    policy::Target,
+};
+use mantlet_types::{Action, Code, Entry, ProjectId, Rejection, Resource, entry::Event};
+use serde::Serialize;
+
+/// Entries in one reply: a page that a person still reads.
+pub const ENTRIES_MAX: usize = 10_000;
+
+/// The latest entries of a project's part of the log that match.
+pub struct SearchLog {
+    /// Where the log lies.
+    pub dir: PathBuf,
+    /// Whose part; the home project's is the whole.
+    pub project: ProjectId,
+    /// What to look for.
+    pub filter: Filter,
+    /// At most so many.
+    pub count: usize,
+}
+
+/// What was found, oldest first.
+#[derive(Debug, Serialize)]
+pub struct Found {
+    /// The entries.
+    pub entries: Vec<Entry>,
+}
+
+impl Deed for SearchLog {
+    type Reply = Found;
+
+    fn event(&self) -> Event {
+        Event::AuditRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _caller: &Principal, _directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(Claims::All(vec![(Action::ReadAudit, Target::Resource(Resource::AuditLog(self.project.clone())))]))
+    }
+
+    async fn act(self, _office: &Office<'_>) -> Result<Done<Found>, Rejection> {
+        let found = tokio::task::spawn_blocking(move || self.search()).await;
+        found.map_err(|error| Rejection::unavailable(error.to_string()))?.map(Done::read)
+    }
+}
+
+impl SearchLog {
+    fn search(mut self) -> Result<Found, Rejection> {
+        let unreadable = |error: mantlet_audit::read::ReadError| Rejection::unavailable(error.to_string());
+        // A project's view is a filter that the caller cannot widen.
+        if self.project.as_str() != "home" {
+            self.filter.project = Some(self.project);
+        }
+        let reader = Reader::open(&self.dir).map_err(unreadable)?;
+        let count = self.count.clamp(1, ENTRIES_MAX);
+        let mut entries = std::collections::VecDeque::new();
+        let from = self.filter.since.map_or(Ok(0), |since| reader.seek(since)).map_err(unreadable)?;
+        for entry in reader.entries(from) {
+            let entry = entry.map_err(unreadable)?;
+            if self.filter.until.is_some_and(|until| entry.ts >= until) {
+                break;
+            }
+            if self.filter.matches(&entry) {
+                if entries.len() == count {
+                    entries.pop_front();
+                }
+                entries.push_back(entry);
+            }
+        }
+        Ok(Found { entries: entries.into() })
+    }
+}
+
+/// The proof that a receipt's entry is in the log.
+pub struct ProveEntry {
+    /// The open log.
+    pub log: Arc<Log>,
+    /// Where it lies.
+    pub dir: PathBuf,
+    /// The receipt.
+    pub receipt: String,
+}
+
+/// An entry with its offline proof.
+#[derive(Debug, Serialize)]
+pub struct Proved {
+    /// The entry.
+    pub entry: Entry,
+    /// The proof in the form of `c2sp.org/tlog-proof@v1`.
+    pub proof: String,
+    /// The key that its checkpoint is verified with.
+    pub vkey: String,
+}
+
+impl ProveEntry {
+    /// The entry that the receipt names. A receipt of another log, a made-up one and one for an entry that is not
+    /// the caller's to see answer alike.
+    fn entry(&self) -> Result<Entry, Rejection> {
+        let not_found = || Rejection::new(Code::NotFound);
+        let index = self.log.resolve_receipt(&self.receipt).ok_or_else(not_found)?;
+        let reader = Reader::open(&self.dir).map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let entry = reader.entry(index).map_err(|error| Rejection::unavailable(error.to_string()))?;
+        entry.ok_or_else(not_found)
+    }
+}
+
+impl Deed for ProveEntry {
+    type Reply = Proved;
+
+    fn event(&self) -> Event {
+        Event::AuditRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _caller: &Principal, _directory: &Directory) -> Result<Claims, Rejection> {
+        let home = || "home".parse().map_err(|_| Rejection::new(Code::NotFound));
+        let project = match self.entry()?.project {
+            Some(project) => project,
+            None => home()?,
+        };
+        Ok(Claims::All(vec![(Action::ProveAudit, Target::Resource(Resource::AuditLog(project)))]))
+    }
+
+    async fn act(self, _office: &Office<'_>) -> Result<Done<Proved>, Rejection> {
+        let entry = self.entry()?;
+        // The entry is durable; the checkpoint over it may be up to a second behind. Bring it forward.
+        self.log.publish().await.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let log = Arc::clone(&self.log);
+        let proof = tokio::task::spawn_blocking(move || log.prove(entry.idx)).await;
+        let proof = proof.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let proof = proof.map_err(|error: ProofError| Rejection::unavailable(error.to_string()))?;
+        let vkey = self.log.verifier().to_string();
+        Ok(Done::read(Proved { entry, proof: proof.text, vkey }))
+    }
+}
