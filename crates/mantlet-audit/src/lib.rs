@@ -22,6 +22,7 @@ pub mod read;
 mod receipt;
 mod recover;
 mod tile;
+pub mod verify;
 
 mod wal;
 mod writer;
