@@ -20,6 +20,8 @@ pub mod policy;
 pub mod ports;
 pub mod record;
 pub mod snapshot;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use gate::Gate;
 pub use snapshot::Snapshot;

@@ -100,6 +100,3 @@ pub const KEYS_ACTIVE_MAX: usize = 2;
 
 /// Networks that one key may be tied to.
 pub const KEY_NETWORKS_MAX: usize = 32;
-
-/// Addresses in one request's `X-Forwarded-For`: more proxies than any real chain has.
-pub const FORWARDED_HOPS_MAX: usize = 32;

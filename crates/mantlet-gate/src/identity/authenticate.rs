@@ -5,7 +5,6 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use ipnet::IpNet;
 use mantlet_types::{Code, Kid, PrincipalId, Rejection, Sha256, Timestamp, entry::Authn};
 
 use super::{Arrival, Certificate, Channel, Credential, Principal, key};
@@ -18,7 +17,7 @@ use crate::{
 
 /// Which check failed; for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+enum Failure {
     Nothing,
     Malformed,
     InUrl,
@@ -37,7 +36,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) const fn as_str(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "no_credential",
             Self::Malformed => "credential_malformed",
@@ -106,6 +105,20 @@ pub(crate) fn authenticate(
     }
 }
 
+/// Refuses a key in a URL. Gives the rejection, and the key's id if the secret was the key's own: ids are no secrets,
+/// so a made-up key with somebody's id must not harm that key.
+pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Option<Kid>) {
+    if let Err(rejection) = perimeter::hear(gate, arrival) {
+        return (rejection, None);
+    }
+    perimeter::count_failure(gate, arrival);
+    let Credential::InUrl(text) = &arrival.credential else {
+        return (Failed::from(Failure::Malformed).into(), None);
+    };
+    let kid = proven(&gate.snapshot(), text).ok().map(|(kid, _)| kid);
+    (Failed(Failure::InUrl, kid).into(), kid)
+}
+
 /// The same principal against the newest snapshot, if it still holds there.
 ///
 /// # Errors
@@ -149,7 +162,7 @@ fn by_key(
 }
 
 /// The key whose secret the text shows.
-pub(super) fn proven<'a>(snapshot: &'a Snapshot, text: &str) -> Result<(Kid, &'a Key), Failure> {
+fn proven<'a>(snapshot: &'a Snapshot, text: &str) -> Result<(Kid, &'a Key), Failure> {
     // The checksum comes first: noise costs neither a look-up nor an HMAC. What follows takes equally long whether
     // the id is known or not.
     let presented = key::parse(text).map_err(|error| match error {
@@ -173,7 +186,7 @@ fn holds(key: &Key, ip: IpAddr, now: Timestamp) -> Result<(), Failure> {
         return Err(Failure::Expired);
     }
     // A listener on a dual-stack socket reports IPv4 clients as `::ffff:a.b.c.d`.
-    let ip = IpNet::from(ip.to_canonical());
+    let ip = ip.to_canonical();
     if !key.networks.is_empty() && !key.networks.iter().any(|network| network.contains(&ip)) {
         return Err(Failure::ForeignNetwork);
     }

@@ -149,24 +149,40 @@ pub enum MintError {
     Pepper,
 }
 
+/// Draws a key's id.
+///
+/// # Errors
+/// If there is no randomness.
+pub fn new_kid() -> Result<Kid, MintError> {
+    let mut text = String::with_capacity(KID_LENGTH);
+    push_random(&mut text, KID_LENGTH)?;
+    text.parse().map_err(|_| MintError::Entropy)
+}
+
 /// Makes a key under the current pepper.
 ///
 /// # Errors
 /// If there is no randomness or no pepper.
 pub fn mint(env: Env, peppers: &Peppers) -> Result<Minted, MintError> {
+    mint_as(new_kid()?, env, peppers)
+}
+
+/// Makes a key of an id drawn before, so that the intent to make it could name it.
+///
+/// # Errors
+/// If there is no randomness or no pepper.
+pub fn mint_as(kid: Kid, env: Env, peppers: &Peppers) -> Result<Minted, MintError> {
+    // As large as it will get: growing would leave copies of the secret behind.
     let mut text = String::with_capacity(KEY_LENGTH);
-    text.push_str("mtk_");
-    text.push_str(env.as_str());
-    text.push('_');
-    push_random(&mut text, KID_LENGTH)?;
-    text.push('_');
+    for part in ["mtk_", env.as_str(), "_", kid.as_str(), "_"] {
+        text.push_str(part);
+    }
     push_random(&mut text, SECRET_LENGTH)?;
     for digit in checksum(text.as_bytes()) {
         text.push(char::from(digit));
     }
     let secret = Secret(text);
     let presented = parse(&secret.0).map_err(|_| MintError::Entropy)?;
-    let kid = presented.kid;
     let (pepper_version, hmac) = peppers.hash(&presented).ok_or(MintError::Pepper)?;
     Ok(Minted { kid, secret, hmac, pepper_version })
 }

@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc};
 use mantlet_types::{Kid, PrincipalId, RequestId, Sha256, UserId, entry::Authn, entry::Token};
 use zeroize::Zeroizing;
 
-pub(crate) use authenticate::{authenticate, renew};
+pub(crate) use authenticate::{authenticate, refuse_leaked, renew};
 pub use key::Peppers;
 
 use crate::Snapshot;

@@ -5,6 +5,7 @@
 
 mod buckets;
 mod failures;
+mod network;
 mod quota;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use mantlet_types::{
 };
 
 pub(crate) use failures::{count_failure, hear};
+pub use network::{Allowlist, ForwardedError, NetworkError, client_ip, parse_network};
 
 use self::{
     buckets::{Buckets, WhenFull},
@@ -141,16 +143,15 @@ impl Admission {
     /// Charges for rows beyond the first, once their number is known.
     ///
     /// # Errors
-    /// 429 if they do not fit into what is left of the limit; 413 if they exceed the limit as a whole, so that
-    /// waiting would not help. Then nothing more is charged.
-    pub(crate) fn charge(&mut self, rows: usize) -> Result<(), Rejection> {
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        if rows > self.limit.per_minute.max(1) {
+    /// 429 if they do not fit into what is left of the limit; 413 if the rows, with the first, exceed the limit as a
+    /// whole, so that waiting would not help. Then nothing more is charged.
+    pub(crate) fn charge(&mut self, further: usize) -> Result<(), Rejection> {
+        let further = u32::try_from(further).unwrap_or(u32::MAX);
+        if further >= self.limit.per_minute {
             let standing = Some(self.standing);
             let detail = "more rows than the limit allows in a whole minute";
             return Err(Rejection { standing, ..Rejection::new(Code::TooLarge).detailed(detail) });
         }
-        let further = rows.saturating_sub(1);
         if further > 0 {
             self.standing = self.limit.charge(further)?;
         }
