@@ -7,7 +7,7 @@
 mod bundle;
 pub(crate) mod json;
 pub mod keys;
-//LOAD mod load;
+mod load;
 mod sign;
 mod statement;
 mod verify;
@@ -16,7 +16,7 @@ use aws_lc_rs::digest;
 use mantlet_types::Sha256;
 
 pub use keys::{KeyError, PublicKey, SigningKey, TrustedKeys, generate_signing_key};
-//LOAD pub use load::{Identity, LoadError, LoadedModel, load};
+pub use load::{LoadedModel, load};
 pub use sign::{SignError, sign, sign_package, statement_digest};
 pub use statement::StatementError;
 pub use verify::{Report, Verdict, VerifiedArtifact, VerifyError, verify_package};

@@ -195,9 +195,15 @@ pub(crate) fn is_float(datatype: Datatype) -> bool {
     matches!(datatype, Datatype::Fp16 | Datatype::Fp32 | Datatype::Fp64)
 }
 
-fn is_label(output: &TensorSpec) -> bool {
+/// Whether an output can be a label per row.
+pub(crate) fn is_label(output: &TensorSpec) -> bool {
     matches!(output.datatype, Datatype::Int64 | Datatype::Int32 | Datatype::Bytes)
         && matches!(output.shape.as_slice(), [_] | [_, Some(1)])
+}
+
+/// Number of columns of an output that can hold class probabilities.
+pub(crate) fn probability_width(output: &TensorSpec) -> Option<usize> {
+    if is_probabilities(output) { output.shape[1] } else { None }
 }
 
 /// `[N, K]` with K of at least two or left open.

@@ -4,8 +4,10 @@
 //! settings, profile) is checked on these very bytes, and nothing is opened a second time. A package promises
 //! nothing about who made it: that is the business of `artifact`.
 
+mod classes;
 pub(crate) mod contract;
 pub(crate) mod interface;
+pub(crate) mod model;
 pub mod settings;
 mod tree;
 
@@ -18,6 +20,7 @@ use std::{
 
 pub use contract::ContractError;
 pub use interface::ClassValues;
+pub use model::LoadError;
 pub use settings::{ConfidenceRule, RangeRule, Settings, SettingsError};
 pub use tree::TreeError;
 pub(crate) use tree::{Found, is_canonical, walk};
@@ -298,4 +301,4 @@ pub(crate) fn directory_name(directory: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,7 +3,7 @@
 use super::{Calibration, ProfileError};
 
 /// Share of calibration rows whose truth an interval covers, unless asked otherwise.
-pub const COVERAGE_DEFAULT: f64 = 0.9;
+pub(crate) const COVERAGE_DEFAULT: f64 = 0.9;
 
 /// Probabilities below this count as this: single-precision softmax underflows to zero, which has no logarithm.
 const PROBABILITY_MIN: f64 = 1e-30;
@@ -78,11 +78,16 @@ impl Outcomes {
         };
         Calibration::Probability {
             rows: self.truths.len() as u64,
-            temperature: 1.0 / inverse,
-            nll_before: self.nll(1.0),
-            nll_after: self.nll(inverse),
+            temperature: rounded(1.0 / inverse),
+            nll_before: rounded(self.nll(1.0)),
+            nll_after: rounded(self.nll(inverse)),
         }
     }
+}
+
+/// Six decimals: more than any number of rows determines, and where `exp` and `ln` of two machines still agree.
+fn rounded(number: f64) -> f64 {
+    (number * 1e6).round() / 1e6
 }
 
 fn log_sum(logs: &[f64], inverse: f64) -> f64 {

@@ -62,6 +62,12 @@ pub enum ProfileError {
         /// What is wrong, without any value.
         why: &'static str,
     },
+    /// The model's labels and probabilities do not belong together.
+    #[error("in {rows} calibration rows the model's label is not the class of its greatest probability")]
+    Contradiction {
+        /// Rows in which they disagree.
+        rows: usize,
+    },
     /// The model failed on calibration rows.
     #[error("the model fails on the calibration rows: {0}")]
     Engine(String),

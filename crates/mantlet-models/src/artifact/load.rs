@@ -1,0 +1,54 @@
+//! Loading for serving: from a verified artifact, and from nothing else.
+
+use mantlet_types::{Contract, ProjectId, Tensor, Version};
+
+use super::VerifiedArtifact;
+use crate::{
+    package::{LoadError, model::Model},
+    runtime::{Engine, RunError},
+};
+
+/// A model that may serve: what it promises, and what computes it.
+#[derive(Debug)]
+pub struct LoadedModel {
+    contract: Contract,
+    engine: Engine,
+}
+
+impl LoadedModel {
+    /// What the gate judges by.
+    #[must_use]
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// What computes it.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Runs the model; outputs come in the contract's order.
+    ///
+    /// # Errors
+    /// Whatever the engine reports. Its text is for the log, never for a caller.
+    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
+        self.engine.run(inputs)
+    }
+}
+
+/// Makes a model that may serve out of verified bytes. INVARIANT (verified): serving reaches an engine only here.
+///
+/// # Errors
+/// Settings, profile and model do not fit each other, or no engine runs the model.
+pub fn load(
+    artifact: &VerifiedArtifact,
+    project: ProjectId,
+    version: Version,
+) -> Result<LoadedModel, LoadError> {
+    let package = artifact.package();
+    let model = Model::new(package)?;
+    let profile = package.profile()?;
+    let contract = model.contract(profile.as_ref(), project, version, artifact.digest())?;
+    Ok(LoadedModel { contract, engine: model.engine })
+}

@@ -1,0 +1,339 @@
+//! The workbench: offline work on a directory that nobody verified yet, because its author is still at it.
+//!
+//! It profiles and tries models. It never implements the gate's `Model`, so nothing opened here can serve.
+
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mantlet_types::{
+    Contract, ProjectId, Tensor, TensorData, Version,
+    contract::{Label, Layout, Task},
+};
+
+use crate::{
+    artifact::statement_digest,
+    package::{
+        ConfidenceRule, LoadError, PROFILE_FILE, Package, PackageError,
+        interface::{self, Columns},
+        model::Model,
+    },
+    profile::{
+        Calibration, Format, Profile, ProfileError,
+        calibrate::{COVERAGE_DEFAULT, Outcomes, half_width},
+        reference::summarize,
+        table::{self, Table},
+    },
+    runtime::RunError,
+    write::write_atomic,
+};
+
+/// Rows that run at once while calibrating.
+const BATCH_ROWS: usize = 256;
+
+/// The column that holds the truth, unless another is named.
+const TARGET_DEFAULT: &str = "target";
+
+/// Why work on a directory failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkbenchError {
+    /// The directory is not a package, or its parts do not fit each other.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The data do not fit the model, or do not suffice.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The result cannot be written.
+    #[error("`{}`: {cause}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}
+
+impl From<PackageError> for WorkbenchError {
+    fn from(error: PackageError) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+impl WorkbenchError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Load(error) => error.hint(),
+            Self::Profile(ProfileError::Table(error)) => error.hint(),
+            Self::Profile(ProfileError::TooFew { needed, .. }) => Some(format!(
+                "bring at least {needed} rows that the model was not trained on, or promise less"
+            )),
+            Self::Profile(ProfileError::NoTarget(_)) => {
+                Some("name the column of the truth with `--target`".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Byte range in `mantlet-model.toml`, where the fault has a place there.
+    #[must_use]
+    pub fn span(&self) -> Option<Range<usize>> {
+        match self {
+            Self::Load(error) => error.span(),
+            _ => None,
+        }
+    }
+}
+
+/// What to profile with.
+#[derive(Debug, Clone)]
+pub struct ProfileRequest {
+    /// Rows that the model was trained on, or like them.
+    pub reference: PathBuf,
+    /// The column that holds the truth; `target` if there is one.
+    pub target: Option<String>,
+    /// Rows that the model was not trained on, with the truth.
+    pub calibration: Option<PathBuf>,
+    /// Coverage that intervals promise; 0.9 if nothing else is asked.
+    pub coverage: Option<f64>,
+}
+
+/// A package under work.
+#[derive(Debug)]
+pub struct Workbench {
+    package: Package,
+    model: Model,
+}
+
+impl Workbench {
+    /// Opens a directory without asking who made it.
+    ///
+    /// # Errors
+    /// Not a package, or a model that no engine runs.
+    pub fn open(directory: &Path) -> Result<Self, WorkbenchError> {
+        let package = Package::read(directory)?;
+        let model = Model::new(&package)?;
+        Ok(Self { package, model })
+    }
+
+    /// The package.
+    #[must_use]
+    pub fn package(&self) -> &Package {
+        &self.package
+    }
+
+    /// The contract that the package would have, were it signed as it is.
+    ///
+    /// # Errors
+    /// The package's parts do not fit each other.
+    pub fn contract(&self, project: ProjectId, version: Version) -> Result<Contract, WorkbenchError> {
+        let digest =
+            statement_digest(&self.package).map_err(|error| ProfileError::Malformed(error.to_string()))?;
+        Ok(self.model.contract(self.package.profile()?.as_ref(), project, version, digest)?)
+    }
+
+    /// Runs the model.
+    ///
+    /// # Errors
+    /// Whatever the engine reports.
+    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
+        self.model.engine.run(inputs)
+    }
+
+    /// Makes the profile of a model from its data. The same files give the same profile.
+    ///
+    /// # Errors
+    /// The data do not fit the model (the column is named), or the calibration rows do not suffice.
+    pub fn profile(&self, request: &ProfileRequest) -> Result<Profile, WorkbenchError> {
+        let signature = self.model.engine.signature();
+        let settings = &self.model.settings;
+        let columns = Columns::of(&signature.inputs).map_err(PackageError::from)?;
+        let header = table::header(&request.reference).map_err(ProfileError::from)?;
+        let target = request.target.as_deref().unwrap_or(TARGET_DEFAULT);
+        if request.target.is_some() && !header.iter().any(|name| **name == *target) {
+            return Err(ProfileError::NoTarget(target.to_owned()).into());
+        }
+        let names: Vec<Arc<str>> = header.iter().filter(|name| ***name != *target).cloned().collect();
+        let named = columns.named(settings, Some(&names)).map_err(PackageError::from)?;
+        if named.is_empty() {
+            return Err(ProfileError::NotTabular.into());
+        }
+        let reference = Table::read(&request.reference, &named, Some(target)).map_err(ProfileError::from)?;
+        let features = summarize(&reference, &named, |name| settings.text.contains_key(name))
+            .map_err(ProfileError::from)?;
+        let calibration = match &request.calibration {
+            Some(path) => {
+                let rows = Table::read(path, &named, Some(target)).map_err(ProfileError::from)?;
+                let coverage = request.coverage.unwrap_or(COVERAGE_DEFAULT);
+                Some(self.calibrate(&rows, columns.layout(), target, coverage)?)
+            }
+            None => None,
+        };
+        Ok(Profile {
+            format: Format::V1,
+            model: self.model.sha256,
+            rows: reference.rows as u64,
+            target: reference.target.is_some().then(|| target.to_owned()),
+            features,
+            calibration,
+        })
+    }
+
+    /// Writes `profile.json` into the directory, whole or not at all. The signature, if there is one, no longer holds.
+    ///
+    /// # Errors
+    /// The disk said no.
+    pub fn write_profile(directory: &Path, profile: &Profile) -> Result<(), WorkbenchError> {
+        let path = directory.join(PROFILE_FILE);
+        let bytes = profile.to_json()?;
+        write_atomic(&path, &bytes, 0o644).map_err(|cause| WorkbenchError::Write { path, cause })
+    }
+
+    /// What a profile leaves to be said to its author.
+    #[must_use]
+    pub fn remarks(&self, profile: &Profile) -> Vec<&'static str> {
+        let declined = self.model.settings.confidence == Some(ConfidenceRule::None);
+        match (&profile.calibration, self.task()) {
+            (None, Ok(Task::Regress { .. })) if !declined => vec![
+                "without calibration rows a regression has no confidence: give `--calibration`, or say \
+                 `confidence = \"none\"` in `mantlet-model.toml`",
+            ],
+            (None, Ok(Task::Classify { .. })) if !declined => {
+                vec![
+                    "without calibration rows the model's probabilities are taken as they are (temperature 1)",
+                ]
+            }
+            (Some(Calibration::Probability { temperature, .. }), _) if *temperature == 1.0 => {
+                vec!["the calibration rows determine no temperature, so it stays at 1"]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn task(&self) -> Result<Task, PackageError> {
+        let Model { engine, settings, classes, .. } = &self.model;
+        Ok(interface::task(&engine.signature().outputs, classes.as_ref(), settings)?)
+    }
+
+    fn calibrate(
+        &self,
+        rows: &Table,
+        layout: Layout,
+        target: &str,
+        coverage: f64,
+    ) -> Result<Calibration, WorkbenchError> {
+        let truths = rows.target.as_deref().ok_or_else(|| ProfileError::NoTarget(target.to_owned()))?;
+        if self.model.settings.confidence == Some(ConfidenceRule::None) {
+            return Err(ProfileError::Nothing("`mantlet-model.toml` says `confidence = \"none\"`").into());
+        }
+        let task = self.task()?;
+        match &task {
+            Task::Classify { probabilities, label, labels } => {
+                let mut outcomes = Outcomes::new(labels.len());
+                let mut contradictions = 0;
+                self.each_row(rows, layout, |row, outputs, place| {
+                    let answer = |why| ProfileError::Answer { row: row + 1, why };
+                    let truth = class(labels, &truths[row])
+                        .ok_or_else(|| answer("the truth is none of the model's classes"))?;
+                    let width = labels.len();
+                    let own = numbers(&outputs[*probabilities], place * width..(place + 1) * width);
+                    let own = own.ok_or_else(|| answer(NOT_NUMBERS))?;
+                    let says = label.and_then(|label| number(&outputs[label], place));
+                    contradictions += usize::from(says.is_some_and(|says| contradicts(says, &own, labels)));
+                    outcomes.push(&own, truth).map_err(answer)
+                })?;
+                // Some classifiers decide a few rows otherwise than by their probabilities; classes in another order
+                // than the probabilities show in nearly all rows.
+                if contradictions * 10 > rows.rows {
+                    return Err(ProfileError::Contradiction { rows: contradictions }.into());
+                }
+                Ok(outcomes.fit())
+            }
+            Task::Regress { value } => {
+                let mut residuals = Vec::with_capacity(rows.rows);
+                self.each_row(rows, layout, |row, outputs, place| {
+                    let answer = |why| ProfileError::Answer { row: row + 1, why };
+                    let truth: f64 =
+                        truths[row].trim().parse().map_err(|_| answer("the truth is not a number"))?;
+                    let value = numbers(&outputs[*value], place..place + 1);
+                    let residual =
+                        value.map(|value| (value[0] - truth).abs()).filter(|residual| residual.is_finite());
+                    residuals.push(residual.ok_or_else(|| answer(NOT_NUMBERS))?);
+                    Ok(())
+                })?;
+                Ok(half_width(residuals, coverage)?)
+            }
+            Task::Opaque => {
+                Err(ProfileError::Nothing("the meaning of the model's outputs is not known").into())
+            }
+        }
+    }
+
+    /// Runs the model over all rows in batches; `each` gets the row, the outputs of its batch and its place there.
+    fn each_row(
+        &self,
+        rows: &Table,
+        layout: Layout,
+        mut each: impl FnMut(usize, &[Tensor], usize) -> Result<(), ProfileError>,
+    ) -> Result<(), ProfileError> {
+        let inputs = &self.model.engine.signature().inputs;
+        let takes_one = inputs.iter().any(|input| input.shape.first() == Some(&Some(1)));
+        let batch = if takes_one { 1 } else { BATCH_ROWS };
+        for start in (0..rows.rows).step_by(batch) {
+            let range = start..rows.rows.min(start + batch);
+            let tensors = rows
+                .tensors(range.clone(), layout, inputs)
+                .map_err(|why| ProfileError::Answer { row: start + 1, why })?;
+            let outputs = self.run(&tensors).map_err(|error| ProfileError::Engine(error.to_string()))?;
+            for row in range {
+                each(row, &outputs, row - start)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const NOT_NUMBERS: &str = "the model's answer is not a finite number where one belongs";
+
+/// The class that a truth names, by the model's own value or by the author's text.
+fn class(labels: &[Label], truth: &str) -> Option<usize> {
+    let truth = truth.trim();
+    let number = truth.parse::<f64>().ok();
+    #[expect(clippy::cast_precision_loss, reason = "class values are small numbers")]
+    let is = |label: &Label| {
+        *label.text == *truth || label.number.zip(number).is_some_and(|(own, truth)| own as f64 == truth)
+    };
+    labels.iter().position(is)
+}
+
+/// Whether the model's label is not the class of its greatest probability. A tie may be broken either way.
+fn contradicts(says: i64, probabilities: &[f64], labels: &[Label]) -> bool {
+    if labels.iter().all(|label| label.number.is_none()) {
+        return false;
+    }
+    let greatest = probabilities.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let index = labels.iter().position(|label| label.number == Some(says));
+    index.is_none_or(|index| probabilities[index] < greatest - 1e-6)
+}
+
+fn number(output: &Tensor, place: usize) -> Option<i64> {
+    match &output.data {
+        TensorData::Int64(values) => values.get(place).copied(),
+        TensorData::Int32(values) => values.get(place).copied().map(i64::from),
+        _ => None,
+    }
+}
+
+fn numbers(output: &Tensor, range: Range<usize>) -> Option<Vec<f64>> {
+    match &output.data {
+        TensorData::Fp32(values) => Some(values.get(range)?.iter().map(|value| f64::from(*value)).collect()),
+        TensorData::Fp64(values) => values.get(range).map(<[f64]>::to_vec),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
