@@ -10,8 +10,8 @@
 use std::{convert::Infallible, sync::Arc};
 
 use mantlet_types::{
-    Action, Code, Entry, Kid, Rejection,
-    entry::{Event, Phase, Token},
+    Action, Code, Entry, Kid, PrincipalId, Rejection,
+    entry::{Decision, Event, Phase, Token},
 };
 
 use crate::{
@@ -68,6 +68,8 @@ pub enum Claims {
     /// Every one of these, the principal action first. A deed that needs no right does not exist: an empty list is
     /// denied.
     All(Vec<(Action, Target)>),
+    /// To be this principal: for what anybody may do with their own credentials, whatever their roles.
+    Own(PrincipalId),
     /// One decision per item: the deed lists only what [`policy::permits`] says this caller may see. For reads only.
     PerItem,
 }
@@ -218,8 +220,11 @@ fn authorize(
                 policy::authorize_deed(caller, *action, target, gate.now(), record)?;
             }
         }
+        Claims::Own(owner) if owner == caller.id() => {
+            record.decision(Decision::Allow, &[Token::of("own_credential")]);
+        }
         Claims::PerItem if !changes => {}
-        Claims::All(_) | Claims::PerItem => return Err(Code::Forbidden.into()),
+        Claims::All(_) | Claims::Own(_) | Claims::PerItem => return Err(Code::Forbidden.into()),
     }
     Ok(Warrant { _private: () })
 }

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, fmt};
 
 use aws_lc_rs::{hmac, rand};
 use mantlet_types::Kid;
+use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Length of a key's secret in characters: 43 × log2(62) ≥ 256 bits.
@@ -32,9 +33,11 @@ pub const KEY_LENGTH: usize = CRC_AT + CRC_LENGTH;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// What a key is for, for the eyes of people and scanners. It has no influence on what the key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Env {
     /// Real use.
+    #[default]
     Live,
     /// Demonstrations and tests.
     Test,

@@ -19,8 +19,8 @@ use crate::{
 /// Days for which a founder's key is valid.
 const KEY_DAYS: i64 = 90;
 
-/// The most that a founding operator may give one consumer: a thousand a second.
-const CEILING_PER_MINUTE: u32 = 60_000;
+/// The most that a founding operator may give one consumer: a million a second, more than one node serves.
+const CEILING_PER_MINUTE: u32 = 60_000_000;
 
 /// A founder.
 #[derive(Clone, Debug)]

@@ -1,3 +1,6 @@
 //! Deeds about people, consumers, keys and roles.
 
 pub mod founding;
+pub mod issue;
+pub mod keys;
+pub mod users;

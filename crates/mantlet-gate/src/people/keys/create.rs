@@ -1,0 +1,186 @@
+//! Making a key for an application, and with its first key the application.
+
+use std::collections::BTreeSet;
+
+use mantlet_types::{
+    Action, Code, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Role, Timestamp,
+    entry::{Event, Token},
+};
+use serde::{Deserialize, Serialize};
+
+use super::on_project;
+use crate::{
+    Snapshot,
+    administer::{Claims, Deed, Done, Office},
+    directory::{Change, Consumer, Directory},
+    identity::{Principal, key::Env},
+    people::issue::{Draft, IssuedKey, conflict, drawn_kid, issue, lifetime, networks},
+    policy::Target,
+};
+
+/// A key as asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRequest {
+    /// For whom; made if there is none of this name.
+    pub consumer: ConsumerId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// The models it may ask. For a consumer that exists: as it is, or nothing.
+    #[serde(default)]
+    pub models: BTreeSet<ModelName>,
+    /// Predictions per minute for each of the models; by default what the settings say, or what the consumer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_minute: Option<u32>,
+    /// Days until the key ends, 1 to 365; 90 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_days: Option<u32>,
+    /// The networks that the key may be used from; none means any that the listener admits.
+    #[serde(default)]
+    pub networks: Vec<String>,
+    /// Whether it may read the project's statistics.
+    #[serde(default)]
+    pub monitor: bool,
+    /// What the key says it is for.
+    #[serde(default)]
+    pub env: Env,
+}
+
+/// Makes a key for an application.
+///
+/// A second key of an application has the scope of the first: what the other key may do must not change under it.
+pub struct CreateKey {
+    request: KeyRequest,
+    // Drawn beforehand, so that the intent in the log names it.
+    kid: Kid,
+}
+
+impl CreateKey {
+    /// The deed for a request.
+    ///
+    /// # Errors
+    /// 503 without randomness.
+    pub fn new(request: KeyRequest) -> Result<Self, Rejection> {
+        Ok(Self { request, kid: drawn_kid()? })
+    }
+
+    fn existing<'a>(&self, directory: &'a Directory) -> Option<&'a Consumer> {
+        directory.consumers.get(&self.request.consumer)
+    }
+
+    fn rate(&self, snapshot: &Snapshot) -> u32 {
+        let default = || match self.existing(&snapshot.directory) {
+            Some(consumer) => consumer.rate_per_minute,
+            None => snapshot.settings.rate_per_minute,
+        };
+        self.request.rate_per_minute.unwrap_or_else(default)
+    }
+
+    fn models<'a>(&'a self, directory: &'a Directory) -> &'a BTreeSet<ModelName> {
+        match self.existing(directory) {
+            Some(consumer) if self.request.models.is_empty() => &consumer.models,
+            _ => &self.request.models,
+        }
+    }
+
+    /// The application as it will be.
+    fn consumer(&self, office: &Office<'_>, expires: Timestamp) -> Result<Consumer, Rejection> {
+        match self.existing(&office.snapshot.directory) {
+            Some(existing) => {
+                self.check_same(existing)?;
+                // An application lasts as long as its last key.
+                Ok(Consumer { expires: existing.expires.max(expires), ..existing.clone() })
+            }
+            None => self.newcomer(office, expires),
+        }
+    }
+
+    fn check_same(&self, existing: &Consumer) -> Result<(), Rejection> {
+        let request = &self.request;
+        let name = &request.consumer;
+        if existing.project != request.project {
+            return Err(conflict(format!("the name `{name}` is taken")));
+        }
+        if existing.disabled {
+            return Err(conflict(format!("consumer `{name}` is disabled")));
+        }
+        let same_models = request.models.is_empty() || request.models == existing.models;
+        let same_rate = request.rate_per_minute.is_none_or(|rate| rate == existing.rate_per_minute);
+        if !(same_models && same_rate && (existing.monitor || !request.monitor)) {
+            return Err(conflict(format!("consumer `{name}` has another scope; state the same or none")));
+        }
+        Ok(())
+    }
+
+    fn newcomer(&self, office: &Office<'_>, expires: Timestamp) -> Result<Consumer, Rejection> {
+        let KeyRequest { project, models, monitor, .. } = &self.request;
+        if models.is_empty() && !monitor {
+            return Err(Rejection::argument("a key without any model and without `monitor` opens nothing"));
+        }
+        let rate_per_minute = self.rate(office.snapshot);
+        if rate_per_minute == 0 {
+            return Err(Rejection::argument("the rate is at least 1 a minute"));
+        }
+        if *monitor && !may_give_monitor(office) {
+            return Err(Rejection::new(Code::Forbidden).detailed("`monitor` is beyond your ceiling"));
+        }
+        let (project, models, monitor) = (project.clone(), models.clone(), *monitor);
+        Ok(Consumer { disabled: false, project, models, monitor, expires, rate_per_minute })
+    }
+}
+
+impl Deed for CreateKey {
+    type Reply = IssuedKey;
+
+    fn event(&self) -> Event {
+        Event::KeyCreate
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        Some(Token::of(&format!("consumer:{}/{}", self.request.consumer, self.kid)))
+    }
+
+    /// The right to manage consumers, and to give what the key may do. Models that are not the project's are left to
+    /// [`Self::act`], which may name them: by then the caller is known to see the project.
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        let project = &self.request.project;
+        let scope = Target::ConsumerScope {
+            project: project.clone(),
+            models: self.models(directory).iter().filter(|m| is_of(directory, m, project)).cloned().collect(),
+            rate_per_minute: self.rate(caller.snapshot()),
+        };
+        Ok(Claims::All(vec![on_project(Action::ManageConsumers, project), (Action::Grant, scope)]))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<IssuedKey>, Rejection> {
+        let directory = &office.snapshot.directory;
+        let project = &self.request.project;
+        if let Some(unknown) = self.models(directory).iter().find(|model| !is_of(directory, model, project)) {
+            let detail = format!("no model `{unknown}` in project `{project}`");
+            return Err(Rejection::new(Code::NotFound).detailed(detail));
+        }
+        let expires = lifetime(self.request.expires_in_days, office.gate.now())?;
+        let networks = networks(&self.request.networks)?;
+        let consumer = self.consumer(office, expires)?;
+        let KeyRequest { consumer: id, env, .. } = self.request;
+        let owner = PrincipalId::Consumer(id.clone());
+        let (issued, key) = issue(office, Draft { kid: self.kid, env, owner, expires, networks })?;
+        Ok(Done::changed(issued, vec![Change::PutConsumer(id, consumer), key]))
+    }
+}
+
+fn is_of(directory: &Directory, model: &ModelName, project: &ProjectId) -> bool {
+    directory.models.get(model).is_some_and(|record| record.project == *project)
+}
+
+/// The consumer's right to statistics is what the role of that name gives to people; who may not give the one may not
+/// give the other.
+fn may_give_monitor(office: &Office<'_>) -> bool {
+    let PrincipalId::User(caller) = office.caller.id() else { return false };
+    let ceiling = office.snapshot.directory.users.get(caller).and_then(|user| user.ceiling.as_ref());
+    ceiling.is_some_and(|ceiling| ceiling.roles.contains(&Role::Monitor))
+}

@@ -1,0 +1,161 @@
+//! Listing keys: everything but the secrets, of those whom the caller may manage, and one's own.
+
+use std::collections::BTreeSet;
+
+use mantlet_types::{
+    Action, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Timestamp, entry::Event,
+    limits::KEY_WARNING_DAYS,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{is_own, on_project, on_user};
+use crate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::{Directory, Key, KeyState},
+    identity::Principal,
+    people::issue::is_valid,
+    policy,
+};
+
+const DAY_US: i64 = 86_400_000_000;
+
+/// Lists keys.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListKeys {
+    /// Of this application only.
+    #[serde(default)]
+    pub consumer: Option<ConsumerId>,
+    /// Of this project's applications only.
+    #[serde(default)]
+    pub project: Option<ProjectId>,
+}
+
+/// A key's metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyInfo {
+    /// Whose.
+    pub owner: PrincipalId,
+    /// Its public id.
+    pub kid: Kid,
+    /// Where it is in its life.
+    pub state: KeyPhase,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Not valid from here on.
+    pub expires: Timestamp,
+    /// Whole days left until it ends for whatever reason.
+    pub days_left: i64,
+    /// Whether it ends soon and nothing replaces it yet.
+    pub ends_soon: bool,
+    /// The networks that it may be used from; none means any that the listener admits.
+    pub networks: Vec<String>,
+    /// The application's models; none for a person.
+    pub models: BTreeSet<ModelName>,
+    /// The application's limit for each of them; absent for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_per_minute: Option<u32>,
+}
+
+/// Where a key is in its life, now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPhase {
+    /// Valid.
+    Active,
+    /// Replaced, still valid.
+    Retiring,
+    /// Past its end, or past the overlap with its replacement.
+    Expired,
+    /// Revoked.
+    Revoked,
+}
+
+impl Deed for ListKeys {
+    type Reply = Vec<KeyInfo>;
+
+    fn event(&self) -> Event {
+        Event::KeyRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+        Ok(Claims::PerItem)
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Vec<KeyInfo>>, Rejection> {
+        let directory = &office.snapshot.directory;
+        let now = office.gate.now();
+        let mut listed: Vec<KeyInfo> = directory
+            .keys
+            .iter()
+            .filter(|(_, key)| self.asks_for(directory, &key.owner) && may_see(office, &key.owner, now))
+            .map(|(kid, key)| info(directory, *kid, key, now))
+            .collect();
+        listed.sort_by(|a, b| (&a.owner, a.created, a.kid).cmp(&(&b.owner, b.created, b.kid)));
+        Ok(Done::read(listed))
+    }
+}
+
+impl ListKeys {
+    fn asks_for(&self, directory: &Directory, owner: &PrincipalId) -> bool {
+        let of_consumer = |asked: &ConsumerId| matches!(owner, PrincipalId::Consumer(id) if id == asked);
+        let of_project = |asked: &ProjectId| match owner {
+            PrincipalId::Consumer(id) => {
+                directory.consumers.get(id).is_some_and(|consumer| consumer.project == *asked)
+            }
+            PrincipalId::User(_) | PrincipalId::Component(_) => false,
+        };
+        self.consumer.as_ref().is_none_or(of_consumer) && self.project.as_ref().is_none_or(of_project)
+    }
+}
+
+/// One decision per item, the same as for changing it.
+fn may_see(office: &Office<'_>, owner: &PrincipalId, now: Timestamp) -> bool {
+    let directory = &office.snapshot.directory;
+    let claims = match owner {
+        own if is_own(office.caller, own) => return true,
+        PrincipalId::User(id) => on_user(directory, id),
+        PrincipalId::Consumer(id) => match directory.consumers.get(id) {
+            Some(consumer) => Ok(Claims::All(vec![on_project(Action::ManageConsumers, &consumer.project)])),
+            None => return false,
+        },
+        PrincipalId::Component(_) => return false,
+    };
+    match claims {
+        Ok(Claims::All(claims)) => {
+            claims.iter().all(|(action, target)| policy::permits(office.caller, *action, target, now))
+        }
+        Ok(Claims::PerItem | Claims::Own(_)) | Err(_) => false,
+    }
+}
+
+fn info(directory: &Directory, kid: Kid, key: &Key, now: Timestamp) -> KeyInfo {
+    let valid = is_valid(key, now);
+    let (state, end) = match key.state {
+        KeyState::Revoked => (KeyPhase::Revoked, now),
+        _ if !valid => (KeyPhase::Expired, now),
+        KeyState::Retiring { until } => (KeyPhase::Retiring, until.min(key.expires)),
+        KeyState::Active => (KeyPhase::Active, key.expires),
+    };
+    let days_left = end.micros().saturating_sub(now.micros()).div_euclid(DAY_US);
+    let consumer = match &key.owner {
+        PrincipalId::Consumer(id) => directory.consumers.get(id),
+        PrincipalId::User(_) | PrincipalId::Component(_) => None,
+    };
+    KeyInfo {
+        owner: key.owner.clone(),
+        kid,
+        state,
+        created: key.created,
+        expires: key.expires,
+        days_left,
+        ends_soon: state == KeyPhase::Active && days_left < KEY_WARNING_DAYS,
+        networks: key.networks.iter().map(ToString::to_string).collect(),
+        models: consumer.map(|consumer| consumer.models.clone()).unwrap_or_default(),
+        rate_per_minute: consumer.map(|consumer| consumer.rate_per_minute),
+    }
+}
