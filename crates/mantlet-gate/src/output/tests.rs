@@ -6,7 +6,7 @@ use mantlet_types::{
     Contract, Datatype, Tensor, TensorData, TensorSpec,
     contract::{Confidence, Disclosure, Fallback, Judgment, Label, Layout, Task},
 };
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 
 use super::{RowAnswer, Unjudgeable, Value, decide, judge, shape};
 
@@ -314,6 +314,8 @@ fn the_entry_names_a_class_and_no_text() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(3), ..ProptestConfig::with_cases(1_000) })]
+
     /// Two models that disagree in everything but their doubt are told apart by nothing that leaves.
     #[test]
     fn a_withheld_guess_does_not_leak(
@@ -358,7 +360,8 @@ proptest! {
             if let TensorData::Fp64(rounded) = once {
                 for (value, rounded) in values.iter().zip(rounded) {
                     let unit = 10_f64.powi(-i32::from(decimals));
-                    prop_assert!((value - rounded).abs() <= unit * 0.500_001, "{} {}", value, rounded);
+                    let error = value.abs() * 2.0 * f64::EPSILON;
+                    prop_assert!((value - rounded).abs() <= unit * 0.5 + error, "{} {}", value, rounded);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Whatever the contract and whatever the question: no panic, no name that the caller made up, and nothing passes
 //! that the contract does not describe.
 
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{collection::vec, option, prelude::*, sample::select, test_runner::RngSeed};
 
 use super::*;
 
@@ -148,7 +148,7 @@ fn is_missing_or_finite(contract: &Contract, data: &TensorData) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(4), ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
     fn nothing_undescribed_passes_and_nothing_made_up_is_echoed((contract, question) in any_pair()) {
