@@ -1,5 +1,7 @@
 //! Loading for serving: from a verified artifact, and from nothing else.
 
+use std::sync::Arc;
+
 use mantlet_types::{Contract, ProjectId, Tensor, Version};
 
 use super::VerifiedArtifact;
@@ -11,14 +13,14 @@ use crate::{
 /// A model that may serve: what it promises, and what computes it.
 #[derive(Debug)]
 pub struct LoadedModel {
-    contract: Contract,
+    contract: Arc<Contract>,
     engine: Engine,
 }
 
 impl LoadedModel {
     /// What the gate judges by.
     #[must_use]
-    pub fn contract(&self) -> &Contract {
+    pub fn contract(&self) -> &Arc<Contract> {
         &self.contract
     }
 
@@ -50,5 +52,5 @@ pub fn load(
     let model = Model::new(package)?;
     let profile = package.profile()?;
     let contract = model.contract(profile.as_ref(), project, version, artifact.digest())?;
-    Ok(LoadedModel { contract, engine: model.engine })
+    Ok(LoadedModel { contract: Arc::new(contract), engine: model.engine })
 }

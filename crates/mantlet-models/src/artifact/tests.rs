@@ -304,3 +304,34 @@ fn interoperates_with_the_reference_program() {
     let package = Package::read(directory.path()).unwrap();
     assert!(package.verify(&[PublicKey::from_pem(&public).unwrap()]).unwrap().uncovered().is_empty());
 }
+
+/// The whole way of a model that serves: directory, signature, registry, verification, contract, answer.
+#[test]
+fn a_signed_package_serves_after_its_time_in_the_registry() {
+    let demo = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mantlet/demo/breast-cancer");
+    let key = key();
+    let package = Package::read(&demo).unwrap();
+    let bundle = sign(&package, &key).unwrap();
+    let package = package.with_file(SIGNATURE_FILE, bundle);
+    let home = tempfile::tempdir().unwrap();
+    let secret = crate::registry::RegistryKey::new(zeroize::Zeroizing::new([7; 32]));
+    let registry = crate::registry::Registry::new(home.path(), secret).unwrap();
+    let digest = registry.add(&package).unwrap();
+    let artifact = registry.open(&digest).unwrap().verify(&[key.public().clone()]).unwrap();
+    let model = load(&artifact, "default".parse().unwrap(), mantlet_types::Version::FIRST).unwrap();
+    assert_eq!(model.contract().digest, artifact.digest());
+    assert_eq!(model.contract().digest, sha256(&bundle_payload(package.signature().unwrap())));
+    let shape = vec![1, 30];
+    let data = mantlet_types::TensorData::Fp32(vec![0.0; 30]);
+    let name = model.contract().inputs[0].name.clone();
+    let outputs = model.run(&[mantlet_types::Tensor { name, shape, data }]).unwrap();
+    assert_eq!(outputs.len(), model.contract().outputs.len());
+}
+
+/// The statement as any foreign tool would take it out: `jq -r .dsseEnvelope.payload model.sig | base64 -d`.
+fn bundle_payload(bundle: &[u8]) -> Vec<u8> {
+    use base64::Engine;
+    let bundle: serde_json::Value = serde_json::from_slice(bundle).unwrap();
+    let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+    base64::engine::general_purpose::STANDARD.decode(payload).unwrap()
+}
