@@ -348,4 +348,4 @@ impl Drop for Log {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

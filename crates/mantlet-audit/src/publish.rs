@@ -101,7 +101,7 @@ impl Publisher {
     }
 
     /// The tree's root: perfect subtrees from the smallest, folded to the left (RFC 6962 §2.1).
-    fn root(&self) -> Hash {
+    pub(crate) fn root(&self) -> Hash {
         let mut root: Option<Hash> = None;
         for edge in &self.edges {
             let mut end = edge.len();

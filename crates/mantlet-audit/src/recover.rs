@@ -134,13 +134,13 @@ pub(crate) fn recover(place: &Place) -> Result<Recovered, OpenError> {
         Some(note) => Checkpoint::open(&note, &place.key.verifier()).map_err(OpenError::Checkpoint)?,
         None => begin(place)?,
     };
-    check_anchors(place, checkpoint)?;
     let (disk, dir, key) = (Arc::clone(&place.disk), place.dir.clone(), Arc::clone(&place.key));
     let publisher = Publisher::load(disk, dir, key, place.anchors.clone(), checkpoint);
     let publisher = publisher.map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::NotFound => OpenError::Tiles { size: checkpoint.size },
         _ => OpenError::Io(error),
     })?;
+    check_anchors(place, checkpoint)?;
     replay(place, publisher, checkpoint.size)
 }
 
@@ -154,7 +154,12 @@ fn begin(place: &Place) -> Result<Checkpoint, OpenError> {
     }
     let empty = Checkpoint { size: 0, root: empty_hash() };
     check_anchors(place, empty)?;
-    replace(disk, &place.dir.join("checkpoint"), empty.sign(&place.key).as_bytes())?;
+    let note = empty.sign(&place.key);
+    // The anchors first: once there is a checkpoint, an absent anchor means that somebody removed it.
+    for anchor in &place.anchors {
+        replace(disk, anchor, note.as_bytes())?;
+    }
+    replace(disk, &place.dir.join("checkpoint"), note.as_bytes())?;
     disk.sync_dir(place.dir.parent().unwrap_or(Path::new("")))?;
     Ok(empty)
 }
@@ -264,3 +269,6 @@ impl Tail {
 fn parse(entry: &[u8]) -> Option<Entry> {
     serde_json::from_slice(entry).ok()
 }
+
+#[cfg(test)]
+mod tests;

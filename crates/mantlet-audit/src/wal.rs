@@ -71,13 +71,14 @@ pub(crate) fn scan(
     mut visit: impl FnMut(frame::Frame<'_>) -> Result<(), ScanError>,
 ) -> Result<Scan, ScanError> {
     let mut found = Scan::default();
-    let mut expected: Option<u64> = None;
+    let (mut expected, mut torn_before): (Option<u64>, _) = (None, false);
     for number in segment_numbers(disk, dir)? {
         let bytes = disk.read(&dir.join(segment_name(number)))?;
         let mut at = 0;
         for frame in frame::frames(&bytes) {
-            if let Some(index) = expected.filter(|expected| *expected != frame.index) {
-                return Err(ScanError::Damaged(index));
+            // Torn bytes are cleared before the log goes on, so those with frames behind them have been damaged since.
+            if torn_before || expected.is_some_and(|expected| expected != frame.index) {
+                return Err(ScanError::Damaged(expected.unwrap_or(frame.index.saturating_sub(1))));
             }
             at += frame.bytes();
             expected = Some(frame.index + 1);
@@ -88,6 +89,7 @@ pub(crate) fn scan(
         if frame::proves_durable(torn, index) {
             return Err(ScanError::Damaged(index));
         }
+        torn_before |= !torn.is_empty();
         if at > 0 {
             found.segments.push((number, index));
             (found.end_bytes, found.torn_bytes) = (at as u64, torn.len() as u64);

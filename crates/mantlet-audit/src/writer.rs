@@ -232,9 +232,13 @@ impl WriterThread {
         entry.v = 1;
         match entry.phase {
             Phase::Single => {}
-            Phase::Intent if self.intents.len() < INTENTS_MAX => drop(self.intents.insert(index)),
+            Phase::Intent if self.intents.len() < INTENTS_MAX => {
+                self.intents.insert(index);
+            }
             Phase::Intent => tracing::warn!("more audit intents are open than are looked after"),
-            Phase::Outcome => drop(entry.intent_idx.map(|intent| self.intents.remove(&intent))),
+            Phase::Outcome => {
+                entry.intent_idx.map(|intent| self.intents.remove(&intent));
+            }
         }
         frame::encode(frames, index, self.wal.durable(), |buffer| {
             serde_json::to_writer(buffer, entry).is_ok()
@@ -418,3 +422,6 @@ fn publish_once(publisher: &mut Publisher, progress: &Progress) -> io::Result<()
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ pub(super) struct Segments {
     hashes: BTreeMap<u64, Hash>,
     /// Entries beyond the checkpoint.
     pub(super) tail: Vec<Vec<u8>>,
+    /// Whether a segment ended in bytes that are no frame; then it has to be the last.
+    broken: bool,
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
@@ -60,7 +62,8 @@ impl Segments {
             }
         }
         paths.sort();
-        let (mut segments, mut next) = (Self { hashes: BTreeMap::new(), tail: Vec::new() }, None);
+        let (mut segments, mut next) =
+            (Self { hashes: BTreeMap::new(), tail: Vec::new(), broken: false }, None);
         for (_, path) in paths {
             match read(&path) {
                 // Removed by the writer in this moment: what it held is published by now.
@@ -78,6 +81,9 @@ impl Segments {
         let mut at = 0;
         while let Some((index, _, entry)) = frame(bytes, at) {
             match *next {
+                _ if self.broken => {
+                    return Err(VerifyError::Lost { index: next.unwrap_or(index.saturating_sub(1)) });
+                }
                 None if index > size => return Err(VerifyError::Lost { index: size }),
                 // Where a gap shows only at a segment's start, it is one; within one, the rest decides below.
                 Some(expected) if index != expected && at == 0 => {
@@ -94,6 +100,7 @@ impl Segments {
             *next = index.checked_add(1);
             at += 24 + entry.len();
         }
+        self.broken |= bytes[at..].iter().any(|byte| *byte != 0);
         // A frame that knew more entries to be durable than are left says that some are missing.
         let end = next.unwrap_or(0);
         let known =
