@@ -206,6 +206,15 @@ async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejectio
     released
 }
 
+/// Writes down something that Mantlet did by itself, such as starting, and waits for it to be durable.
+///
+/// # Errors
+/// 503 if the log does not take it.
+pub async fn announce(gate: &Gate, event: Event) -> Result<(), Rejection> {
+    let record = Record::internal(gate, event);
+    audit::release(gate, record, Ok(((), 200))).await.into_parts().0
+}
+
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).
 fn authorize(
     caller: &Principal,

@@ -63,10 +63,10 @@ impl Gate {
         self.clock.now()
     }
 
-    /// Whether requests can be answered: the log takes entries.
+    /// Whether requests can be answered: the log takes entries, and everything that is live is loaded.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.ledger.is_open()
+        self.ledger.is_open() && self.snapshot.load().unloaded().next().is_none()
     }
 
     /// A fresh request id.

@@ -80,6 +80,12 @@ impl Snapshot {
         self.models.get(name)?.versions.get(&version)
     }
 
+    /// Models whose live version could not be loaded.
+    pub fn unloaded(&self) -> impl Iterator<Item = &ModelName> {
+        let live = self.directory.models.iter().filter_map(|(name, record)| Some((name, record.live?)));
+        live.filter(|(name, version)| self.model(name, Some(*version)).is_none()).map(|(name, _)| name)
+    }
+
     /// Whether this version is the live one.
     #[must_use]
     pub fn is_live(&self, name: &ModelName, version: Version) -> bool {

@@ -63,17 +63,25 @@ impl Shelf {
 }
 
 /// Registers a package under its model's name.
-pub struct RegisterModel {
-    /// The name that the package's settings give.
-    name: ModelName,
-    package: Package,
-    project: ProjectId,
-    shelf: Shelf,
-    /// In a one-person home the new version goes live at once.
-    activate: bool,
+///
+/// The files come as a future: they are read once door 2 has said that this caller may register, and not before.
+pub struct RegisterModel<F> {
+    /// The name to register under; the package's settings must say the same.
+    pub name: ModelName,
+    /// The project to register in.
+    pub project: ProjectId,
+    /// The package's own name and its files.
+    pub files: F,
+    /// Where it goes.
+    pub shelf: Shelf,
+    /// Whether the new version goes live at once; lawful in a one-person home alone.
+    pub activate: bool,
     /// When it was asked for.
-    began: Timestamp,
+    pub began: Timestamp,
 }
+
+/// A package's own name and its files.
+pub type Files = (String, BTreeMap<String, Vec<u8>>);
 
 /// What registering did.
 #[derive(Debug, Serialize)]
@@ -90,44 +98,35 @@ pub struct Registered {
     pub next: String,
 }
 
-impl RegisterModel {
-    /// Reads what is needed to decide.
-    ///
-    /// # Errors
-    /// If the files do not make a package.
-    pub fn new(
-        files: BTreeMap<String, Vec<u8>>,
-        subject: String,
-        project: ProjectId,
-        shelf: Shelf,
-        activate: bool,
-        now: Timestamp,
-    ) -> Result<Self, Rejection> {
-        let wrong = |error: &crate::package::PackageError| {
-            let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            Rejection::argument(format!("{error}{hint}"))
-        };
-        let package = Package::from_files(files, subject).map_err(|error| wrong(&error))?;
-        let settings = package.settings().map_err(|error| wrong(&error))?;
-        Ok(Self { name: settings.name, package, project, shelf, activate, began: now })
-    }
+fn next_version(directory: &Directory, model: &ModelName) -> Version {
+    let newest = directory.models.get(model).and_then(|record| record.versions.keys().next_back());
+    newest.map_or(Version::FIRST, |version| version.next())
+}
 
-    fn next_version(&self, directory: &Directory) -> Version {
-        let newest = directory.models.get(&self.name).and_then(|record| record.versions.keys().next_back());
-        newest.map_or(Version::FIRST, |version| version.next())
-    }
+/// An error's sentence with its advice, for the author of the package.
+fn advice(error: &impl std::fmt::Display, hint: Option<String>) -> Rejection {
+    Rejection::argument(hint.map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}")))
+}
 
-    /// Verifies, keeps and loads; blocking.
-    fn shelve(&self, version: Version) -> Result<(Arc<dyn Model>, Sha256, PackageDigest), Rejection> {
-        let refused = |text: String| Rejection::argument(text);
-        // Verified before it is kept: the registry is no place for what nobody answers for.
-        let artifact = self.package.clone().verify(&self.shelf.trusted);
-        let artifact = artifact.map_err(|error| {
-            refused(error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}")))
-        })?;
-        load(&artifact, self.project.clone(), version).map_err(|error| refused(error.to_string()))?;
-        let digest = self.shelf.registry.add(&self.package).map_err(|error| Rejection::unavailable(error.to_string()))?;
-        let (model, manifest) = self.shelf.open(digest, &self.project, version).map_err(Rejection::unavailable)?;
+impl Shelf {
+    /// Verifies, keeps and loads; blocking. Verified before it is kept: the registry is no place for what nobody
+    /// answers for.
+    fn shelve(
+        &self,
+        name: &ModelName,
+        project: &ProjectId,
+        version: Version,
+        (subject, files): Files,
+    ) -> Result<(Arc<dyn Model>, Sha256, PackageDigest), Rejection> {
+        let package = Package::from_files(files, subject).map_err(|error| advice(&error, error.hint()))?;
+        let settings = package.settings().map_err(|error| advice(&error, error.hint()))?;
+        if settings.name != *name {
+            return Err(Rejection::argument("the package's settings give another name than the request"));
+        }
+        let artifact = package.clone().verify(&self.trusted).map_err(|error| advice(&error, error.hint()))?;
+        load(&artifact, project.clone(), version).map_err(|error| advice(&error, error.hint()))?;
+        let digest = self.registry.add(&package).map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let (model, manifest) = self.open(digest, project, version).map_err(Rejection::unavailable)?;
         Ok((model, manifest, digest))
     }
 }
@@ -157,7 +156,10 @@ fn own_deployment(model: &ModelName, project: &ProjectId, version: Version, auth
     }
 }
 
-impl Deed for RegisterModel {
+impl<F> Deed for RegisterModel<F>
+where
+    F: Future<Output = Result<Files, Rejection>> + Send + 'static,
+{
     type Reply = Registered;
 
     fn event(&self) -> Event {
@@ -181,7 +183,7 @@ impl Deed for RegisterModel {
         let mut claims = vec![(Action::RegisterVersion, target)];
         if self.activate {
             let project = known.map_or(&self.project, |record| &record.project);
-            let version = self.next_version(directory);
+            let version = next_version(directory, &self.name);
             let author = author(caller.id())?;
             let deployment = own_deployment(&self.name, project, version, &author, self.began);
             claims.push((Action::ActivateDeployment, Target::Deployment(Box::new(deployment))));
@@ -195,18 +197,18 @@ impl Deed for RegisterModel {
         if known.as_ref().is_some_and(|record| record.project != self.project) {
             return Err(Rejection::argument("the model belongs to another project"));
         }
-        let version = self.next_version(directory);
+        let version = next_version(directory, &self.name);
         let author = author(office.caller.id())?;
         let now = office.gate.now();
-        let (deed, (model, digest, package)) = tokio::task::spawn_blocking(move || {
-            let shelved = self.shelve(version)?;
-            Ok::<_, Rejection>((self, shelved))
-        })
-        .await
-        .map_err(|error| Rejection::unavailable(error.to_string()))??;
-
+        let Self { name, project, files, shelf, activate, .. } = self;
+        let files = files.await?;
+        let (model, digest, package) = {
+            let (name, project) = (name.clone(), project.clone());
+            let shelved = tokio::task::spawn_blocking(move || shelf.shelve(&name, &project, version, files));
+            shelved.await.map_err(|error| Rejection::unavailable(error.to_string()))??
+        };
         let mut record = known.unwrap_or_else(|| ModelRecord {
-            project: deed.project.clone(),
+            project,
             live: None,
             versions: BTreeMap::new(),
         });
@@ -218,14 +220,14 @@ impl Deed for RegisterModel {
                 digest,
                 package: package.0,
                 registered: now,
-                was_live: deed.activate,
+                was_live: activate,
             },
         );
-        if deed.activate {
+        if activate {
             record.live = Some(version);
         }
-        let reply = registered(&deed.name, version, digest, deed.activate);
-        let changes = vec![Change::PutModel(deed.name, record)];
+        let reply = registered(&name, version, digest, activate);
+        let changes = vec![Change::PutModel(name, record)];
         Ok(Done { loaded: vec![model], ..Done::changed(reply, changes) })
     }
 }

@@ -11,30 +11,27 @@ use mantlet_types::Contract;
 use crate::{artifact::LoadedModel, runtime::RunError};
 
 /// A model in service.
-pub struct ServedModel {
-    contract: Arc<Contract>,
-    model: LoadedModel,
-}
+pub struct ServedModel(LoadedModel);
 
 impl ServedModel {
     /// Puts a loaded model into service.
     #[must_use]
     pub fn new(model: LoadedModel) -> Self {
-        Self { contract: Arc::new(model.contract().clone()), model }
+        Self(model)
     }
 }
 
 impl Model for ServedModel {
     fn contract(&self) -> &Arc<Contract> {
-        &self.contract
+        self.0.contract()
     }
 
     fn placement(&self, rows: usize) -> Placement {
-        if self.model.engine().cost().is_inline(rows) { Placement::Inline } else { Placement::Pool }
+        if self.0.engine().cost().is_inline(rows) { Placement::Inline } else { Placement::Pool }
     }
 
     fn run(&self, input: ModelInput) -> Result<RawOutput, EngineFault> {
-        self.model.run(&input.into_tensors()).map(RawOutput).map_err(|error| match error {
+        self.0.run(&input.into_tensors()).map(RawOutput).map_err(|error| match error {
             RunError::Operator { unknown_value: true, .. } => EngineFault::UnknownValue,
             other => EngineFault::Broken(other.to_string()),
         })

@@ -12,7 +12,7 @@ use super::{
     Target,
     names::{self, PrincipalType},
 };
-use crate::directory::{Ceiling, Consumer, Directory, Grant, ModelRecord, User};
+use crate::directory::{Ceiling, Consumer, Deployment, Directory, Grant, ModelRecord, User};
 
 /// A user who cannot exist, because no user name has this character: where the schema wants a person and there is
 /// none, as the beneficiary of a consumer's scope.
@@ -125,7 +125,7 @@ pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
                 return None;
             }
             let uid = names::uid(&names::GRANT, &format!("{project}#consumer"));
-            let scope = scope([], models.iter(), *rate_per_minute);
+            let scope = scope([], models.iter(), i64::from(*rate_per_minute));
             let entity = grant(uid, &project, scope, [NOBODY, NOBODY], [], NEVER)?;
             Some(Asked { project, entity, ends: None })
         }
@@ -133,6 +133,10 @@ pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
             let project = exists(project)?;
             let entity = model(name, &project, false)?;
             Some(Asked { project, entity, ends: None })
+        }
+        Target::Deployment(way) => {
+            let project = exists(&way.project)?;
+            Some(Asked { project, entity: on_its_way(way)?, ends: Some(way.approval_ends) })
         }
     }
 }
@@ -204,7 +208,7 @@ fn ceiling(directory: &Directory, user: &User, most: &Ceiling) -> Value {
         Some(models) => models.iter().collect(),
         None => directory.models.iter().filter(|(_, model)| operated(model)).map(|(name, _)| name).collect(),
     };
-    scope(most.roles.iter().copied(), models, most.rate_per_minute)
+    scope(most.roles.iter().copied(), models, i64::from(most.rate_per_minute))
 }
 
 fn consumer(id: &str, consumer: &Consumer) -> Option<Entity> {
@@ -259,6 +263,23 @@ fn deployment(uid: EntityUid, name: &ModelName, version: Version, model: &ModelR
     entity(uid, attributes, [project_uid(&model.project)])
 }
 
+/// A deployment as somebody's deed carries it.
+fn on_its_way(way: &Deployment) -> Option<Entity> {
+    let key = Resource::Deployment(way.model.clone(), way.version).key();
+    let attributes = [
+        ("model", Value::new_entity_uid(names::uid(&names::MODEL, way.model.as_str()))),
+        ("author", Value::new_entity_uid(user_uid(way.author.as_str()))),
+        ("data_authors", people(&way.data_authors)),
+        ("requested_by", Value::new_entity_uid(user_uid(way.requested_by.as_str()))),
+        ("approved_by", people(&way.approved_by)),
+        ("approval_ends", datetime(way.approval_ends)),
+        ("state", Value::new_string(way.state.as_str().to_owned())),
+        ("was_live", Value::new_bool(way.was_live)),
+        ("withdrawn", Value::new_bool(false)),
+    ];
+    entity(names::uid(&names::DEPLOYMENT, &key), attributes, [project_uid(&way.project)])
+}
+
 /// A binding of one role as a grant of that role and nothing else.
 fn role_grant(directory: &Directory, uid: EntityUid, record: &Grant) -> Option<Entity> {
     let scope = scope([record.role], [], 0);
@@ -280,10 +301,11 @@ fn standing_approvals<'a>(
     })
 }
 
-fn scope<'a>(
+/// What a grant gives, or the most that an operator may give.
+pub(super) fn scope<'a>(
     roles: impl IntoIterator<Item = Role>,
     models: impl IntoIterator<Item = &'a ModelName>,
-    rate_per_minute: u32,
+    rate_per_minute: i64,
 ) -> Value {
     let roles: BTreeSet<Role> = roles.into_iter().collect();
     let fields = [
@@ -292,7 +314,7 @@ fn scope<'a>(
         ("routes", set([])),
         ("datasets", set([])),
         ("features", set([])),
-        ("rate", Value::new_long(i64::from(rate_per_minute))),
+        ("rate", Value::new_long(rate_per_minute)),
     ];
     // Fails for a name given twice, and the names are above; an empty record is then no `Scope`, hence denied.
     Value::new_record(fields.map(|(name, value)| (name.to_owned(), value)))

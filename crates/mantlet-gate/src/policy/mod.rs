@@ -4,17 +4,22 @@ mod authorize;
 mod cache;
 mod engine;
 mod entities;
+mod matrix;
 mod names;
+mod sample;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp};
 
 pub use engine::PolicyError;
+pub use matrix::Cell;
 
-use crate::{directory::Grant, identity::Principal, mediate::Ask, ports::Model, record::Record};
+use crate::{directory::{Deployment, Grant}, identity::Principal, mediate::Ask, ports::Model, record::Record};
 
 /// The policy set, with the decisions of one generation.
 pub struct Policy {
@@ -37,6 +42,13 @@ impl Policy {
     #[must_use]
     pub fn renewed(&self) -> Self {
         Self { engine: Arc::clone(&self.engine), cache: cache::Cache::new() }
+    }
+
+    /// What each role may do to what, by which policy: every cell is evaluated, none is written down. The conditions
+    /// are those of a team's home; custom policies take part.
+    #[must_use]
+    pub fn matrix(&self) -> Vec<Cell> {
+        matrix::matrix(&self.engine)
     }
 }
 
@@ -63,6 +75,8 @@ pub enum Target {
         /// Its name-to-be.
         model: ModelName,
     },
+    /// A version on its way to production, as far as it has come; the version need not be registered yet.
+    Deployment(Box<Deployment>),
 }
 
 impl Target {
@@ -73,6 +87,7 @@ impl Target {
             Self::Grant(number, grant) => Resource::Grant(grant.project.clone(), *number),
             Self::ConsumerScope { project, .. } => Resource::Project(project.clone()),
             Self::NewModel { model, .. } => Resource::Model(model.clone()),
+            Self::Deployment(way) => Resource::Deployment(way.model.clone(), way.version),
         }
     }
 
@@ -82,6 +97,7 @@ impl Target {
                 Resource::Model(model) | Resource::ModelVersion(model, _) | Resource::Deployment(model, _),
             )
             | Self::NewModel { model, .. } => Some(model),
+            Self::Deployment(way) => Some(&way.model),
             Self::Resource(_) | Self::Grant(..) | Self::ConsumerScope { .. } => None,
         }
     }

@@ -403,7 +403,7 @@ pub enum Config {
 
 /// `60/min` → 60.
 fn rate(text: &str) -> Result<u32, String> {
-    let expected = || "a rate is written as `60/min`, from 1 to 1000000".to_owned();
+    let expected = || "a rate is written as `60/min`, from 1 to 60000000".to_owned();
     let number = text.strip_suffix("/min").ok_or_else(expected)?;
-    number.parse().ok().filter(|rate| (1..=1_000_000).contains(rate)).ok_or_else(expected)
+    number.parse().ok().filter(|rate| (1..=60_000_000).contains(rate)).ok_or_else(expected)
 }

@@ -1,0 +1,126 @@
+//! `mantlet model`: packages, and what is served.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use http::{Method, header};
+use http_body_util::Full;
+use mantlet_models::{
+    artifact::{SigningKey, generate_signing_key, sign, sign_package, verify_package},
+    package::{Package, SIGNATURE_FILE},
+    workbench::{ProfileRequest, Workbench},
+};
+use mantlet_types::ProjectId;
+use serde_json::json;
+
+use super::{
+    args::{Common, Model},
+    exit::Failure,
+    print,
+    session::Session,
+    transport,
+    user::write_secret,
+};
+use crate::server::upload;
+
+/// Runs the command.
+pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
+    match command {
+        Model::Add { dir, project } => add(common, &dir, &project).await,
+        Model::List => {
+            let reply = Session::open(common).await?.call(Method::GET, "/admin/v1/models", None).await?;
+            let columns = ["model", "version", "status", "project", "author", "registered", "digest"];
+            print::listing(&reply, "models", &columns, common.json)
+        }
+        Model::Profile { dir, reference, calibration, target } => {
+            profile(common, &dir, ProfileRequest { reference, calibration, target })
+        }
+        Model::Keygen { out } => keygen(common, &out),
+        Model::Sign { dir, key, signature } => {
+            let out = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
+            sign_package(&dir, &read(&key)?, &out).map_err(|error| with_hint(&error, error.hint()))?;
+            print::line(format!("signed {} in {}", dir.display(), out.display()))
+        }
+        Model::Verify { dir, signature, public_key, ignore_unsigned_files } => {
+            let signature = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
+            let keys = public_key.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+            verify(common, &dir, &signature, &keys, ignore_unsigned_files)
+        }
+    }
+}
+
+fn with_hint(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
+}
+
+/// Reads the package, signs it with the home's author key where one person holds all duties, and sends it.
+async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Failure> {
+    let session = Session::open(common).await?;
+    let mut package = Package::read(dir).map_err(|error| with_hint(&error, error.hint()))?;
+    if package.signature().is_none()
+        && let Some(key) = session.home().author_key()?
+    {
+        let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
+        let signature = sign(&package, &key).map_err(|error| with_hint(&error, error.hint()))?;
+        package = package.with_file(SIGNATURE_FILE, signature);
+    }
+    let mut request = transport::request(Method::POST, &format!("/admin/v1/models?project={project}"), None)?;
+    request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(upload::CONTENT_TYPE));
+    *request.body_mut() = Full::new(Bytes::from(upload::encode(package.subject(), package.files())));
+    let reply = session.send(request).await?.json()?;
+    if common.json {
+        return print::json(&reply);
+    }
+    let cell = |member| print::cell(&reply, member);
+    print::line(format!("{} version {} is {}", cell("model"), cell("version"), cell("status")))?;
+    print::note(format_args!("next: {}", cell("next")));
+    Ok(())
+}
+
+fn profile(common: &Common, dir: &Path, request: ProfileRequest) -> Result<(), Failure> {
+    let failed = |error: mantlet_models::workbench::WorkbenchError| with_hint(&error, error.hint());
+    let made = Workbench::open(dir).and_then(|bench| bench.profile(&request)).map_err(failed)?;
+    Workbench::write_profile(dir, &made).map_err(failed)?;
+    if common.json {
+        return print::json(&made);
+    }
+    print::line(format!("wrote {}", dir.join(mantlet_models::package::PROFILE_FILE).display()))
+}
+
+fn keygen(common: &Common, out: &Path) -> Result<(), Failure> {
+    let (private, public) = generate_signing_key().map_err(|error| Failure::new(error.to_string()))?;
+    let public_path = PathBuf::from(format!("{}.pub", out.display()));
+    write_secret(out, private.as_bytes())?;
+    fs::write(&public_path, public)
+        .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", public_path.display())))?;
+    if common.json {
+        return print::json(&json!({ "private_key": out, "public_key": public_path }));
+    }
+    print::line(format!("wrote {} and {}", out.display(), public_path.display()))
+}
+
+/// Exit 0 if the signature holds, 1 if not.
+fn verify(common: &Common, dir: &Path, signature: &Path, keys: &[String], ignore: bool) -> Result<(), Failure> {
+    let report = verify_package(dir, signature, keys, ignore);
+    if common.json {
+        print::json(&report)?;
+    }
+    if report.is_accepted() {
+        if !common.json {
+            print::line(format!("{} is what was signed", dir.display()))?;
+        }
+        return Ok(());
+    }
+    Err(Failure::no(report.reason.unwrap_or_else(|| "not what was signed".to_owned())))
+}

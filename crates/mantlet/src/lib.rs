@@ -1,0 +1,9 @@
+//! One binary: a mediated model server and the workbench around it. Wiring and faces, no decisions.
+//!
+//! It is a library only so that fuzz targets and benches can reach its parsers; nothing here is an interface for
+//! other programs.
+
+pub mod deeds;
+pub mod home;
+pub mod ledger;
+pub mod server;
