@@ -1,0 +1,31 @@
+//! Every environment variable that Mantlet reads, in one table.
+
+/// An environment variable.
+#[derive(Clone, Copy, Debug)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: &'static str,
+    /// The setting that it replaces, if it replaces one.
+    pub setting: Option<&'static str>,
+    /// What it is for.
+    pub purpose: &'static str,
+}
+
+/// Where the home is.
+pub const HOME: EnvVar =
+    EnvVar { name: "MANTLET_HOME", setting: None, purpose: "the home, unless `--home` names one" };
+
+/// Where to listen.
+pub const LISTEN: EnvVar =
+    EnvVar { name: "MANTLET_LISTEN", setting: Some("server.listen"), purpose: "the address to serve at" };
+
+/// How much to log.
+pub const LOG: EnvVar =
+    EnvVar { name: "MANTLET_LOG", setting: Some("log.level"), purpose: "how much to log" };
+
+/// How to log.
+pub const LOG_FORMAT: EnvVar =
+    EnvVar { name: "MANTLET_LOG_FORMAT", setting: Some("log.format"), purpose: "how log lines look" };
+
+/// All of them that concern a home and its server.
+pub const ALL: [EnvVar; 4] = [HOME, LISTEN, LOG, LOG_FORMAT];

@@ -1,0 +1,312 @@
+//! What the configuration means: typed, complete, and impossible to get wrong once it exists.
+//!
+//! [`ConfigFile`] is what was typed, [`Config`] what it means; nothing opens a port before the second exists. An
+//! empty file is the strictest configuration. Each loosening is a switch of its own under `[danger]`. Which key has
+//! which default, why, and whether a running server takes a change is one table, [`settings`].
+
+pub mod env_vars;
+mod error;
+mod file;
+mod nearest;
+mod reload;
+mod report;
+mod resolve;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use error::{ConfigError, ConfigErrors};
+pub use file::{ConfigFile, FILE_BYTES_MAX, Overlay, Source};
+use ipnet::IpNet;
+use mantlet_types::{ModelName, NodeId};
+pub use reload::NotReloadable;
+pub use report::{Report, Row, defaults_page};
+
+use crate::home::RootKeySource;
+
+/// The whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Listening.
+    pub server: Server,
+    /// Credentials.
+    pub identity: Identity,
+    /// Limits for those who have none of their own.
+    pub limits: Limits,
+    /// What differs for single models.
+    pub models: BTreeMap<ModelName, ModelSettings>,
+    /// The audit log.
+    pub audit: Audit,
+    /// Everything at rest.
+    pub store: Store,
+    /// Statistics.
+    pub metrics: Metrics,
+    /// What the operator reads.
+    pub log: Log,
+    /// What is less safe than it could be.
+    pub danger: Danger,
+    /// Which settings were given, and by what: `line 3`, `env MANTLET_LISTEN`, `flag --listen`.
+    given: BTreeMap<String, String>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Where to serve.
+    pub listen: SocketAddr,
+    /// Who may knock.
+    pub allow: Allow,
+    /// Whose word on the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where to serve health alone, without TLS; nowhere by default.
+    pub probe_listen: Option<SocketAddr>,
+    /// Further names and addresses for the server's own certificate.
+    pub names: Vec<String>,
+    /// A certificate from elsewhere, in place of the own one.
+    pub certificate: Option<CertificateFiles>,
+    /// Most connections at a time.
+    pub connections_max: usize,
+    /// Longest request body, as received and after decompression.
+    pub body_bytes_max: usize,
+    /// For the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// For a request's headers.
+    pub header_timeout: Duration,
+    /// For a request's body.
+    pub body_timeout: Duration,
+    /// For a model's work on one request.
+    pub inference_timeout: Duration,
+    /// For requests under way when the server is told to stop.
+    pub drain_timeout: Duration,
+}
+
+/// Which addresses are let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// This machine only: what holds if nothing is said.
+    Loopback,
+    /// These networks; none admits nobody.
+    Networks(Vec<IpNet>),
+}
+
+/// A PEM chain and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The leaf's key.
+    pub key: PathBuf,
+}
+
+/// `[identity]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// How long a new API key is valid, in days.
+    pub key_days: u32,
+    /// How long a rotated key remains valid, in hours.
+    pub key_overlap_hours: u32,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Predictions per minute and principal × model.
+    pub rate_per_minute: u32,
+    /// Failures before authentication per minute and address, before the address is turned away unheard.
+    pub failures_per_minute: u32,
+    /// Denials per minute and principal that get an audit entry each.
+    pub denials_per_minute: u32,
+}
+
+/// `[[model]]`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelSettings {
+    /// Least confidence of an answer, in place of the package's.
+    pub threshold: Option<f64>,
+}
+
+/// `[audit]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// When an entry counts as written.
+    pub durability: Durability,
+    /// Files of other users to which checkpoints are also written.
+    pub anchors: Vec<PathBuf>,
+    /// How long entries are kept, in days.
+    pub retention_days: u32,
+    /// This node's name in the log's origin.
+    pub node: NodeId,
+}
+
+/// When an audit entry counts as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// After a sync of its own.
+    Every,
+    /// After a sync shared with others that came within a few milliseconds.
+    Group,
+    /// When the operating system has it: survives the process, not a power loss.
+    Os,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Where the root key is.
+    pub root_key: RootKeySource,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Whether `/metrics` answers those who may read statistics.
+    pub enabled: bool,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// The least that is logged.
+    pub level: LogLevel,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the usual five")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `[danger]`: each switch gives something up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Danger {
+    /// Duties may meet in one person.
+    pub single_person: bool,
+    /// HTTP without TLS, on loopback.
+    pub plaintext: bool,
+    /// `durability = "os"` may be chosen.
+    pub audit_os: bool,
+    /// A model's threshold may be lowered below its package's.
+    pub threshold_lowered: bool,
+}
+
+impl Config {
+    /// What a configuration file means, with the environment and the command line over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(text: &str, overlay: Overlay) -> Result<Self, ConfigErrors> {
+        resolve::resolve(ConfigFile::parse(text)?.overlaid(overlay))
+    }
+
+    /// Reads and resolves a file.
+    ///
+    /// # Errors
+    /// If it cannot be read, or for everything that is wrong with it.
+    pub fn read(path: &std::path::Path, overlay: Overlay) -> Result<Self, ConfigErrors> {
+        let name = path.display().to_string();
+        let text = read_bounded(path)
+            .map_err(|error| ConfigError::new(format!("`{name}` cannot be read: {error}")))?;
+        resolve::resolve(ConfigFile::parse_named(&name, &text)?.overlaid(overlay))
+    }
+
+    /// The names of the switches under `[danger]` that are on, to be shown at start.
+    #[must_use]
+    pub fn dangers(&self) -> Vec<&'static str> {
+        let Danger { single_person, plaintext, audit_os, threshold_lowered } = self.danger;
+        let switches = [
+            (single_person, "single_person"),
+            (plaintext, "plaintext"),
+            (audit_os, "audit_os"),
+            (threshold_lowered, "threshold_lowered"),
+        ];
+        switches.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect()
+    }
+
+    /// The threshold of a model whose package says `packaged`: the configured one if it is higher, or if lowering is
+    /// allowed.
+    ///
+    /// # Errors
+    /// If the configuration would lower it and `[danger] threshold_lowered` is not set.
+    pub fn threshold(&self, model: &ModelName, packaged: f64) -> Result<f64, ThresholdLowered> {
+        match self.models.get(model).and_then(|settings| settings.threshold) {
+            Some(configured) if configured < packaged && !self.danger.threshold_lowered => {
+                Err(ThresholdLowered { model: model.clone(), configured, packaged })
+            }
+            Some(configured) => Ok(configured),
+            None => Ok(packaged),
+        }
+    }
+}
+
+/// A `[[model]]` section would serve answers that the model's author would not.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("threshold {configured} of `{model}` is below the {packaged} of its package")]
+pub struct ThresholdLowered {
+    model: ModelName,
+    configured: f64,
+    packaged: f64,
+}
+
+impl ThresholdLowered {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        "raise it, or set `threshold_lowered = true` under `[danger]`"
+    }
+}
+
+fn read_bounded(path: &std::path::Path) -> std::io::Result<String> {
+    use std::io::Read;
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+macro_rules! words {
+    ($type:ident { $($variant:ident = $word:literal,)* }) => {
+        impl $type {
+            /// Every choice, as written in the configuration.
+            pub const WORDS: &[&str] = &[$($word,)*];
+
+            /// As written in the configuration.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! { Durability { Every = "every", Group = "group", Os = "os", } }
+words! { LogFormat { Auto = "auto", Json = "json", Text = "text", } }
+words! { LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace", } }

@@ -1,0 +1,338 @@
+//! The home's own certificate authority: for the server's name on loopback, and for people's second factor.
+//!
+//! ECDSA on P-256 throughout. The authority's key is sealed under the root key and opened only to issue. A user
+//! certificate names its user in a URI of the subject alternative names, `mantlet:user:NAME`; whether it counts is
+//! the directory's business, which lists the digests of those that do.
+
+use std::path::PathBuf;
+
+use mantlet_types::{Sha256, Timestamp, UserId};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use time::{Duration, OffsetDateTime};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use zeroize::Zeroizing;
+
+use super::{Home, HomeError, RootKey, files};
+
+/// The authority outlives every certificate by years; to change it, every client must trust a new one.
+const AUTHORITY_DAYS: i64 = 3_650;
+
+/// The longest that browsers and their forum allowed when this was written (398 days), less one.
+const SERVER_DAYS: i64 = 397;
+
+/// As long as API keys: the two factors of a person are renewed together.
+pub const USER_DAYS: i64 = 90;
+
+/// Own certificates are renewed, and all are warned about, this long before they end.
+pub const RENEWAL_DAYS: i64 = 14;
+
+/// Clocks of clients may be slow.
+const BACKDATED: Duration = Duration::minutes(5);
+
+/// Before the user's name in a certificate.
+const USER_URI: &str = "mantlet:user:";
+
+/// Why the authority could not issue or read a certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// rcgen or the provider behind it failed.
+    #[error("the certificate could not be made: {0}")]
+    Issue(#[from] rcgen::Error),
+    /// A host name that cannot stand in a certificate.
+    #[error("`{0}` is not a host name or address")]
+    Name(String),
+    /// A file that holds no certificate or no key.
+    #[error("`{}` holds no usable certificate or key", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file of a certificate or key.
+    #[error(transparent)]
+    File(Box<HomeError>),
+}
+
+impl From<HomeError> for AuthorityError {
+    fn from(error: HomeError) -> Self {
+        Self::File(Box::new(error))
+    }
+}
+
+impl AuthorityError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name(_) => {
+                Some("`[server] names` takes names such as `gate.example.com` and addresses".into())
+            }
+            Self::Unreadable { .. } => {
+                Some("give a PEM file: the chain, leaf first, or its PKCS#8 key".into())
+            }
+            Self::File(error) => error.hint(),
+            Self::Issue(_) => None,
+        }
+    }
+}
+
+/// What a TLS listener shows.
+#[derive(Debug)]
+pub struct ServerIdentity {
+    /// The chain, leaf first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The leaf's private key.
+    pub key: PrivateKeyDer<'static>,
+    /// When the leaf ends.
+    pub expires: Timestamp,
+}
+
+/// A person's certificate, to be handed over once.
+pub struct UserCertificate {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its private key; kept nowhere here.
+    pub key_pem: Zeroizing<String>,
+    /// SHA-256 of the certificate's DER form: what the directory lists.
+    pub digest: Sha256,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// The authority of one home.
+pub struct Authority<'a> {
+    home: &'a Home,
+    root: &'a RootKey,
+}
+
+impl<'a> Authority<'a> {
+    pub(super) fn new(home: &'a Home, root: &'a RootKey) -> Self {
+        Self { home, root }
+    }
+
+    /// Makes the authority of a new home.
+    pub(super) fn create(home: &Home, root: &RootKey) -> Result<(), HomeError> {
+        let key = KeyPair::generate().map_err(AuthorityError::from)?;
+        let mut params = lasting(OffsetDateTime::now_utc(), AUTHORITY_DAYS);
+        // Clients may trust several homes: the name tells them apart.
+        params.distinguished_name.push(DnType::CommonName, format!("Mantlet home {}", home.id()));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).map_err(AuthorityError::from)?;
+        files::make(&home.ca_path(), certificate.pem().as_bytes())?;
+        files::replace_sealed(&ca_key_path(home), root, key.serialized_der())
+    }
+
+    /// The certificate that clients trust, in DER.
+    ///
+    /// # Errors
+    /// If the file is not there or no certificate.
+    pub fn certificate(&self) -> Result<CertificateDer<'static>, AuthorityError> {
+        let path = self.home.ca_path();
+        let pem = files::read(&path)?;
+        CertificateDer::from_pem_slice(&pem).map_err(|_| AuthorityError::Unreadable { path })
+    }
+
+    /// The server's certificate for `localhost`, the loopback addresses and these names. The one on disk, unless it
+    /// is missing, ends within two weeks, or was made for other names: then a new one.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written, or a name cannot stand in a certificate.
+    pub fn server_identity(
+        &self,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<ServerIdentity, AuthorityError> {
+        let wanted = subject_names(names)?;
+        match self.current_server_identity(&wanted, now) {
+            Some(identity) => Ok(identity),
+            None => self.issue_server_identity(wanted, now),
+        }
+    }
+
+    /// A certificate for a person's second factor, with its key, neither of them kept.
+    ///
+    /// # Errors
+    /// If the authority's key cannot be opened.
+    pub fn issue_user_certificate(
+        &self,
+        user: &UserId,
+        now: Timestamp,
+    ) -> Result<UserCertificate, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = lasting(moment(now), USER_DAYS);
+        params.distinguished_name.push(DnType::CommonName, user.as_str());
+        params.subject_alt_names = vec![SanType::URI(format!("{USER_URI}{user}").try_into()?)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let certificate = params.signed_by(&key, &self.issuer()?)?;
+        Ok(UserCertificate {
+            certificate_pem: certificate.pem(),
+            key_pem: Zeroizing::new(key.serialize_pem()),
+            digest: sha256(certificate.der()),
+            expires: timestamp(params.not_after.unix_timestamp()),
+        })
+    }
+
+    fn issue_server_identity(
+        &self,
+        names: Vec<SanType>,
+        now: Timestamp,
+    ) -> Result<ServerIdentity, AuthorityError> {
+        let key = KeyPair::generate()?;
+        let mut params = lasting(moment(now), SERVER_DAYS);
+        params.distinguished_name.push(DnType::CommonName, "Mantlet");
+        params.subject_alt_names = names;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let certificate = params.signed_by(&key, &self.issuer()?)?;
+        // The key first: a certificate without its key is replaced at the next start, as is one with another's.
+        files::replace_sealed(&self.server_key_path(), self.root, key.serialized_der())?;
+        files::replace(&self.server_certificate_path(), certificate.pem().as_bytes())?;
+        Ok(ServerIdentity {
+            chain: vec![certificate.der().clone()],
+            key: private_key(key.serialized_der(), &self.server_key_path())?,
+            expires: timestamp(params.not_after.unix_timestamp()),
+        })
+    }
+
+    /// The server's certificate on disk, if it will do.
+    fn current_server_identity(&self, wanted: &[SanType], now: Timestamp) -> Option<ServerIdentity> {
+        let leaf =
+            CertificateDer::from_pem_slice(&files::read(&self.server_certificate_path()).ok()?).ok()?;
+        let key_path = self.server_key_path();
+        let key = files::read_sealed(&key_path, self.root).ok()?;
+        let (_, parsed) = X509Certificate::from_der(&leaf).ok()?;
+        let pair = KeyPair::try_from(key.as_slice()).ok()?;
+        let same_key = *parsed.public_key().subject_public_key.data == *pair.public_key_raw();
+        let same_names = subject_names_of(&parsed)? == wanted.iter().map(name_text).collect::<Vec<_>>();
+        let expires = timestamp(parsed.validity().not_after.timestamp());
+        let lasts = expires > now.plus_seconds(RENEWAL_DAYS * 86_400);
+        if !(same_key && same_names && lasts) {
+            return None;
+        }
+        let key = private_key(&key, &key_path).ok()?;
+        Some(ServerIdentity { chain: vec![leaf], key, expires })
+    }
+
+    fn issuer(&self) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
+        let key = files::read_sealed(&ca_key_path(self.home), self.root)?;
+        let key = KeyPair::try_from(key.as_slice())?;
+        Ok(Issuer::from_ca_cert_der(&self.certificate()?, key)?)
+    }
+
+    fn server_certificate_path(&self) -> PathBuf {
+        self.home.keys_dir().join("server.pem")
+    }
+
+    fn server_key_path(&self) -> PathBuf {
+        self.home.keys_dir().join("server.key")
+    }
+}
+
+impl ServerIdentity {
+    /// Your own certificate: a chain and its key, both PEM. The key must be yours alone.
+    ///
+    /// # Errors
+    /// If a file cannot be read, holds something else, or others can read the key.
+    pub fn from_files(certificate: &std::path::Path, key: &std::path::Path) -> Result<Self, AuthorityError> {
+        let unreadable = |path: &std::path::Path| AuthorityError::Unreadable { path: path.to_owned() };
+        let chain = CertificateDer::pem_slice_iter(&files::read(certificate)?)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| unreadable(certificate))?;
+        let leaf = chain.first().ok_or_else(|| unreadable(certificate))?;
+        let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| unreadable(certificate))?;
+        let expires = timestamp(parsed.validity().not_after.timestamp());
+        // Links are how certificate clients hand over renewed keys: what they point to is what must be private.
+        let target = std::fs::canonicalize(key).map_err(|source| HomeError::io(key, source))?;
+        files::check_private(&target)?;
+        let key = PrivateKeyDer::from_pem_slice(&files::read(&target)?).map_err(|_| unreadable(key))?;
+        Ok(Self { chain, key, expires })
+    }
+}
+
+/// The user whom a certificate names: exactly one alternative name, a URI of ours. Says nothing of who issued it.
+#[must_use]
+pub fn certified_user(der: &[u8]) -> Option<UserId> {
+    let (rest, certificate) = X509Certificate::from_der(der).ok()?;
+    let names = certificate.subject_alternative_name().ok()??;
+    match names.value.general_names.as_slice() {
+        [GeneralName::URI(uri)] if rest.is_empty() => uri.strip_prefix(USER_URI)?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn ca_key_path(home: &Home) -> PathBuf {
+    home.keys_dir().join("ca.key")
+}
+
+/// Parameters of a certificate of so many days. Serial numbers are random: rcgen makes one of 160 bits.
+fn lasting(now: OffsetDateTime, days: i64) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.not_before = now - BACKDATED;
+    params.not_after = now + Duration::days(days);
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+/// What the server is called, in an order that can be compared.
+fn subject_names(more: &[String]) -> Result<Vec<SanType>, AuthorityError> {
+    let mut names: Vec<&str> = vec!["localhost", "127.0.0.1", "::1"];
+    names.extend(
+        more.iter().map(String::as_str).filter(|name| !["localhost", "127.0.0.1", "::1"].contains(name)),
+    );
+    let params = names.iter().map(|name| match name.parse() {
+        Ok(address) => Ok(SanType::IpAddress(address)),
+        Err(_) => {
+            (*name).try_into().map(SanType::DnsName).map_err(|_| AuthorityError::Name((*name).to_owned()))
+        }
+    });
+    params.collect()
+}
+
+/// The same for a certificate that was made; `None` if it has any other kind of name.
+fn subject_names_of(certificate: &X509Certificate<'_>) -> Option<Vec<String>> {
+    let names = certificate.subject_alternative_name().ok()??;
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|octets| std::net::IpAddr::from(octets).to_string()),
+            _ => <[u8; 16]>::try_from(*bytes).ok().map(|octets| std::net::IpAddr::from(octets).to_string()),
+        },
+        _ => None,
+    };
+    names.value.general_names.iter().map(text).collect()
+}
+
+fn name_text(name: &SanType) -> String {
+    match name {
+        SanType::DnsName(name) => name.as_str().to_owned(),
+        SanType::IpAddress(address) => address.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn private_key(der: &[u8], path: &std::path::Path) -> Result<PrivateKeyDer<'static>, AuthorityError> {
+    PrivateKeyDer::try_from(der.to_vec()).map_err(|_| AuthorityError::Unreadable { path: path.to_owned() })
+}
+
+fn sha256(bytes: &[u8]) -> Sha256 {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let mut value = [0; 32];
+    value.copy_from_slice(digest.as_ref());
+    Sha256(value)
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds.saturating_mul(1_000_000))
+}
+
+/// Certificates have whole seconds.
+fn moment(at: Timestamp) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(at.micros().div_euclid(1_000_000))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

@@ -1,0 +1,269 @@
+//! The root key: wraps everything at rest, and exists in memory only as what is derived from it.
+//!
+//! Each purpose has a key of its own by HKDF-SHA256 (RFC 5869) with the home's id as salt and the purpose as info, so
+//! that no key ever serves two uses and no two homes share one.
+
+use std::{
+    ffi::OsString,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
+};
+use mantlet_store::{StoreError, StoreKey};
+use zeroize::Zeroizing;
+
+use super::{Home, HomeError, HomeId, files};
+
+/// Where the root key is: a reference, never the key itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RootKeySource {
+    /// `keys/root.key` in a one-person home.
+    Inside,
+    /// A file elsewhere.
+    File(PathBuf),
+    /// A systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`).
+    Credential(String),
+    /// An environment variable.
+    Env(String),
+}
+
+/// The text says no place for a root key. It is not repeated: it may be the key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RootKeySourceError {
+    /// Relative paths depend on where the server was started.
+    #[error("the path after `file:` must be absolute")]
+    RelativePath,
+    /// Not a name.
+    #[error("the name after `{0}` may have letters, digits, `.`, `_` and `-` only")]
+    Name(&'static str),
+    /// Most likely a key.
+    #[error("the root key itself must not be in the configuration")]
+    Literal,
+    /// A provider's own credentials are wrapped by the root key.
+    #[error("a secret provider cannot hold the root key that wraps its own credentials")]
+    Provider,
+}
+
+impl FromStr for RootKeySource {
+    type Err = RootKeySourceError;
+    fn from_str(text: &str) -> Result<Self, RootKeySourceError> {
+        let named = |name: &str, prefix| {
+            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+            let usable = plain && !name.is_empty() && !name.starts_with('.');
+            if usable { Ok(name.to_owned()) } else { Err(RootKeySourceError::Name(prefix)) }
+        };
+        match text.split_once(':') {
+            None if text == "inside" => Ok(Self::Inside),
+            Some(("file", path)) if Path::new(path).is_absolute() => Ok(Self::File(path.into())),
+            Some(("file", _)) => Err(RootKeySourceError::RelativePath),
+            Some(("credential", name)) => named(name, "credential:").map(Self::Credential),
+            Some(("env", name)) => named(name, "env:").map(Self::Env),
+            Some(("secret", _)) => Err(RootKeySourceError::Provider),
+            _ => Err(RootKeySourceError::Literal),
+        }
+    }
+}
+
+impl fmt::Display for RootKeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inside => f.write_str("inside"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Credential(name) => write!(f, "credential:{name}"),
+            Self::Env(name) => write!(f, "env:{name}"),
+        }
+    }
+}
+
+/// Why there is no root key.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "fields name the file or variable that the sentence is about")]
+pub enum RootKeyError {
+    /// No file.
+    #[error("the root key `{}` cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// Others can read it.
+    #[error("the root key's permissions are too wide: {0}")]
+    Open(Box<HomeError>),
+    /// Not 64 hexadecimal characters.
+    #[error("`{place}` does not hold a root key")]
+    Malformed { place: String },
+    /// Not set.
+    #[error("the environment variable `{name}` is not set")]
+    NoVariable { name: String },
+    /// Not started by systemd, or without the credential.
+    #[error("systemd has passed no credentials (`$CREDENTIALS_DIRECTORY` is not set)")]
+    NoCredentials,
+}
+
+impl RootKeyError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => {
+                Some("without the root key a home cannot be read: restore the key from its backup".into())
+            }
+            Self::Open(error) => error.hint(),
+            Self::Malformed { .. } => Some("a root key is 64 hexadecimal characters".into()),
+            Self::NoVariable { name } => {
+                Some(format!("set `{name}` to the 64 hexadecimal characters of the key"))
+            }
+            Self::NoCredentials => Some("add `LoadCredential=` to the unit, or name a file".into()),
+        }
+    }
+}
+
+/// The root key of one home, ready to derive from.
+pub struct RootKey {
+    prk: Prk,
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RootKey(…)")
+    }
+}
+
+/// A derived key's length.
+struct Bytes32;
+
+impl KeyType for Bytes32 {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+impl RootKey {
+    fn new(bytes: &Zeroizing<[u8; 32]>, home: &HomeId) -> Self {
+        Self { prk: Salt::new(HKDF_SHA256, home.as_str().as_bytes()).extract(bytes.as_slice()) }
+    }
+
+    /// A fresh key, and the text to keep it as.
+    pub(super) fn generate(home: &HomeId) -> Result<(Self, Zeroizing<String>), HomeError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| HomeError::Provider)?;
+        let text = bytes.iter().fold(Zeroizing::new(String::with_capacity(65)), |mut text, byte| {
+            text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
+            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
+            text
+        });
+        Ok((Self::new(&bytes, home), text))
+    }
+
+    pub(super) fn fetch(
+        source: &RootKeySource,
+        home: &Home,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, RootKeyError> {
+        let text = match source {
+            RootKeySource::Inside => read_private(&home.inside_root_key_path())?,
+            RootKeySource::File(path) => read_private(path)?,
+            // systemd's own directory: nobody but the service can reach it, whatever its modes say.
+            RootKeySource::Credential(name) => {
+                let dir = env("CREDENTIALS_DIRECTORY").ok_or(RootKeyError::NoCredentials)?;
+                read(&Path::new(&dir).join(name))?
+            }
+            RootKeySource::Env(name) => {
+                let value = env(name).ok_or_else(|| RootKeyError::NoVariable { name: name.clone() })?;
+                Zeroizing::new(value.into_encoded_bytes())
+            }
+        };
+        let bytes = parse(&text).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })?;
+        Ok(Self::new(&bytes, home.id()))
+    }
+
+    /// The key of the store's sealed columns.
+    ///
+    /// # Errors
+    /// If the cryptographic provider fails.
+    pub fn store_key(&self) -> Result<StoreKey, StoreError> {
+        StoreKey::new(&self.derive("store").ok_or(StoreError::Provider)?)
+    }
+
+    /// The key of packages at rest; `None` if the cryptographic provider fails.
+    #[must_use]
+    pub fn registry_key(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.derive("registry")
+    }
+
+    /// The key of audit receipts; `None` if the cryptographic provider fails.
+    #[must_use]
+    pub fn receipt_key(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.derive("audit-receipt")
+    }
+
+    /// Seals a small file under its name.
+    pub(super) fn seal(&self, name: &str, secret: &[u8]) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        aws_lc_rs::rand::fill(&mut nonce).ok()?;
+        let mut sealed = secret.to_vec();
+        let key = self.file_key()?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut sealed)
+            .ok()?;
+        sealed.splice(..0, nonce);
+        sealed.splice(..0, *MAGIC);
+        Some(sealed)
+    }
+
+    /// Opens what was sealed under this name.
+    pub(super) fn open(&self, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.strip_prefix(MAGIC)?.split_first_chunk::<NONCE_LEN>()?;
+        let mut secret = Zeroizing::new(ciphertext.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.file_key()?.open_in_place(nonce, Aad::from(name), &mut secret).ok()?.len();
+        secret.truncate(length);
+        Some(secret)
+    }
+
+    fn file_key(&self) -> Option<LessSafeKey> {
+        let key = self.derive("file")?;
+        UnboundKey::new(&AES_256_GCM, key.as_slice()).ok().map(LessSafeKey::new)
+    }
+
+    fn derive(&self, purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
+        let mut key = Zeroizing::new([0; 32]);
+        let info = ["mantlet/1 ".as_bytes(), purpose.as_bytes()];
+        self.prk.expand(&info, Bytes32).ok()?.fill(key.as_mut_slice()).ok()?;
+        Some(key)
+    }
+}
+
+/// Begins every sealed file, so that people and scanners see what it is.
+const MAGIC: &[u8; 17] = b"mantlet-sealed/1\n";
+
+/// 64 hexadecimal characters, with white space around.
+fn parse(text: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let digits = text.trim_ascii();
+    let mut bytes = Zeroizing::new([0; 32]);
+    if digits.len() != 64 {
+        return None;
+    }
+    for (slot, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *slot = (digit(pair[0])? << 4) | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, RootKeyError> {
+    files::check_private(path).map_err(|error| match error {
+        HomeError::Io { path, source } => RootKeyError::Unreadable { path, source },
+        error => RootKeyError::Open(Box::new(error)),
+    })?;
+    read(path)
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, RootKeyError> {
+    let unreadable = |source| RootKeyError::Unreadable { path: path.to_owned(), source };
+    let regular = fs::metadata(path).map_err(unreadable)?.is_file();
+    if !regular {
+        return Err(unreadable(io::Error::from(io::ErrorKind::InvalidInput)));
+    }
+    files::read_bounded(path, 4096).map_err(unreadable)
+}
