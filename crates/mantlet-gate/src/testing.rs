@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
@@ -60,6 +60,9 @@ pub const MODEL: &str = "coin";
 
 /// The project of all of them.
 pub const PROJECT: &str = "home";
+
+/// Parsing and checking the policies takes long without optimization; they are the same for all.
+static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::new(None).unwrap());
 
 /// A clock that stands still until it is moved.
 pub struct FakeClock(AtomicI64);
@@ -424,7 +427,7 @@ fn snapshot() -> Snapshot {
     Snapshot {
         generation: 1,
         directory: directory(),
-        policy: Policy::new(None).unwrap(),
+        policy: POLICY.renewed(),
         models: [(model, Served { versions })].into(),
         peppers: Arc::new(Peppers::new(1, &[7; 32])),
         settings: Arc::new(Settings {

@@ -278,3 +278,6 @@ fn still_holds(newest: &Snapshot, principal: &Principal, now: Timestamp) -> Resu
 fn local_owner(snapshot: &Snapshot, id: &PrincipalId) -> bool {
     matches!((id, &snapshot.settings.local_owner), (PrincipalId::User(id), Some(owner)) if id == owner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,3 +199,6 @@ fn per_minute(principal: &Principal) -> u32 {
 fn exceeded(Exceeded { standing, retry_after }: Exceeded) -> Rejection {
     Rejection { standing: Some(standing), retry_after, ..Rejection::new(Code::RateLimited) }
 }
+
+#[cfg(test)]
+mod tests;
