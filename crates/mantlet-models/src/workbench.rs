@@ -207,7 +207,7 @@ impl Workbench {
                 ]
             }
             (Some(Calibration::Probability { temperature, .. }), _) if *temperature == 1.0 => {
-                vec!["the calibration rows determine no temperature, so it stays at 1"]
+                vec!["the calibration rows speak for no other temperature than 1"]
             }
             _ => Vec::new(),
         }

@@ -11,6 +11,10 @@ const PROBABILITY_MIN: f64 = 1e-30;
 /// Inverse temperatures between which the minimum is looked for.
 const INVERSE_RANGE: (f64, f64) = (0.05, 20.0);
 
+/// Half the 95 % quantile of χ² with one degree of freedom: how far the log likelihood falls from its maximum to the ends
+/// of the 95 % interval (Wilks 1938).
+const LIKELIHOOD_DROP: f64 = 1.920_729;
+
 /// Class probabilities of calibration rows with the class that was true.
 #[derive(Debug, Default)]
 pub(crate) struct Outcomes {
@@ -60,22 +64,12 @@ impl Outcomes {
     /// The temperature of least negative log likelihood (Guo et al., "On Calibration of Modern Neural Networks",
     /// ICML 2017), by bisection: deterministic, and the loss has one minimum.
     ///
-    /// Where the rows determine none, because the model errs on no row and ever sharper answers would only look
-    /// better, it stays at 1: certainty must not be learned from a lack of evidence.
+    /// A temperature below 1 raises confidence, so it must be owed to evidence and not to luck: then the temperature is
+    /// the one nearest to 1 within the minimum's 95 % likelihood interval. A hundred rows with hardly an error would
+    /// otherwise make a model sure of everything, which test rows then contradict.
     pub(crate) fn fit(&self) -> Calibration {
-        let (mut low, mut high) = INVERSE_RANGE;
-        let inverse = if self.truths.is_empty() || self.slope(high) <= 0.0 {
-            1.0
-        } else if self.slope(low) >= 0.0 {
-            low
-        } else {
-            // 60 halvings reach the resolution of a double.
-            for _ in 0..60 {
-                let middle = f64::midpoint(low, high);
-                if self.slope(middle) < 0.0 { low = middle } else { high = middle }
-            }
-            f64::midpoint(low, high)
-        };
+        let best = self.minimum();
+        let inverse = if best > 1.0 { self.least_sharp(best) } else { best };
         Calibration::Probability {
             rows: self.truths.len() as u64,
             temperature: rounded(1.0 / inverse),
@@ -83,6 +77,37 @@ impl Outcomes {
             nll_after: rounded(self.nll(inverse)),
         }
     }
+
+    /// The inverse temperature of least loss.
+    fn minimum(&self) -> f64 {
+        let (low, high) = INVERSE_RANGE;
+        if self.truths.is_empty() {
+            1.0
+        } else if self.slope(high) <= 0.0 {
+            high
+        } else if self.slope(low) >= 0.0 {
+            low
+        } else {
+            bisect(low, high, |inverse| self.slope(inverse) < 0.0)
+        }
+    }
+
+    /// The least inverse temperature of at least 1 that the rows do not speak against.
+    fn least_sharp(&self, best: f64) -> f64 {
+        let rows = self.truths.len() as f64;
+        let speaks_against = |inverse: f64| rows * (self.nll(inverse) - self.nll(best)) > LIKELIHOOD_DROP;
+        if speaks_against(1.0) { bisect(1.0, best, speaks_against) } else { 1.0 }
+    }
+}
+
+/// Where `is_low` turns from true to false between two numbers.
+fn bisect(mut low: f64, mut high: f64, is_low: impl Fn(f64) -> bool) -> f64 {
+    // 60 halvings reach the resolution of a double.
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if is_low(middle) { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
 }
 
 /// Six decimals: more than any number of rows determines, and where `exp` and `ln` of two machines still agree.

@@ -161,7 +161,7 @@ pub enum Calibration {
     Probability {
         /// Calibration rows.
         rows: u64,
-        /// The temperature; 1 where the rows do not determine one.
+        /// The temperature; 1 where the rows do not speak for another.
         temperature: f64,
         /// Mean negative log likelihood before, in nats.
         nll_before: f64,
