@@ -3,4 +3,5 @@
 pub mod founding;
 pub mod issue;
 pub mod keys;
+pub mod roles;
 pub mod users;

@@ -10,7 +10,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Entities, Entity, EntityTypeName, EntityUid,
     Policy as CedarPolicy, PolicyId, PolicySet, PrincipalConstraint, Request, Response, Schema,
-    ValidationMode, Validator,
+    ValidationMode, Validator, entities_errors::EntitiesError,
 };
 use mantlet_types::{
     Action,
@@ -135,25 +135,46 @@ impl Engine {
 
     /// Decides. Whatever goes wrong on the way is a denial that says so.
     pub(super) fn decide(&self, question: Question) -> Verdict {
-        let Some(action) = self.actions.get(question.action as usize) else {
+        let Question { asker, principal, action, resource, context, entities } = question;
+        let Some(indexed) = self.actions.get(action as usize) else {
             return Verdict::undecided("the action is not in the schema");
         };
-        let request = Request::new(
-            question.principal,
-            action.uid.clone(),
-            question.resource,
-            question.context,
-            Some(&self.schema),
-        );
-        let entities = action.entities.clone().add_entities(question.entities, Some(&self.schema));
-        match (request, entities) {
+        let request = Request::new(principal, indexed.uid.clone(), resource, context, Some(&self.schema));
+        match (request, indexed.with(entities, &self.schema)) {
             (Ok(request), Ok(entities)) => {
-                let policies = &action.policies[question.asker as usize];
+                let policies = &indexed.policies[asker as usize];
                 verdict(&self.authorizer.is_authorized(&request, policies, &entities))
             }
             (Err(error), _) => Verdict::undecided(&error.to_string()),
             (_, Err(error)) => Verdict::undecided(&error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// As [`Engine::decide`], over entities that were checked before.
+    pub(super) fn decide_over(
+        &self,
+        entities: &Entities,
+        (principal, action, resource): (EntityUid, Action, EntityUid),
+        context: Context,
+    ) -> Verdict {
+        let indexed = &self.actions[action as usize];
+        let request = Request::new(principal, indexed.uid.clone(), resource, context, Some(&self.schema));
+        let policies = &indexed.policies[PrincipalType::User as usize];
+        verdict(&self.authorizer.is_authorized(&request.unwrap(), policies, entities))
+    }
+}
+
+impl Indexed {
+    /// These entities beside the action's own, checked against the schema.
+    fn with(&self, entities: Vec<Entity>, schema: &Schema) -> Result<Entities, EntitiesError> {
+        self.entities.clone().add_entities(entities, Some(schema))
     }
 }
 

@@ -19,7 +19,13 @@ use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp
 pub use engine::PolicyError;
 pub use matrix::Cell;
 
-use crate::{directory::{Deployment, Grant}, identity::Principal, mediate::Ask, ports::Model, record::Record};
+use crate::{
+    directory::{Deployment, Grant},
+    identity::Principal,
+    mediate::Ask,
+    ports::Model,
+    record::Record,
+};
 
 /// The policy set, with the decisions of one generation.
 pub struct Policy {

@@ -1,0 +1,294 @@
+//! Deeds about roles: bound, revoked, approved, listed.
+//!
+//! A binding is (user, role, project). Outside a one-person home a duty needs three steps by two people: an operator
+//! proposes, a security person approves, an operator applies. What Cedar cannot see is checked here: that a role
+//! exists, and that one person holds at most one duty (invariant S10).
+
+mod approval;
+mod list;
+
+use std::collections::BTreeSet;
+
+use mantlet_types::{
+    Action, Code, PrincipalId, ProjectId, Rejection, Resource, Role, Timestamp, UserId,
+    entry::{Event, Token},
+};
+use serde::{Deserialize, Serialize};
+
+pub use approval::{ApplyGrant, ApproveGrant, Approved};
+pub use list::{Binding, ListRoles, PendingGrant, RoleList, RoleMatrix};
+
+use super::issue::conflict;
+use crate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::{Change, Directory, Grant, User},
+    identity::Principal,
+    policy::Target,
+};
+
+/// A proposal that nobody applies within three days is void.
+const GRANT_SECONDS: i64 = 72 * 3_600;
+
+/// Proposals waiting in one home: far more than people can look at.
+const GRANTS_MAX: usize = 1_024;
+
+/// For what does not end.
+const ENDLESS: Timestamp = Timestamp::from_micros(i64::MAX);
+
+/// Whom to bind to what, or to release from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// The person.
+    pub user: UserId,
+    /// The role's name. An unknown one is refused with the known ones named.
+    pub role: Box<str>,
+    /// Where.
+    pub project: ProjectId,
+}
+
+impl Assignment {
+    fn role(&self) -> Result<Role, Rejection> {
+        self.role
+            .parse()
+            .map_err(|unknown: mantlet_types::role::UnknownRole| Rejection::argument(unknown.to_string()))
+    }
+
+    fn subject(&self) -> Option<Token> {
+        Some(Token::of(&format!("{}/{}", self.user, self.role)))
+    }
+}
+
+/// Binds a person to a role, or proposes to where a second person has to approve.
+#[derive(Clone, Debug)]
+pub struct AssignRole(pub Assignment);
+
+/// What came of an assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Assigned {
+    /// The person is bound.
+    Bound(Binding),
+    /// It waits for approval.
+    Pending {
+        /// The grant's number.
+        grant: u64,
+        /// What it would bind.
+        #[serde(flatten)]
+        binding: Binding,
+        /// After this it is void.
+        expires: Timestamp,
+        /// Which command a security person runs next.
+        next: String,
+    },
+}
+
+impl AssignRole {
+    /// The assignment as a grant, and whether it waits for a second person.
+    fn grant(&self, caller: &Principal) -> Result<(Grant, bool), Rejection> {
+        let Assignment { user, project, .. } = &self.0;
+        let role = self.0.role()?;
+        let PrincipalId::User(proposer) = caller.id() else { return Err(Code::NotFound.into()) };
+        let single_person = caller.snapshot().settings.single_person;
+        // In a one-person home the one person approves, which the claims then ask leave for.
+        let approved_by = BTreeSet::from_iter((role.is_duty() && single_person).then(|| proposer.clone()));
+        let grant = Grant {
+            project: project.clone(),
+            role,
+            beneficiary: user.clone(),
+            proposed_by: proposer.clone(),
+            approved_by,
+            expires: ENDLESS,
+        };
+        Ok((grant, role.is_duty() && !single_person))
+    }
+}
+
+impl Deed for AssignRole {
+    type Reply = Assigned;
+
+    fn event(&self) -> Event {
+        Event::RoleChange
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.0.subject()
+    }
+
+    fn claims(&self, caller: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+        let (grant, waits) = self.grant(caller)?;
+        let approves = !grant.approved_by.is_empty();
+        let target = Target::Grant(0, grant);
+        Ok(Claims::All(match (waits, approves) {
+            (true, _) => vec![(Action::ProposeChange, target)],
+            (false, true) => vec![(Action::Grant, target.clone()), (Action::ApproveChange, target)],
+            (false, false) => vec![(Action::Grant, target)],
+        }))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Assigned>, Rejection> {
+        let (grant, waits) = self.grant(office.caller)?;
+        if waits { propose(office, grant) } else { bind(office, &grant, None) }
+    }
+}
+
+/// Stores a proposal, and clears away those that are void.
+fn propose(office: &Office<'_>, grant: Grant) -> Result<Done<Assigned>, Rejection> {
+    let directory = &office.snapshot.directory;
+    let now = office.gate.now();
+    bindable(office, &grant)?;
+    let (void, waiting): (Vec<_>, Vec<_>) =
+        directory.grants.iter().partition(|(_, grant)| grant.expires <= now);
+    if let Some((number, _)) = waiting.iter().find(|(_, other)| same_binding(other, &grant)) {
+        return Err(conflict(format!("this is proposed already, as grant {number}")));
+    }
+    if waiting.len() >= GRANTS_MAX {
+        return Err(conflict(format!("{GRANTS_MAX} grants wait already; apply some, or let them end")));
+    }
+    let grant = Grant { expires: now.plus_seconds(GRANT_SECONDS), ..grant };
+    let number = next_number(directory, now);
+    let reply = Assigned::Pending {
+        grant: number,
+        binding: Binding::of(&grant),
+        expires: grant.expires,
+        next: format!("mantlet role approve {number}"),
+    };
+    let mut changes: Vec<Change> = void.into_iter().map(|(number, _)| Change::RemoveGrant(*number)).collect();
+    changes.push(Change::PutGrant(number, grant));
+    Ok(Done::changed(reply, changes))
+}
+
+/// Numbers follow the clock, so that none is used twice: who approves a number means the grant they looked at, not
+/// one that took its place.
+fn next_number(directory: &Directory, now: Timestamp) -> u64 {
+    let seconds = u64::try_from(now.micros() / 1_000_000).unwrap_or_default();
+    let last = directory.grants.last_key_value().map_or(0, |(number, _)| *number);
+    seconds.max(last.saturating_add(1))
+}
+
+fn same_binding(one: &Grant, other: &Grant) -> bool {
+    (&one.beneficiary, one.role, &one.project) == (&other.beneficiary, other.role, &other.project)
+}
+
+/// Binds, and removes the grant that this was, if it was one.
+fn bind(office: &Office<'_>, grant: &Grant, number: Option<u64>) -> Result<Done<Assigned>, Rejection> {
+    let mut user = bindable(office, grant)?.clone();
+    // INVARIANT (bindings-within-projects): whoever is bound in a project belongs to it.
+    user.projects.insert(grant.project.clone());
+    user.bindings.entry(grant.role).or_default().insert(grant.project.clone());
+    if grant.role == Role::Operator && user.ceiling.is_none() {
+        // Nobody hands on more than they may give themselves.
+        user.ceiling = caller(office).and_then(|caller| caller.ceiling.clone());
+    }
+    let reply = Assigned::Bound(Binding::of(grant));
+    let mut changes = vec![Change::PutUser(grant.beneficiary.clone(), user)];
+    changes.extend(number.map(Change::RemoveGrant));
+    Ok(Done::changed(reply, changes))
+}
+
+fn caller<'a>(office: &'a Office<'_>) -> Option<&'a User> {
+    match office.caller.id() {
+        PrincipalId::User(id) => office.snapshot.directory.users.get(id),
+        PrincipalId::Consumer(_) | PrincipalId::Component(_) => None,
+    }
+}
+
+/// The person, if they exist and the role fits what they hold already.
+fn bindable<'a>(office: &'a Office<'_>, grant: &Grant) -> Result<&'a User, Rejection> {
+    let Grant { beneficiary, role, project, .. } = grant;
+    let user = known(&office.snapshot.directory, beneficiary)?;
+    if user.bindings.get(role).is_some_and(|bound| bound.contains(project)) {
+        return Err(conflict(format!("`{beneficiary}` is bound to `{role}` in `{project}` already")));
+    }
+    let held = duties(user).find(|held| held != role).filter(|_| role.is_duty());
+    match held {
+        // The other duty may be in a project that the caller must not know of, so only its name is told.
+        Some(held) if !office.snapshot.settings.single_person => Err(conflict(format!(
+            "`{beneficiary}` holds the duty `{held}`, and nobody holds two: `{role}` needs another person"
+        ))),
+        _ => Ok(user),
+    }
+}
+
+/// The first two duties of a user who holds more than one, which nobody may outside a one-person home (S10).
+#[must_use]
+pub fn conflicting_duties(user: &User) -> Option<[Role; 2]> {
+    let mut duties = duties(user);
+    Some([duties.next()?, duties.next()?])
+}
+
+/// The duties that a user holds anywhere.
+fn duties(user: &User) -> impl Iterator<Item = Role> {
+    user.bindings.iter().filter(|(role, bound)| role.is_duty() && !bound.is_empty()).map(|(role, _)| *role)
+}
+
+/// Releases a person from a role.
+#[derive(Clone, Debug)]
+pub struct RevokeRole(pub Assignment);
+
+impl Deed for RevokeRole {
+    type Reply = Binding;
+
+    fn event(&self) -> Event {
+        Event::RoleChange
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.0.subject()
+    }
+
+    fn claims(&self, _: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+        self.0.role()?;
+        let project = Resource::Project(self.0.project.clone());
+        Ok(Claims::All(vec![(Action::ManageUsers, Target::Resource(project))]))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Binding>, Rejection> {
+        let role = self.0.role()?;
+        let Assignment { user: id, project, .. } = self.0;
+        let directory = &office.snapshot.directory;
+        let mut user = known(directory, &id)?.clone();
+        let bound = user.bindings.get_mut(&role).is_some_and(|bound| bound.remove(&project));
+        if !bound {
+            return Err(conflict(format!("`{id}` is not bound to `{role}` in `{project}`")));
+        }
+        if role == Role::Operator && !has_other_operator(directory, &project, &id) {
+            return Err(conflict(format!(
+                "`{id}` is the last operator of `{project}`; bind another one first"
+            )));
+        }
+        user.bindings.retain(|_, bound| !bound.is_empty());
+        if !user.bindings.contains_key(&Role::Operator) {
+            // Whoever binds this person again decides anew how much they may give.
+            user.ceiling = None;
+        }
+        let reply = Binding { user: id.clone(), role, project };
+        Ok(Done::changed(reply, vec![Change::PutUser(id, user)]))
+    }
+}
+
+fn has_other_operator(directory: &Directory, project: &ProjectId, id: &UserId) -> bool {
+    directory.users.iter().any(|(other, user)| {
+        other != id
+            && !user.disabled
+            && user.bindings.get(&Role::Operator).is_some_and(|bound| bound.contains(project))
+    })
+}
+
+fn known<'a>(directory: &'a Directory, id: &UserId) -> Result<&'a User, Rejection> {
+    directory
+        .users
+        .get(id)
+        .ok_or_else(|| Rejection::new(Code::NotFound).detailed(format!("there is no user `{id}`")))
+}
+
+#[cfg(test)]
+mod tests;
