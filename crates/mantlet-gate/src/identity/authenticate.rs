@@ -87,6 +87,10 @@ impl From<Failed> for Rejection {
 /// # Errors
 /// 401 for whatever does not hold, the caller does not learn which; 400 for a key in a URL; 429 for an address with
 /// too many failures, before anything is looked at.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a credential is looked at once, and wiped as the arrival ends"
+)]
 pub(crate) fn authenticate(
     gate: &Gate,
     arrival: Arrival,

@@ -128,7 +128,7 @@ proptest! {
     ) {
         let text = key(&env, &kid, &secret);
         prop_assert!(matches_scanner(&text));
-        prop_assert_eq!(&text[65..], slow_checksum(text[..65].as_bytes()));
+        prop_assert_eq!(&text[65..], slow_checksum(&text.as_bytes()[..65]));
         let presented = parse(&text).unwrap();
         prop_assert_eq!(presented.kid.as_str(), kid);
         prop_assert_eq!(presented.secret, secret.as_bytes());

@@ -74,7 +74,7 @@ impl RotateKey {
         now: Timestamp,
     ) -> Result<(Kid, &'a Key), Rejection> {
         let mut candidates = keys_of(directory, owner)
-            .filter(|(kid, key)| match &self.request.which {
+            .filter(|(kid, _)| match &self.request.which {
                 Which::Kid(which) => kid == which,
                 Which::Consumer(_) => true,
             })

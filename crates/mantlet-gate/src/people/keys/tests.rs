@@ -89,7 +89,11 @@ async fn wrong_requests_for_keys() {
     let kit = Kit::new();
     let argument = Code::InvalidArgument;
     for days in [0, 366, u32::MAX] {
-        check_refused(create(&kit, KeyRequest { expires_in_days: Some(days), ..request() }).await, argument, "365");
+        check_refused(
+            create(&kit, KeyRequest { expires_in_days: Some(days), ..request() }).await,
+            argument,
+            "365",
+        );
     }
     let nothing = KeyRequest { models: BTreeSet::new(), ..request() };
     check_refused(create(&kit, nothing).await, argument, "opens nothing");
@@ -108,7 +112,8 @@ async fn wrong_requests_for_keys() {
 async fn nobody_gives_more_than_the_ceiling() {
     let kit = Kit::new();
     assert!(create(&kit, KeyRequest { rate_per_minute: Some(600), ..request() }).await.is_ok());
-    let other = |rate| KeyRequest { consumer: "b".parse().unwrap(), rate_per_minute: Some(rate), ..request() };
+    let other =
+        |rate| KeyRequest { consumer: "b".parse().unwrap(), rate_per_minute: Some(rate), ..request() };
     check_refused(create(&kit, other(601)).await, Code::Forbidden, "");
     let monitor = KeyRequest { consumer: "c".parse().unwrap(), monitor: true, ..request() };
     check_refused(create(&kit, monitor.clone()).await, Code::Forbidden, "ceiling");
