@@ -201,11 +201,11 @@ impl Disk for OsDisk {
 fn reserve(file: &fs::File, len: u64) -> io::Result<()> {
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, len) {
         Err(rustix::io::Errno::OPNOTSUPP) => {
-            const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+            let zeros = vec![0; 64 << 10];
             let mut at = 0;
             while at < len {
-                let piece = usize::try_from(len - at).unwrap_or(ZEROS.len()).min(ZEROS.len());
-                file.write_all_at(&ZEROS[..piece], at)?;
+                let piece = usize::try_from(len - at).unwrap_or(zeros.len()).min(zeros.len());
+                file.write_all_at(&zeros[..piece], at)?;
                 at += piece as u64;
             }
         }

@@ -5,7 +5,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io,
     path::{Path, PathBuf},
 };
@@ -131,14 +131,16 @@ impl Subtrees for PublishedTiles<'_> {
         let first = index << above;
         let number = first / TILE_WIDTH;
         let mut read = self.read.borrow_mut();
-        if !read.contains_key(&(level, number)) {
-            let width = tile_width(level_len(self.size, level), number);
-            let bytes = read_tile(self.disk, self.dir, Level::Hashes(level), number, width)?;
-            let hashes = tile_hashes(&bytes, width).ok_or(io::ErrorKind::UnexpectedEof)?;
-            read.insert((level, number), hashes);
-        }
+        let hashes = match read.entry((level, number)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let width = tile_width(level_len(self.size, level), number);
+                let bytes = read_tile(self.disk, self.dir, Level::Hashes(level), number, width)?;
+                unknown.insert(tile_hashes(&bytes, width).ok_or(io::ErrorKind::UnexpectedEof)?)
+            }
+        };
         let begin = usize::try_from(first % TILE_WIDTH).map_err(|_| io::ErrorKind::InvalidData)?;
-        let hashes = read.get(&(level, number)).and_then(|hashes| hashes.get(begin..begin + (1 << above)));
+        let hashes = hashes.get(begin..begin + (1 << above));
         hashes.map(perfect_hash).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 }
