@@ -95,22 +95,22 @@ fn named(contract: &Contract, rows: usize, backwards: bool) -> Question {
     ask(Rows::Named(values.chunks(WIDTH).map(row).collect()))
 }
 
-#[divan::bench(args = [1, 100])]
+#[divan::bench(args = [1, 100], sample_size = 200)]
 fn validate_named(bencher: Bencher<'_, '_>, rows: usize) {
     validated(bencher, |contract| named(contract, rows, false));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn validate_named_backwards(bencher: Bencher<'_, '_>) {
     validated(bencher, |contract| named(contract, 1, true));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn validate_ordered(bencher: Bencher<'_, '_>) {
     validated(bencher, |_| ask(Rows::Ordered(vec![values(1).map(Scalar::Number).collect()])));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn validate_tensor(bencher: Bencher<'_, '_>) {
     validated(bencher, |contract| {
         let data = TensorData::Fp32(values(1).map(|value| value as f32).collect());
@@ -143,12 +143,12 @@ fn answered(bencher: Bencher<'_, '_>, rows: usize, confidence: f32) {
     });
 }
 
-#[divan::bench(args = [1, 100])]
+#[divan::bench(args = [1, 100], sample_size = 200)]
 fn answer_served(bencher: Bencher<'_, '_>, rows: usize) {
     answered(bencher, rows, 0.97);
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 200)]
 fn answer_withheld(bencher: Bencher<'_, '_>) {
     answered(bencher, 1, 0.6);
 }

@@ -1,11 +1,11 @@
 //! The values of a tabular input, column by column: what the features of a contract say of the tensors that hold
 //! them. Rows and tensors are held against the same rules here, so neither form is a way around the other.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use mantlet_types::{
     Contract, Rejection, Tensor, TensorData,
-    contract::{Feature, FeatureKind, Layout, Range},
+    contract::{Feature, FeatureKind, Layout},
     limits::CATEGORY_BYTES_MAX,
 };
 
@@ -20,25 +20,61 @@ pub(super) enum Missing {
     Never,
 }
 
-/// Where a feature's values lie.
-#[derive(Clone, Copy)]
-struct Column {
-    tensor: usize,
-    start: usize,
-    stride: usize,
-}
-
-impl Column {
-    fn of(contract: &Contract, feature: usize) -> Self {
-        match contract.layout {
-            Layout::Matrix => Self { tensor: 0, start: feature, stride: contract.features.len().max(1) },
-            Layout::Columns | Layout::Tensors => Self { tensor: feature, start: 0, stride: 1 },
+/// One expression over the numbers of a tensor, whatever their type; strings give the last argument.
+macro_rules! numbers {
+    ($data:expr, $values:ident, $number:ident => $body:expr, $otherwise:expr) => {
+        match $data {
+            TensorData::Bool($values) => {
+                let $number = |value: bool| value;
+                $body
+            }
+            TensorData::Uint8($values) => {
+                let $number = |value: u8| value;
+                $body
+            }
+            TensorData::Uint16($values) => {
+                let $number = |value: u16| value;
+                $body
+            }
+            TensorData::Uint32($values) => {
+                let $number = |value: u32| value;
+                $body
+            }
+            TensorData::Uint64($values) => {
+                let $number = |value: u64| value;
+                $body
+            }
+            TensorData::Int8($values) => {
+                let $number = |value: i8| value;
+                $body
+            }
+            TensorData::Int16($values) => {
+                let $number = |value: i16| value;
+                $body
+            }
+            TensorData::Int32($values) => {
+                let $number = |value: i32| value;
+                $body
+            }
+            TensorData::Int64($values) => {
+                let $number = |value: i64| value;
+                $body
+            }
+            TensorData::Fp16($values) => {
+                let $number = Half;
+                $body
+            }
+            TensorData::Fp32($values) => {
+                let $number = |value: f32| value;
+                $body
+            }
+            TensorData::Fp64($values) => {
+                let $number = |value: f64| value;
+                $body
+            }
+            TensorData::Bytes(_) => $otherwise,
         }
-    }
-
-    fn all<T: Copy>(self, values: &[T], fits: impl Fn(T) -> bool) -> bool {
-        values.iter().skip(self.start).step_by(self.stride).all(|value| fits(*value))
-    }
+    };
 }
 
 /// Holds every feature of a tabular contract against the tensors, and cleans the texts in them.
@@ -46,32 +82,61 @@ impl Column {
 /// # Errors
 /// Naming the feature whose value is not taken.
 pub(super) fn check(contract: &Contract, tensors: &mut [Tensor], missing: Missing) -> Result<(), Rejection> {
-    for (index, feature) in contract.features.iter().enumerate() {
-        let column = Column::of(contract, index);
-        let Some(tensor) = tensors.get_mut(column.tensor) else { return Err(unusable()) };
-        let missing = feature.optional && missing == Missing::Optional;
-        if !fits(&mut tensor.data, column, feature, missing)? {
+    let per_tensor = features_per_tensor(contract);
+    for (tensor, features) in tensors.iter_mut().zip(contract.features.chunks(per_tensor)) {
+        match &mut tensor.data {
+            TensorData::Bytes(cells) => check_strings(cells, features, missing)?,
+            data => numbers!(data, values, number => check_numbers(values, number, features, missing)?, ()),
+        }
+    }
+    Ok(())
+}
+
+/// A matrix holds all features of a row, a column holds one; either way its elements repeat their features in order.
+fn features_per_tensor(contract: &Contract) -> usize {
+    if contract.layout == Layout::Matrix { contract.features.len().max(1) } else { 1 }
+}
+
+fn check_numbers<V: Copy, T: Number>(
+    values: &[V],
+    number: impl Fn(V) -> T,
+    features: &[Feature],
+    missing: Missing,
+) -> Result<(), Rejection> {
+    for row in values.chunks_exact(features.len()) {
+        for (value, feature) in row.iter().zip(features) {
+            let FeatureKind::Number { accepted, .. } = &feature.kind else { return Err(unusable()) };
+            let value = number(*value);
+            let fits = if value.is_finite() {
+                accepted.is_none_or(|range| value.within(&range))
+            } else {
+                value.is_nan() && may_lack(feature, missing)
+            };
+            if !fits {
+                return Err(Rejection::invalid(Arc::clone(&feature.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_strings(cells: &mut [Vec<u8>], features: &[Feature], missing: Missing) -> Result<(), Rejection> {
+    for (cell, feature) in cells.iter_mut().zip(features.iter().cycle()) {
+        let fits = (cell.is_empty() && may_lack(feature, missing))
+            || match &feature.kind {
+                FeatureKind::Category { values } => is_category(cell, values.as_deref()),
+                FeatureKind::Text { chars_max } => clean(cell, *chars_max),
+                FeatureKind::Number { .. } => return Err(unusable()),
+            };
+        if !fits {
             return Err(Rejection::invalid(Arc::clone(&feature.name)));
         }
     }
     Ok(())
 }
 
-fn fits(data: &mut TensorData, column: Column, feature: &Feature, missing: bool) -> Result<bool, Rejection> {
-    match (&feature.kind, data) {
-        (FeatureKind::Number { .. }, TensorData::Bytes(_)) => Err(unusable()),
-        (FeatureKind::Number { accepted, .. }, data) => Ok(within(data, column, accepted.as_ref(), missing)),
-        (FeatureKind::Category { values }, TensorData::Bytes(bytes)) => {
-            let known = |category: &[u8]| is_category(category, values.as_deref());
-            let mut cells = bytes.iter().skip(column.start).step_by(column.stride);
-            Ok(cells.all(|cell| (missing && cell.is_empty()) || known(cell)))
-        }
-        (FeatureKind::Text { chars_max }, TensorData::Bytes(bytes)) => {
-            let mut cells = bytes.iter_mut().skip(column.start).step_by(column.stride);
-            Ok(cells.all(|cell| (missing && cell.is_empty()) || clean(cell, *chars_max)))
-        }
-        (FeatureKind::Category { .. } | FeatureKind::Text { .. }, _) => Err(unusable()),
-    }
+fn may_lack(feature: &Feature, missing: Missing) -> bool {
+    feature.optional && missing == Missing::Optional
 }
 
 fn is_category(category: &[u8], values: Option<&[Arc<str>]>) -> bool {
@@ -89,86 +154,37 @@ pub(super) fn clean(cell: &mut Vec<u8>, chars_max: usize) -> bool {
     fits
 }
 
-/// One expression over the numbers of a tensor, whatever their type; strings give the last argument.
-macro_rules! numbers {
-    ($data:expr, $values:ident, $wrap:ident => $body:expr, $otherwise:expr) => {
-        match $data {
-            TensorData::Bool($values) => {
-                let $wrap = |value: bool| value;
-                $body
-            }
-            TensorData::Uint8($values) => {
-                let $wrap = |value: u8| value;
-                $body
-            }
-            TensorData::Uint16($values) => {
-                let $wrap = |value: u16| value;
-                $body
-            }
-            TensorData::Uint32($values) => {
-                let $wrap = |value: u32| value;
-                $body
-            }
-            TensorData::Uint64($values) => {
-                let $wrap = |value: u64| value;
-                $body
-            }
-            TensorData::Int8($values) => {
-                let $wrap = |value: i8| value;
-                $body
-            }
-            TensorData::Int16($values) => {
-                let $wrap = |value: i16| value;
-                $body
-            }
-            TensorData::Int32($values) => {
-                let $wrap = |value: i32| value;
-                $body
-            }
-            TensorData::Int64($values) => {
-                let $wrap = |value: i64| value;
-                $body
-            }
-            TensorData::Fp16($values) => {
-                let $wrap = Half;
-                $body
-            }
-            TensorData::Fp32($values) => {
-                let $wrap = |value: f32| value;
-                $body
-            }
-            TensorData::Fp64($values) => {
-                let $wrap = |value: f64| value;
-                $body
-            }
-            TensorData::Bytes(_) => $otherwise,
-        }
-    };
-}
-
-fn within(data: &TensorData, column: Column, range: Option<&Range>, missing: bool) -> bool {
-    fn takes<T: Number>(value: T, range: Option<&Range>, missing: bool) -> bool {
-        if value.is_finite() {
-            range.is_none_or(|range| value.within(range))
-        } else {
-            missing && value.is_nan()
-        }
-    }
-    numbers!(data, values, wrap => column.all(values, |value| takes(wrap(value), range, missing)), false)
-}
-
 /// Whether every element of a tensor is finite; strings and integers are.
 pub(super) fn all_finite(data: &TensorData) -> bool {
-    numbers!(data, values, wrap => values.iter().all(|value| wrap(*value).is_finite()), true)
+    numbers!(data, values, number => values.iter().all(|value| number(*value).is_finite()), true)
 }
 
 /// Indices of the features with a value that the contract takes but the reference data did not have. Missing values
 /// are not outside: the contract said that they may be missing.
-pub(super) fn unseen<'a>(contract: &'a Contract, tensors: &'a [Tensor]) -> impl Iterator<Item = usize> + 'a {
-    contract.features.iter().enumerate().filter_map(move |(index, feature)| {
-        let FeatureKind::Number { seen: Some(seen), .. } = &feature.kind else { return None };
-        let column = Column::of(contract, index);
-        let tensor = tensors.get(column.tensor)?;
-        (!within(&tensor.data, column, Some(seen), true)).then_some(index)
-    })
+pub(super) fn unseen(contract: &Contract, tensors: &[Tensor]) -> Vec<usize> {
+    let per_tensor = features_per_tensor(contract);
+    let mut odd = BTreeSet::new();
+    for (index, (tensor, features)) in tensors.iter().zip(contract.features.chunks(per_tensor)).enumerate() {
+        let first = index * per_tensor;
+        numbers!(&tensor.data, values, number => mark_unseen(values, number, features, first, &mut odd), ());
+    }
+    odd.into_iter().collect()
+}
+
+fn mark_unseen<V: Copy, T: Number>(
+    values: &[V],
+    number: impl Fn(V) -> T,
+    features: &[Feature],
+    first: usize,
+    odd: &mut BTreeSet<usize>,
+) {
+    for row in values.chunks_exact(features.len()) {
+        for (index, (value, feature)) in row.iter().zip(features).enumerate() {
+            let FeatureKind::Number { seen: Some(seen), .. } = &feature.kind else { continue };
+            let value = number(*value);
+            if !value.is_nan() && !value.within(seen) {
+                odd.insert(first + index);
+            }
+        }
+    }
 }

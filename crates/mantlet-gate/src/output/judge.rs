@@ -75,8 +75,7 @@ pub fn decide(
         }
         Task::Opaque => Err(Unjudgeable::Rule),
     }?;
-    let withheld: Vec<bool> = answers.iter().map(|answer| answer.outcome != Outcome::Served).collect();
-    withhold(contract, outputs, &withheld);
+    withhold(contract, outputs, &answers);
     if outputs.iter().all(|output| is_finite(&output.data)) {
         Ok(answers)
     } else {
@@ -150,7 +149,7 @@ fn regress(contract: &Contract, rows: usize, value: &Tensor) -> Result<Vec<RowAn
                 // A bound that is not a number admits no width.
                 if width_max.is_none_or(|width_max| 2.0 * half_width <= width_max) {
                     let answer = by_confidence(contract, Value::Number(number), coverage, Datatype::Fp64);
-                    let interval = Some(interval).filter(|_| answer.outcome == Outcome::Served);
+                    let interval = Some(interval).filter(|_| answer.is_served());
                     RowAnswer { interval, ..answer }
                 } else {
                     fallback(contract, coverage)
@@ -248,7 +247,7 @@ pub(super) fn confidence_bp(rows: &[RowAnswer]) -> Option<u32> {
 /// What the audit entry says of the answer: the class that all rows share, `__uncertain` if all are withheld,
 /// `__uncertain#3` if three rows of a batch are, and nothing of answers that are no class or differ.
 pub(super) fn output_class(contract: &Contract, rows: &[RowAnswer]) -> Option<Token> {
-    let withheld = rows.iter().filter(|row| row.outcome != Outcome::Served).count();
+    let withheld = rows.iter().filter(|row| !row.is_served()).count();
     if withheld == rows.len() {
         return Some(Token::of("__uncertain"));
     }

@@ -50,6 +50,14 @@ pub struct RowAnswer {
     pub interval: Option<(f64, f64)>,
 }
 
+impl RowAnswer {
+    /// Whether the answer is given, and not something in its stead.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.outcome == Outcome::Served
+    }
+}
+
 /// Whether an answer is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

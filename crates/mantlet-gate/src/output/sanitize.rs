@@ -10,7 +10,7 @@ use mantlet_types::{
     contract::{Disclosure, Task},
 };
 
-use super::{Answer, Outcome, RowAnswer, Value, Verdict};
+use super::{Answer, RowAnswer, Value, Verdict};
 use crate::{infer::Inference, input::half::Half};
 
 /// Shapes what leaves.
@@ -38,8 +38,9 @@ pub fn shape(
     wanted: &[Arc<str>],
 ) -> Vec<Tensor> {
     let Disclosure { decimals, top_k } = contract.disclosure;
+    let rounding = Rounding::to(decimals);
     for row in rows.iter_mut() {
-        round_row(row, decimals);
+        rounding.row(row);
     }
     let top = match &contract.task {
         Task::Classify { labels, .. } => {
@@ -55,49 +56,59 @@ pub fn shape(
         if let Some(top) = &top {
             top.cut(&mut tensor, rows);
         }
-        round_data(&mut tensor.data, decimals);
+        rounding.data(&mut tensor.data);
         tensor.name = Arc::clone(&spec.name);
         leaving.push(tensor);
     }
     leaving
 }
 
-fn round_row(row: &mut RowAnswer, decimals: u8) {
-    if let Value::Number(number) = &mut row.result {
-        *number = round(*number, decimals);
-    }
-    row.confidence = row.confidence.map(|confidence| round(confidence, decimals));
-    row.interval = row.interval.map(|(low, high)| (round(low, decimals), round(high, decimals)));
+/// So many decimals.
+struct Rounding {
+    scale: f64,
 }
 
-fn round_data(data: &mut TensorData, decimals: u8) {
-    match data {
-        TensorData::Fp16(values) => {
-            for bits in values {
-                *bits = Half::from_f64(round(Half(*bits).to_f64(), decimals)).0;
-            }
-        }
-        TensorData::Fp32(values) => {
-            for value in values {
-                *value = round(f64::from(*value), decimals) as f32;
-            }
-        }
-        TensorData::Fp64(values) => {
-            for value in values {
-                *value = round(*value, decimals);
-            }
-        }
-        _ => {}
+impl Rounding {
+    fn to(decimals: u8) -> Self {
+        Self { scale: f64::powi(10.0, i32::from(decimals)) }
     }
-}
 
-/// The nearest number with so many decimals, halves away from zero; zero has no sign.
-fn round(value: f64, decimals: u8) -> f64 {
-    let scale = f64::powi(10.0, i32::from(decimals));
-    let scaled = value * scale;
-    // From 2^50 on, multiplying and dividing err by as much as rounding takes: all fifteen digits that a binary64 is
-    // good for are asked for, and left alone. An infinite product says nothing either.
-    if scaled.abs() < 1_125_899_906_842_624.0 { scaled.round() / scale + 0.0 } else { value }
+    /// The nearest number with so many decimals, halves away from zero; zero has no sign.
+    fn round(&self, value: f64) -> f64 {
+        let scaled = value * self.scale;
+        // From 2^50 on, multiplying and dividing err by as much as rounding takes: all fifteen digits that a binary64
+        // is good for are asked for, and left alone. An infinite product says nothing either.
+        if scaled.abs() < 1_125_899_906_842_624.0 { scaled.round() / self.scale + 0.0 } else { value }
+    }
+
+    fn row(&self, row: &mut RowAnswer) {
+        if let Value::Number(number) = &mut row.result {
+            *number = self.round(*number);
+        }
+        row.confidence = row.confidence.map(|confidence| self.round(confidence));
+        row.interval = row.interval.map(|(low, high)| (self.round(low), self.round(high)));
+    }
+
+    fn data(&self, data: &mut TensorData) {
+        match data {
+            TensorData::Fp16(values) => {
+                for bits in values {
+                    *bits = Half::from_f64(self.round(Half(*bits).to_f64())).0;
+                }
+            }
+            TensorData::Fp32(values) => {
+                for value in values {
+                    *value = self.round(f64::from(*value)) as f32;
+                }
+            }
+            TensorData::Fp64(values) => {
+                for value in values {
+                    *value = self.round(*value);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How many classes of a row stay visible.
@@ -126,7 +137,7 @@ impl Top {
         let mut order: Vec<usize> = Vec::with_capacity(self.classes);
         for (row, answer) in values.chunks_mut(width).zip(rows) {
             // A withheld row holds the fallback, of which every number counts.
-            if answer.outcome != Outcome::Served {
+            if !answer.is_served() {
                 continue;
             }
             for classes in row.chunks_mut(self.classes) {

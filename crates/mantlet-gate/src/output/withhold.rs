@@ -5,11 +5,12 @@ use mantlet_types::{
     contract::{Fallback, Label, Task},
 };
 
+use super::RowAnswer;
 use crate::input::half::Half;
 
-/// Replaces the withheld rows of every output.
-pub(super) fn withhold(contract: &Contract, outputs: &mut [Tensor], withheld: &[bool]) {
-    if !withheld.contains(&true) {
+/// Replaces the rows of every output that are not served.
+pub(super) fn withhold(contract: &Contract, outputs: &mut [Tensor], answers: &[RowAnswer]) {
+    if answers.iter().all(RowAnswer::is_served) {
         return;
     }
     let labels = match &contract.task {
@@ -18,7 +19,7 @@ pub(super) fn withhold(contract: &Contract, outputs: &mut [Tensor], withheld: &[
     };
     for (index, output) in outputs.iter_mut().enumerate() {
         let taken = labels.filter(|(label, _)| *label == index).map_or(&[][..], |(_, labels)| labels);
-        fill(&mut output.data, withheld, &Filler { fallback: &contract.judgment.fallback, taken });
+        fill(&mut output.data, answers, &Filler { fallback: &contract.judgment.fallback, taken });
     }
 }
 
@@ -55,37 +56,37 @@ impl Filler<'_> {
     }
 }
 
-fn fill(data: &mut TensorData, withheld: &[bool], filler: &Filler<'_>) {
+fn fill(data: &mut TensorData, answers: &[RowAnswer], filler: &Filler<'_>) {
     match data {
-        TensorData::Bool(values) => rows(values, withheld, &false),
-        TensorData::Uint8(values) => rows(values, withheld, &filler.integer([0, u8::MAX, u8::MAX - 1])),
-        TensorData::Uint16(values) => rows(values, withheld, &filler.integer([0, u16::MAX, u16::MAX - 1])),
-        TensorData::Uint32(values) => rows(values, withheld, &filler.integer([0, u32::MAX, u32::MAX - 1])),
-        TensorData::Uint64(values) => rows(values, withheld, &filler.integer([0, u64::MAX, u64::MAX - 1])),
-        TensorData::Int8(values) => rows(values, withheld, &filler.integer([-1, i8::MIN, i8::MAX])),
-        TensorData::Int16(values) => rows(values, withheld, &filler.integer([-1, i16::MIN, i16::MAX])),
-        TensorData::Int32(values) => rows(values, withheld, &filler.integer([-1, i32::MIN, i32::MAX])),
-        TensorData::Int64(values) => rows(values, withheld, &filler.integer([-1, i64::MIN, i64::MAX])),
+        TensorData::Bool(values) => rows(values, answers, &false),
+        TensorData::Uint8(values) => rows(values, answers, &filler.integer([0, u8::MAX, u8::MAX - 1])),
+        TensorData::Uint16(values) => rows(values, answers, &filler.integer([0, u16::MAX, u16::MAX - 1])),
+        TensorData::Uint32(values) => rows(values, answers, &filler.integer([0, u32::MAX, u32::MAX - 1])),
+        TensorData::Uint64(values) => rows(values, answers, &filler.integer([0, u64::MAX, u64::MAX - 1])),
+        TensorData::Int8(values) => rows(values, answers, &filler.integer([-1, i8::MIN, i8::MAX])),
+        TensorData::Int16(values) => rows(values, answers, &filler.integer([-1, i16::MIN, i16::MAX])),
+        TensorData::Int32(values) => rows(values, answers, &filler.integer([-1, i32::MIN, i32::MAX])),
+        TensorData::Int64(values) => rows(values, answers, &filler.integer([-1, i64::MIN, i64::MAX])),
         TensorData::Fp16(values) => {
             let filler = Half::from_f64(filler.float());
-            rows(values, withheld, &(if filler.is_finite() { filler.0 } else { 0 }));
+            rows(values, answers, &(if filler.is_finite() { filler.0 } else { 0 }));
         }
         TensorData::Fp32(values) => {
             let filler = filler.float() as f32;
-            rows(values, withheld, &(if filler.is_finite() { filler } else { 0.0 }));
+            rows(values, answers, &(if filler.is_finite() { filler } else { 0.0 }));
         }
-        TensorData::Fp64(values) => rows(values, withheld, &filler.float()),
-        TensorData::Bytes(values) => rows(values, withheld, &filler.fallback.result.as_bytes().to_vec()),
+        TensorData::Fp64(values) => rows(values, answers, &filler.float()),
+        TensorData::Bytes(values) => rows(values, answers, &filler.fallback.result.as_bytes().to_vec()),
     }
 }
 
-fn rows<T: Clone>(values: &mut [T], withheld: &[bool], filler: &T) {
-    let width = values.len() / withheld.len().max(1);
+fn rows<T: Clone>(values: &mut [T], answers: &[RowAnswer], filler: &T) {
+    let width = values.len() / answers.len().max(1);
     if width == 0 {
         return;
     }
-    for (row, withheld) in values.chunks_exact_mut(width).zip(withheld) {
-        if *withheld {
+    for (row, answer) in values.chunks_exact_mut(width).zip(answers) {
+        if !answer.is_served() {
             row.fill(filler.clone());
         }
     }
