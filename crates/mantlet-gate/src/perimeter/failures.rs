@@ -28,8 +28,10 @@ impl Failures {
         }
     }
 
-    fn admit(&self, ip: IpAddr, per_minute: u32, now: Timestamp) -> Result<(), Rejection> {
+    /// What is allowed is only looked up for an address that has failed: for all others this is one look.
+    fn admit(&self, ip: IpAddr, allowed: impl FnOnce() -> (u32, Timestamp)) -> Result<(), Rejection> {
         let Some(bucket) = self.0.find(&origin(ip)) else { return Ok(()) };
+        let (per_minute, now) = allowed();
         match bucket.probe(1, per_minute, now) {
             Ok(_) => Ok(()),
             // No standing: how often others at this address have failed is not this caller's business.
@@ -48,8 +50,8 @@ pub(crate) fn hear(gate: &Gate, arrival: &Arrival) -> Result<(), Rejection> {
     if is_local(arrival) {
         return Ok(());
     }
-    let per_minute = gate.snapshot().settings.failures_per_minute;
-    gate.limiter.failures.admit(arrival.ip, per_minute, gate.now())
+    let allowed = || (gate.snapshot().settings.failures_per_minute, gate.now());
+    gate.limiter.failures.admit(arrival.ip, allowed)
 }
 
 /// Counts a failure against its address.

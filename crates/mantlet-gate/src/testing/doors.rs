@@ -57,7 +57,7 @@ fn kit(
 }
 
 fn coin_kit() -> (Kit, Arc<AtomicUsize>) {
-    kit(|tensors| Ok(vec![super::coin(&tensors)]))
+    kit(|tensors| Ok(vec![super::fakes::coin(&tensors)]))
 }
 
 async fn attempt(kit: &(Kit, Arc<AtomicUsize>), arrival: Arrival, ask: Ask, payload: FakePayload) -> Trial {
