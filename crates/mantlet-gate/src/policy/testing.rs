@@ -159,7 +159,7 @@ impl Model for Fake {
 }
 
 /// Somebody with a second factor over a protected connection.
-pub(crate) fn asker<'a>(id: &'a PrincipalId, snapshot: &'a Snapshot) -> Asker<'a> {
+pub(in crate::policy) fn asker<'a>(id: &'a PrincipalId, snapshot: &'a Snapshot) -> Asker<'a> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     Asker { id, authn: Authn::ApiKeyAndCertificate, ip, mfa: true, protected: true, snapshot }
 }
