@@ -91,6 +91,7 @@ pub(super) struct Server {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Identity {
+    pub(super) owner: Text,
     pub(super) key_days: Number,
     pub(super) key_overlap_hours: Number,
 }

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{ConfigFile, FILE_BYTES_MAX, Overlay, Source};
 use ipnet::IpNet;
-use mantlet_types::{ModelName, NodeId};
+use mantlet_types::{ModelName, NodeId, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
 
@@ -103,6 +103,8 @@ pub struct CertificateFiles {
 /// `[identity]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
+    /// As which person the home's owner acts at the control socket; nobody if it is not said.
+    pub owner: Option<UserId>,
     /// How long a new API key is valid, in days.
     pub key_days: u32,
     /// How long a rotated key remains valid, in hours.

@@ -159,7 +159,16 @@ impl Resolver<'_> {
 
     fn identity(&mut self, identity: &file::Identity) -> Identity {
         let (days, hours) = (identity.key_days.as_ref(), identity.key_overlap_hours.as_ref());
+        let owner = identity.owner.as_ref().and_then(|typed| {
+            let parsed = typed.value.parse();
+            parsed
+                .map_err(|error| {
+                    self.fail(&typed.source, format!("{error}"), "see the names: mantlet user list")
+                })
+                .ok()
+        });
         Identity {
+            owner,
             key_days: self.number("identity.key_days", days, 90, 1..=365),
             key_overlap_hours: self.number("identity.key_overlap_hours", hours, 24, 0..=168),
         }

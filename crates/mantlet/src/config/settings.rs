@@ -135,6 +135,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: READ_AT_START,
     },
     Setting {
+        key: "identity.owner",
+        value: |c| json!(c.identity.owner),
+        reason: "whoever owns the files acts at the control socket as this person, with this person's rights and name \
+                 in the log; as nobody, unless named",
+        restart: None,
+    },
+    Setting {
         key: "identity.key_days",
         value: |c| json!(c.identity.key_days),
         reason: "a forgotten key ends within a quarter; a rotation a quarter is bearable",

@@ -8,6 +8,7 @@ use std::{
 };
 
 use mantlet_models::artifact;
+use mantlet_types::UserId;
 use zeroize::Zeroizing;
 
 use super::{Authority, Home, HomeError, HomeId, LAYOUT, RootKey, RootKeySource, files};
@@ -15,6 +16,8 @@ use super::{Authority, Home, HomeError, HomeId, LAYOUT, RootKey, RootKeySource, 
 /// What a new home should be like.
 #[derive(Clone, Debug, Default)]
 pub struct InitOptions {
+    /// As whom the owner of the files acts at the control socket.
+    pub owner: Option<UserId>,
     /// A laptop's home: duties may meet in one person, and the root key may lie inside.
     pub single_person: bool,
     /// Where to keep the root key. By default inside a one-person home, and outside a team's, in
@@ -166,7 +169,7 @@ fn furnish(
     // Whatever backs up, copies or publishes directories passes over a home.
     files::make(&home.dir.join(".gitignore"), b"*\n")?;
     files::make(&home.dir.join(".dockerignore"), b"*\n")?;
-    files::make(&home.config_path(), configuration(options.single_person, source).as_bytes())?;
+    files::make(&home.config_path(), configuration(options, source).as_bytes())?;
     files::make(&home.dir.join("home.id"), format!("{LAYOUT} {}\n", home.id).as_bytes())?;
     Ok((home, root))
 }
@@ -202,15 +205,20 @@ fn make_author(home: &Home) -> Result<(), HomeError> {
 }
 
 /// The first configuration: nothing but what differs from the defaults.
-fn configuration(single_person: bool, source: &RootKeySource) -> String {
+fn configuration(options: &InitOptions, source: &RootKeySource) -> String {
     let root_key = toml::Value::String(source.to_string());
-    let danger = if single_person {
+    let owner = options
+        .owner
+        .as_ref()
+        .map(|owner| format!("[identity]\nowner = \"{owner}\"\n\n"))
+        .unwrap_or_default();
+    let danger = if options.single_person {
         "\n[danger]\n# One person may hold every duty. Every record and screen says so.\nsingle_person = true\n"
     } else {
         ""
     };
     format!(
         "# What is not written here has its safe default: mantlet config check\n\n\
-         [store]\nroot_key = {root_key}\n{danger}"
+         {owner}[store]\nroot_key = {root_key}\n{danger}"
     )
 }

@@ -170,6 +170,36 @@ impl Home {
         self.run_dir().join("control.sock")
     }
 
+    /// Where a running server wrote down at which address it listens.
+    #[must_use]
+    pub fn address_path(&self) -> PathBuf {
+        self.run_dir().join("address")
+    }
+
+    /// The demonstration's key, kept so that `mantlet env` can hand it on. Only a demo home has it.
+    #[must_use]
+    pub fn demo_key_path(&self) -> PathBuf {
+        self.keys_dir().join("demo.key")
+    }
+
+    /// The operator's key where no terminal was there to show it on; to be taken away.
+    #[must_use]
+    pub fn operator_key_path(&self) -> PathBuf {
+        self.keys_dir().join("operator.key")
+    }
+
+    /// Certificates and keys of the first people, to be handed over.
+    #[must_use]
+    pub fn people_dir(&self) -> PathBuf {
+        self.keys_dir().join("people")
+    }
+
+    /// The system's certificate authorities and this home's, for clients that take one bundle.
+    #[must_use]
+    pub fn ca_bundle_path(&self) -> PathBuf {
+        self.run_dir().join("ca-bundle.pem")
+    }
+
     /// Public keys of the people whose models may be served, one PEM file each.
     #[must_use]
     pub fn trusted_signers_dir(&self) -> PathBuf {
