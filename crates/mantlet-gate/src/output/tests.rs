@@ -10,6 +10,8 @@ use proptest::{collection::vec, prelude::*, test_runner::RngSeed};
 
 use super::{RowAnswer, Unjudgeable, Value, decide, judge, shape};
 
+mod door;
+
 /// Three classes, a label output of this type, probabilities in FP64, and one more output.
 fn classifier(label: Datatype) -> Contract {
     let label_of = |(text, number): (&str, i64)| Label { text: text.into(), number: Some(number) };
