@@ -47,7 +47,8 @@ pub enum UploadError {
 /// Writes files in order.
 pub fn encode<'a>(subject: &str, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let files: Vec<(&str, &[u8])> = files.collect();
-    let entries = files.iter().map(|(name, bytes)| File { name: (*name).to_owned(), bytes: bytes.len() as u64 });
+    let entries =
+        files.iter().map(|(name, bytes)| File { name: (*name).to_owned(), bytes: bytes.len() as u64 });
     let index = Index { subject: subject.to_owned(), files: entries.collect() };
     // Strings and numbers always serialize.
     let index = serde_json::to_vec(&index).unwrap_or_default();
@@ -106,6 +107,9 @@ mod tests {
         check(&[0xFF; 8], UploadError::Index);
         check(&good[..good.len() - 1], UploadError::Length);
         check(&[good.clone(), vec![0]].concat(), UploadError::Length);
-        check(&encode("m", [("a", b"".as_slice()), ("a", b"".as_slice())].into_iter()), UploadError::Duplicate);
+        check(
+            &encode("m", [("a", b"".as_slice()), ("a", b"".as_slice())].into_iter()),
+            UploadError::Duplicate,
+        );
     }
 }

@@ -1,0 +1,238 @@
+//! Administrative routes: each turns a path and a body into one deed of door 2.
+
+use std::sync::Arc;
+
+use mantlet_audit::read::Filter;
+use mantlet_gate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::Directory,
+    identity::Principal,
+    people::{
+        issue::{IssuedKey, KeyDocument},
+        keys::{CreateKey, KeyRequest, ListKeys, RevokeKey, RotateKey, RotateRequest, Which},
+        roles::{ApplyGrant, ApproveGrant, AssignRole, Assignment, ListRoles, RevokeRole, RoleMatrix},
+        users::{DisableUser, Invitation, InviteUser, ListUsers},
+    },
+};
+use mantlet_models::register::RegisterModel;
+use mantlet_types::{
+    ModelName, PrincipalId, ProjectId, Rejection, RequestId, Timestamp,
+    entry::{Decision, Event, Token},
+};
+use serde::Deserialize;
+
+use super::{
+    call::{Call, Replying},
+    upload,
+};
+use crate::deeds::{
+    audit::{ProveEntry, SearchLog},
+    models::ListModels,
+    reload::ReloadConfig,
+};
+
+/// Longest upload of a package: the largest model and everything beside it.
+const PACKAGE_BYTES_MAX: usize = (1 << 30) + (128 << 20);
+
+/// A deed that makes a key, whose reply writes the key out: the one place where a secret becomes text.
+struct Shown<D>(D);
+
+impl<D: Deed<Reply = IssuedKey>> Deed for Shown<D> {
+    type Reply = KeyDocument;
+
+    fn event(&self) -> Event {
+        self.0.event()
+    }
+
+    fn changes(&self) -> bool {
+        self.0.changes()
+    }
+
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        self.0.claims(caller, directory)
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.0.subject()
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<KeyDocument>, Rejection> {
+        let Done { reply, changes, loaded, settings } = self.0.act(office).await?;
+        Ok(Done { reply: reply.into_document(), changes, loaded, settings })
+    }
+}
+
+/// `POST /admin/v1/keys`.
+pub(super) fn create_key(call: Call) -> Replying {
+    call.deed_of(Event::KeyCreate, |_, request: KeyRequest| Ok(Shown(CreateKey::new(request)?)))
+}
+
+/// `GET /admin/v1/keys`.
+pub(super) fn list_keys(call: Call) -> Replying {
+    call.deed(Event::KeyRead, &["consumer", "project"], |_, query| {
+        Ok(ListKeys { consumer: query.optional("consumer")?, project: query.optional("project")? })
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rotation {
+    #[serde(default)]
+    overlap_hours: Option<u32>,
+    #[serde(default)]
+    expires_in_days: Option<u32>,
+}
+
+/// `POST /admin/v1/keys/{kid}/rotate`.
+pub(super) fn rotate_key(call: Call) -> Replying {
+    call.deed_of_optional(Event::KeyRotate, |params, rotation: Rotation| {
+        let Rotation { overlap_hours, expires_in_days } = rotation;
+        let which = Which::Kid(params.require("kid")?);
+        Ok(Shown(RotateKey::new(RotateRequest {
+            which,
+            overlap_hours,
+            expires_in_days,
+            env: Default::default(),
+        })?))
+    })
+}
+
+/// `DELETE /admin/v1/keys/{kid}`.
+pub(super) fn revoke_key(call: Call) -> Replying {
+    call.deed(Event::KeyRevoke, &[], |params, _| Ok(RevokeKey { kid: params.require("kid")? }))
+}
+
+/// `POST /admin/v1/users`.
+pub(super) fn invite_user(call: Call) -> Replying {
+    call.deed_of(Event::UserChange, |_, invitation: Invitation| Ok(Shown(InviteUser::new(invitation)?)))
+}
+
+/// `GET /admin/v1/users`.
+pub(super) fn list_users(call: Call) -> Replying {
+    call.deed(Event::UserRead, &["project"], |_, query| Ok(ListUsers { project: query.optional("project")? }))
+}
+
+/// `DELETE /admin/v1/users/{user}`.
+pub(super) fn disable_user(call: Call) -> Replying {
+    call.deed(Event::UserChange, &[], |params, _| Ok(DisableUser { user: params.require("user")? }))
+}
+
+/// `POST /admin/v1/roles`.
+pub(super) fn assign_role(call: Call) -> Replying {
+    call.deed_of(Event::RoleChange, |_, assignment: Assignment| Ok(AssignRole(assignment)))
+}
+
+/// `POST /admin/v1/roles/revoke`.
+pub(super) fn revoke_role(call: Call) -> Replying {
+    call.deed_of(Event::RoleChange, |_, assignment: Assignment| Ok(RevokeRole(assignment)))
+}
+
+/// `GET /admin/v1/roles`.
+pub(super) fn list_roles(call: Call) -> Replying {
+    call.deed(Event::UserRead, &[], |_, _| Ok(ListRoles))
+}
+
+/// `GET /admin/v1/roles/matrix`.
+pub(super) fn role_matrix(call: Call) -> Replying {
+    call.deed(Event::UserRead, &[], |_, _| Ok(RoleMatrix))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// `POST /admin/v1/grants/{number}/approve`.
+pub(super) fn approve_grant(call: Call) -> Replying {
+    call.deed_of_optional(Event::RoleChange, |params, Nothing {}| {
+        Ok(ApproveGrant { number: params.require("number")? })
+    })
+}
+
+/// `POST /admin/v1/grants/{number}/apply`.
+pub(super) fn apply_grant(call: Call) -> Replying {
+    call.deed_of_optional(Event::RoleChange, |params, Nothing {}| {
+        Ok(ApplyGrant { number: params.require("number")? })
+    })
+}
+
+/// `GET /admin/v1/models`.
+pub(super) fn list_models(call: Call) -> Replying {
+    call.deed(Event::ModelRead, &[], |_, _| Ok(ListModels))
+}
+
+/// `POST /admin/v1/models/{model}`. The package is read once door 2 has given leave, and not before.
+pub(super) fn register_model(call: Call) -> Replying {
+    let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
+    call.deed_of_parcel(Event::ModelRegister, &["project"], move |params, query, parcel| {
+        let files = async move {
+            let bytes = parcel.read(PACKAGE_BYTES_MAX).await?;
+            upload::decode(&bytes).map_err(|error| Rejection::argument(error.to_string()))
+        };
+        let project: Option<ProjectId> = query.optional("project")?;
+        let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
+        let name: ModelName = params.require("model")?;
+        let activate = gate.snapshot().settings.single_person;
+        Ok(RegisterModel { name, project, files, shelf, activate, began: gate.now() })
+    })
+}
+
+/// `POST /admin/v1/reload`.
+pub(super) fn reload(call: Call) -> Replying {
+    let reloader = Arc::clone(&call.server.facilities.reloader);
+    call.deed_of_optional(Event::ConfigReload, move |_, Nothing {}| Ok(ReloadConfig(reloader)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Search {
+    #[serde(default)]
+    since: Option<Timestamp>,
+    #[serde(default)]
+    until: Option<Timestamp>,
+    #[serde(default)]
+    principal: Option<PrincipalId>,
+    #[serde(default)]
+    model: Option<ModelName>,
+    #[serde(default)]
+    event: Option<Event>,
+    #[serde(default)]
+    request_id: Option<RequestId>,
+    #[serde(default)]
+    decision: Option<Decision>,
+    #[serde(default)]
+    project: Option<ProjectId>,
+    #[serde(default)]
+    count: Option<usize>,
+}
+
+/// Entries in a reply that does not say how many.
+const COUNT_DEFAULT: usize = 100;
+
+/// `POST /audit/v1/search`. A POST because what is searched for belongs into no URL.
+pub(super) fn search_log(call: Call) -> Replying {
+    let dir = call.server.facilities.audit_dir.clone();
+    call.deed_of(Event::AuditRead, move |_, search: Search| {
+        let Search { since, until, principal, model, event, request_id, decision, project, count } = search;
+        let filter = Filter { since, until, principal, project: None, event, model, request_id, decision };
+        let home = || "home".parse().map_err(|_| Rejection::argument("`project`"));
+        Ok(SearchLog {
+            dir,
+            project: project.map_or_else(home, Ok)?,
+            filter,
+            count: count.unwrap_or(COUNT_DEFAULT),
+        })
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proving {
+    receipt: String,
+}
+
+/// `POST /audit/v1/prove`.
+pub(super) fn prove_entry(call: Call) -> Replying {
+    let facilities = &call.server.facilities;
+    let (log, dir) = (Arc::clone(&facilities.log), facilities.audit_dir.clone());
+    call.deed_of(Event::AuditRead, move |_, Proving { receipt }| Ok(ProveEntry { log, dir, receipt }))
+}

@@ -1,0 +1,221 @@
+//! Request bodies: bounded, timed, and decompressed within the same bound.
+//!
+//! A body is read inside door 1, after the caller is known and admitted: a stranger's body is never read. What the
+//! bytes mean is the protocols' business.
+
+use std::io::Read;
+
+use bytes::{Bytes, BytesMut};
+use flate2::bufread::{GzDecoder, ZlibDecoder};
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use mantlet_types::{Code, Rejection, limits};
+
+/// A request body that has not been read.
+#[derive(Debug)]
+pub enum Body {
+    /// On its way over a connection.
+    Wire(Incoming),
+    /// Already whole, for requests made in process.
+    Whole(Bytes),
+}
+
+/// How a body says it is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    Identity,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 1950, which HTTP calls `deflate`.
+    Deflate,
+}
+
+/// What a body says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json`, or nothing said, or the form type that curl's `-d` says of everything.
+    Json,
+    /// `application/octet-stream`: a JSON header with tensors behind it.
+    Binary,
+}
+
+/// A body with what its headers say of it.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The body.
+    pub body: Body,
+    /// Its packing; an error if the header is not understood.
+    pub encoding: Result<Encoding, Code>,
+    /// Its type; an error if it is none that any route takes.
+    pub media: Result<Media, Code>,
+}
+
+impl Parcel {
+    /// Takes note of the headers. Errors in them are kept until the body is read, inside the door.
+    #[must_use]
+    pub fn new(headers: &HeaderMap, body: Body) -> Self {
+        Self { body, encoding: encoding(headers), media: media(headers) }
+    }
+
+    /// Reads and unpacks the body.
+    ///
+    /// # Errors
+    /// 413 over `bytes_max`, packed or unpacked; 408 after [`limits::BODY_TIMEOUT`]; 415 for an encoding or type that
+    /// is not taken; 400 if it is cut off or not packed as it says.
+    pub async fn read(self, bytes_max: usize) -> Result<Bytes, Rejection> {
+        let encoding = self.encoding?;
+        self.media?;
+        let bytes = match self.body {
+            Body::Whole(bytes) if bytes.len() <= bytes_max => bytes,
+            Body::Whole(_) => return Err(Code::TooLarge.into()),
+            Body::Wire(incoming) => tokio::time::timeout(limits::BODY_TIMEOUT, receive(incoming, bytes_max))
+                .await
+                .map_err(|_| Rejection::new(Code::RequestTimeout))??,
+        };
+        match encoding {
+            Encoding::Identity => Ok(bytes),
+            Encoding::Gzip => {
+                unpack(GzDecoder::new(bytes.as_ref()), bytes_max, |rest| rest.get_ref().is_empty())
+            }
+            Encoding::Deflate => {
+                unpack(ZlibDecoder::new(bytes.as_ref()), bytes_max, |rest| rest.get_ref().is_empty())
+            }
+        }
+    }
+}
+
+async fn receive(mut incoming: Incoming, bytes_max: usize) -> Result<Bytes, Rejection> {
+    let bytes_max_u64 = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    if incoming.size_hint().lower() > bytes_max_u64 {
+        return Err(Code::TooLarge.into());
+    }
+    // Most bodies come in one piece, which then needs no copy.
+    let Some(first) = piece(&mut incoming).await? else { return Ok(Bytes::new()) };
+    if first.len() > bytes_max {
+        return Err(Code::TooLarge.into());
+    }
+    let Some(second) = piece(&mut incoming).await? else { return Ok(first) };
+    let mut whole = BytesMut::from(first);
+    let mut next = Some(second);
+    while let Some(bytes) = next {
+        if whole.len().saturating_add(bytes.len()) > bytes_max {
+            return Err(Code::TooLarge.into());
+        }
+        whole.extend_from_slice(&bytes);
+        next = piece(&mut incoming).await?;
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of data; trailers are passed over.
+async fn piece(incoming: &mut Incoming) -> Result<Option<Bytes>, Rejection> {
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|_| Rejection::invalid("body"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+fn unpack<D: Read>(mut decoder: D, bytes_max: usize, done: impl Fn(&D) -> bool) -> Result<Bytes, Rejection> {
+    let mut unpacked = Vec::new();
+    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    (&mut decoder).take(bound).read_to_end(&mut unpacked).map_err(|_| Rejection::invalid("body"))?;
+    if unpacked.len() > bytes_max {
+        return Err(Code::TooLarge.into());
+    }
+    // Something behind the packed data would be read by some and passed over by others.
+    if done(&decoder) { Ok(unpacked.into()) } else { Err(Rejection::invalid("body")) }
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Code> {
+    match single(headers, &header::CONTENT_ENCODING)? {
+        None => Ok(Encoding::Identity),
+        Some(value) if value.eq_ignore_ascii_case("identity") => Ok(Encoding::Identity),
+        Some(value) if value.eq_ignore_ascii_case("gzip") => Ok(Encoding::Gzip),
+        Some(value) if value.eq_ignore_ascii_case("deflate") => Ok(Encoding::Deflate),
+        Some(_) => Err(Code::UnsupportedMedia),
+    }
+}
+
+fn media(headers: &HeaderMap) -> Result<Media, Code> {
+    let Some(value) = single(headers, &header::CONTENT_TYPE)? else { return Ok(Media::Json) };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json")
+        || essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    {
+        Ok(Media::Json)
+    } else if essence.eq_ignore_ascii_case("application/octet-stream") {
+        Ok(Media::Binary)
+    } else {
+        Err(Code::UnsupportedMedia)
+    }
+}
+
+/// The value of a header that may appear once.
+fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a str>, Code> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(HeaderValue::to_str).transpose().map_err(|_| Code::UnsupportedMedia)?;
+    if values.next().is_some() { Err(Code::UnsupportedMedia) } else { Ok(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder, write::ZlibEncoder};
+
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(headers: &[(&'static str, &'static str)], body: Vec<u8>) -> Result<Bytes, Code> {
+        let map = headers.iter().map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v))).collect();
+        let parcel = Parcel::new(&map, Body::Whole(body.into()));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(parcel.read(1_000)).map_err(|rejection| rejection.code)
+    }
+
+    #[test]
+    fn packed_bodies_unpack() {
+        assert_eq!(read(&[("content-encoding", "gzip")], gzip(b"hello")).unwrap(), "hello");
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(b"hello").unwrap();
+        assert_eq!(read(&[("content-encoding", "deflate")], encoder.finish().unwrap()).unwrap(), "hello");
+        assert_eq!(read(&[("content-encoding", "identity")], b"hello".to_vec()).unwrap(), "hello");
+    }
+
+    #[test]
+    fn compression_buys_no_larger_request() {
+        assert_eq!(read(&[("content-encoding", "gzip")], gzip(&[0; 1_000])).map(|b| b.len()), Ok(1_000));
+        assert_eq!(read(&[("content-encoding", "gzip")], gzip(&[0; 1_001])), Err(Code::TooLarge));
+        assert_eq!(read(&[("content-encoding", "gzip")], gzip(&vec![0; 1 << 20])), Err(Code::TooLarge));
+        assert_eq!(read(&[], vec![0; 1_001]), Err(Code::TooLarge));
+    }
+
+    #[test]
+    fn what_is_not_packed_as_it_says_is_rejected() {
+        assert_eq!(read(&[("content-encoding", "gzip")], b"hello".to_vec()), Err(Code::InvalidInput));
+        let mut cut = gzip(b"hello");
+        cut.truncate(cut.len() - 4);
+        assert_eq!(read(&[("content-encoding", "gzip")], cut), Err(Code::InvalidInput));
+        let mut more = gzip(b"hello");
+        more.extend_from_slice(b"tail");
+        assert_eq!(read(&[("content-encoding", "gzip")], more), Err(Code::InvalidInput));
+        for (name, value) in [
+            ("content-encoding", "br"),
+            ("content-encoding", "gzip, gzip"),
+            ("content-type", "text/xml"),
+            ("content-type", "multipart/form-data; boundary=x"),
+        ] {
+            assert_eq!(read(&[(name, value)], gzip(b"hello")), Err(Code::UnsupportedMedia), "{value}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What there is: models' metadata, readiness and configuration, and the index of those that a caller may ask.
+//!
+//! All are reads through door 2. Who may ask a model may see it; to everybody else it does not exist.
+
+use std::sync::Arc;
+
+use mantlet_gate::{
+    Snapshot,
+    administer::{Claims, Deed, Done, Office},
+    directory::Directory,
+    identity::Principal,
+    policy::{self, Target},
+};
+use mantlet_types::{
+    Action, Code, Contract, ModelName, Rejection, Resource, TensorSpec, Version,
+    entry::{Event, Token},
+};
+use serde::{Deserialize, Serialize};
+
+use super::call::{Call, Params, Replying};
+
+/// The only thing that is said of what runs a model.
+const PLATFORM: &str = "mantlet";
+
+/// A model, or one version of it.
+#[derive(Clone, Debug)]
+struct Which {
+    model: ModelName,
+    version: Option<Version>,
+}
+
+impl Which {
+    fn of(params: &Params) -> Result<Self, Rejection> {
+        Ok(Self { model: params.require("model")?, version: params.optional("version")? })
+    }
+
+    /// The claim of who wants to know of it: leave to ask it. A version that is not live is its author's alone.
+    fn claims(&self, directory: &Directory) -> Claims {
+        let live = directory.models.get(&self.model).and_then(|record| record.live);
+        let claim = match self.version.filter(|version| live != Some(*version)) {
+            Some(version) => (Action::TryCandidate, Resource::ModelVersion(self.model.clone(), version)),
+            None => (Action::Predict, Resource::Model(self.model.clone())),
+        };
+        Claims::All(vec![(claim.0, Target::Resource(claim.1))])
+    }
+
+    /// Its contract, if it is loaded.
+    fn contract(&self, snapshot: &Snapshot) -> Result<Arc<Contract>, Rejection> {
+        let model = snapshot.model(&self.model, self.version);
+        let contract = model.map(|model| Arc::clone(model.contract()));
+        contract.ok_or_else(|| Rejection::unavailable(format!("no loaded version of `{}`", self.model)))
+    }
+}
+
+/// Reads something of one model's contract.
+struct Read<R> {
+    which: Which,
+    read: fn(&Contract, Vec<Version>) -> R,
+}
+
+impl<R: Send + 'static> Deed for Read<R> {
+    type Reply = R;
+
+    fn event(&self) -> Event {
+        Event::ModelRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.which.claims(directory))
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.which.version.map(|version| Token::of(&version.to_string()))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<R>, Rejection> {
+        let contract = self.which.contract(office.snapshot)?;
+        // Only the version that answers is told of: candidates are their authors' secret.
+        Ok(Done::read((self.read)(&contract, vec![contract.version])))
+    }
+}
+
+fn read<R: Serialize + Send + 'static>(call: Call, read: fn(&Contract, Vec<Version>) -> R) -> Replying {
+    call.deed(Event::ModelRead, &[], move |params, _| Ok(Read { which: Which::of(params)?, read }))
+}
+
+/// `GET /v2/models/{model}`.
+pub(super) fn metadata(call: Call) -> Replying {
+    read(call, |contract, versions| Metadata {
+        name: contract.model.clone(),
+        versions: versions.iter().map(ToString::to_string).collect(),
+        platform: PLATFORM,
+        inputs: contract.inputs.iter().map(Io::of).collect(),
+        outputs: contract.outputs.iter().map(Io::of).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    name: ModelName,
+    versions: Vec<String>,
+    platform: &'static str,
+    inputs: Vec<Io>,
+    outputs: Vec<Io>,
+}
+
+#[derive(Serialize)]
+struct Io {
+    name: Arc<str>,
+    datatype: &'static str,
+    shape: Vec<i64>,
+}
+
+impl Io {
+    fn of(spec: &TensorSpec) -> Self {
+        Self { name: Arc::clone(&spec.name), datatype: spec.datatype.as_str(), shape: extents(spec) }
+    }
+}
+
+/// Extents as the protocol writes them: -1 where any will do.
+fn extents(spec: &TensorSpec) -> Vec<i64> {
+    spec.shape
+        .iter()
+        .map(|extent| extent.and_then(|extent| i64::try_from(extent).ok()).unwrap_or(-1))
+        .collect()
+}
+
+/// `GET /v2/models/{model}/ready`.
+pub(super) fn ready(call: Call) -> Replying {
+    read(call, |contract, _| Ready { name: contract.model.clone(), ready: true })
+}
+
+#[derive(Serialize)]
+struct Ready {
+    name: ModelName,
+    ready: bool,
+}
+
+/// `GET /v2/models/{model}/config`: Triton's configuration, as far as it describes what a caller sends and gets.
+pub(super) fn configuration(call: Call) -> Replying {
+    read(call, |contract, _| Configuration {
+        name: contract.model.clone(),
+        platform: PLATFORM,
+        backend: PLATFORM,
+        max_batch_size: contract.batch_rows_max,
+        input: contract.inputs.iter().map(Port::of).collect(),
+        output: contract.outputs.iter().map(Port::of).collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    name: ModelName,
+    platform: &'static str,
+    backend: &'static str,
+    max_batch_size: usize,
+    input: Vec<Port>,
+    output: Vec<Port>,
+}
+
+#[derive(Serialize)]
+struct Port {
+    name: Arc<str>,
+    data_type: String,
+    /// Without the batch, which `max_batch_size` speaks of.
+    dims: Vec<i64>,
+}
+
+impl Port {
+    fn of(spec: &TensorSpec) -> Self {
+        let kind = match spec.datatype.as_str() {
+            "BYTES" => "STRING",
+            other => other,
+        };
+        Self {
+            name: Arc::clone(&spec.name),
+            data_type: format!("TYPE_{kind}"),
+            dims: extents(spec).into_iter().skip(1).collect(),
+        }
+    }
+}
+
+/// `POST /v2/repository/index`.
+pub(super) fn index(call: Call) -> Replying {
+    call.deed_of_optional(Event::ModelRead, |_, body: IndexRequest| Ok(Index { ready: body.ready }))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IndexRequest {
+    #[serde(default)]
+    ready: bool,
+}
+
+/// Lists the models that the caller may ask.
+struct Index {
+    /// Only those that answer.
+    ready: bool,
+}
+
+#[derive(Serialize)]
+struct Indexed {
+    name: ModelName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    state: &'static str,
+    reason: &'static str,
+}
+
+impl Deed for Index {
+    type Reply = Vec<Indexed>;
+
+    fn event(&self) -> Event {
+        Event::ModelRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+        Ok(Claims::PerItem)
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Self::Reply>, Rejection> {
+        let now = office.gate.now();
+        let snapshot = office.snapshot;
+        let visible = snapshot.directory.models.iter().filter(|(name, _)| {
+            let target = Target::Resource(Resource::Model((*name).clone()));
+            policy::permits(office.caller, Action::Predict, &target, now)
+        });
+        let listed = visible.map(|(name, record)| {
+            let loaded = snapshot.model(name, None).is_some();
+            Indexed {
+                name: name.clone(),
+                version: record.live.map(|version| version.to_string()),
+                state: if loaded { "READY" } else { "UNAVAILABLE" },
+                reason: "",
+            }
+        });
+        Ok(Done::read(listed.filter(|item| !self.ready || item.state == "READY").collect()))
+    }
+}
+
+/// `POST /v2/repository/models/{model}/load` and `unload`: whoever may change the model learns that this is not how.
+pub(super) fn load(call: Call) -> Replying {
+    call.deed(Event::ModelActivate, &[], |params, _| Ok(Load { model: params.require("model")? }))
+}
+
+struct Load {
+    model: ModelName,
+}
+
+impl Deed for Load {
+    type Reply = ();
+
+    fn event(&self) -> Event {
+        Event::ModelActivate
+    }
+
+    /// It changes nothing, because it never does anything.
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+        let target = Target::Resource(Resource::Model(self.model.clone()));
+        Ok(Claims::All(vec![(Action::UpdateModel, target)]))
+    }
+
+    async fn act(self, _: &Office<'_>) -> Result<Done<()>, Rejection> {
+        let how = "models are not loaded by hand: an approved deployment goes live, a withdrawn one stops";
+        Err(Rejection::new(Code::Conflict).detailed(how))
+    }
+}

@@ -1,0 +1,315 @@
+//! The HTTP face of the gate: listeners, one route table, protocols. It decides nothing about anybody: it takes
+//! requests apart, hands them to one of the two doors, and puts what the doors release into the protocol's words.
+//!
+//! [`Server::dispatch`] is the whole of it, with or without a socket: the command line sends the same request in
+//! process where no server runs.
+
+pub mod address;
+mod admin;
+pub mod body;
+pub mod call;
+mod catalog;
+pub mod credential;
+pub mod json;
+pub mod listen;
+pub mod reply;
+pub mod routes;
+pub mod simple;
+pub mod tensor;
+#[cfg(test)]
+mod testing;
+pub mod tls;
+pub mod upload;
+pub mod v2;
+
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts};
+use mantlet_audit::Log;
+use mantlet_gate::{
+    Gate,
+    identity::{Arrival, Channel, Credential},
+    mediate::{Ask, mediate},
+    ports::Receipt,
+};
+use mantlet_models::register::Shelf;
+use mantlet_types::{Code, ModelName, Rejection, RequestId, limits};
+
+use self::{
+    address::Addresses,
+    body::{Body, Parcel},
+    call::{Call, Params},
+    reply::{Dialect, Reply},
+    routes::{Found, Protocol, Route, Router, Way},
+};
+use crate::deeds::reload::Reloader;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The address of the other end; loopback for what does not come over a network.
+    pub ip: IpAddr,
+    /// How the connection is protected.
+    pub channel: Channel,
+}
+
+impl Peer {
+    /// The owner of the home, at the control socket or in process.
+    #[must_use]
+    pub fn local_owner() -> Self {
+        Self { ip: IpAddr::from([127, 0, 0, 1]), channel: Channel::Control }
+    }
+}
+
+/// What administrative routes reach beside the gate.
+pub struct Facilities {
+    /// The open log.
+    pub log: Arc<Log>,
+    /// Where the log lies.
+    pub audit_dir: PathBuf,
+    /// Where models come from.
+    pub shelf: Shelf,
+    /// What reads the configuration again.
+    pub reloader: Arc<dyn Reloader>,
+}
+
+/// The gate's HTTP face.
+pub struct Server {
+    gate: Arc<Gate>,
+    router: Router,
+    addresses: ArcSwap<Addresses>,
+    facilities: Facilities,
+}
+
+/// The route table contradicts itself.
+#[derive(Debug, thiserror::Error)]
+#[error("two routes of the table conflict: {0}")]
+pub struct Conflict(#[from] matchit::InsertError);
+
+/// What came of a request.
+pub struct Outcome {
+    /// The answer or the rejection.
+    pub reply: Result<Reply, Rejection>,
+    /// The receipt for the entry.
+    pub receipt: Option<Receipt>,
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        Self { reply: Err(rejection), receipt: None }
+    }
+}
+
+impl Server {
+    /// A face for this gate.
+    ///
+    /// # Errors
+    /// If two routes of the table conflict.
+    pub fn new(gate: Arc<Gate>, addresses: Addresses, facilities: Facilities) -> Result<Self, Conflict> {
+        Ok(Self { gate, router: Router::new()?, addresses: ArcSwap::from_pointee(addresses), facilities })
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// From now on, takes connections from these addresses.
+    pub fn hear(&self, addresses: Addresses) {
+        self.addresses.store(Arc::new(addresses));
+    }
+
+    /// Answers one request.
+    pub async fn dispatch(self: &Arc<Self>, request: Request<Body>, peer: &Peer) -> Reply {
+        let began = Instant::now();
+        let id = self.gate.request_id();
+        let (parts, body) = request.into_parts();
+        let found = self.router.find(&parts.method, parts.uri.path());
+        let (dialect, path) = match &found {
+            Found::Route(route, _) => (route.dialect(), route.path),
+            Found::Methods(_) | Found::Nothing => (Dialect::of(parts.uri.path()), ""),
+        };
+        let Outcome { reply, receipt } = self.outcome(&parts, body, peer, id, found).await;
+        let mut reply = match reply {
+            Ok(reply) => reply,
+            Err(rejection) => dialect.reject(&rejection, id),
+        };
+        if reply.status() == StatusCode::METHOD_NOT_ALLOWED {
+            self.router.allow(parts.uri.path(), reply.headers_mut());
+        }
+        reply::seal(&mut reply, id, receipt.as_ref());
+        log(id, &parts.method, path, reply.status(), began);
+        reply
+    }
+
+    /// Answers a probe: the published pages, and nothing else exists here.
+    #[must_use]
+    pub fn probe(&self, method: &Method, path: &str) -> Reply {
+        let id = self.gate.request_id();
+        let mut reply = match self.router.find(method, path) {
+            Found::Route(Route { way: Way::Open(page), .. }, _) => page(self.gate.is_ready()),
+            _ => Dialect::of(path).reject(&Rejection::new(Code::NotFound), id),
+        };
+        reply::seal(&mut reply, id, None);
+        reply
+    }
+
+    async fn outcome(
+        self: &Arc<Self>,
+        parts: &Parts,
+        body: Body,
+        peer: &Peer,
+        id: RequestId,
+        found: Found<'_, '_>,
+    ) -> Outcome {
+        let arrival = match self.arrival(parts, peer, id) {
+            Ok(arrival) => arrival,
+            Err(code) => return Rejection::new(code).into(),
+        };
+        if let Credential::InUrl(_) = arrival.credential {
+            return self.leaked(arrival).await;
+        }
+        let (route, params) = match found {
+            Found::Route(route, params) => (route, params),
+            Found::Methods(_) => return Rejection::new(Code::MethodNotAllowed).into(),
+            Found::Nothing => return Rejection::new(Code::NotFound).into(),
+        };
+        match route.way {
+            Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
+            Way::Ask(action, protocol) => match ask(action, &params) {
+                Ok(ask) => self.ask(arrival, ask, protocol, parts, body).await,
+                Err(code) => Rejection::new(code).into(),
+            },
+            Way::Deed(_, handler) => {
+                let params = Params::from(params);
+                let parcel = Parcel::new(&parts.headers, body);
+                let query = parts.uri.query().map(Into::into);
+                handler(Call { server: Arc::clone(self), arrival, params, query, parcel }).await
+            }
+        }
+    }
+
+    /// What the gate is told of a request before anybody is asked anything.
+    fn arrival(&self, parts: &Parts, peer: &Peer, id: RequestId) -> Result<Arrival, Code> {
+        let headers = &parts.headers;
+        bounded(parts)?;
+        let ip = if peer.channel == Channel::Control {
+            peer.ip
+        } else {
+            self.addresses.load().client(peer.ip, headers)?
+        };
+        let credential = match (credential::leaked(&parts.uri), credential::presented(headers)) {
+            (Some(leaked), _) => leaked,
+            // At the control socket the kernel has said who it is; a key presented there narrows that.
+            (None, Credential::Nothing) if peer.channel == Channel::Control => Credential::LocalOwner,
+            (None, presented) => presented,
+        };
+        let trace_id = credential::trace_id(headers);
+        Ok(Arrival { request_id: id, ip, trace_id, channel: peer.channel.clone(), credential })
+    }
+
+    /// Door 1.
+    async fn ask(
+        &self,
+        arrival: Arrival,
+        ask: Ask,
+        protocol: Protocol,
+        parts: &Parts,
+        body: Body,
+    ) -> Outcome {
+        let parcel = Parcel::new(&parts.headers, body);
+        match protocol {
+            Protocol::Simple => self.simple(arrival, ask, parcel).await,
+            Protocol::V2 => self.v2(arrival, ask, parcel, &parts.headers).await,
+        }
+    }
+
+    async fn simple(&self, arrival: Arrival, ask: Ask, parcel: Parcel) -> Outcome {
+        let id = arrival.request_id;
+        let batch = Arc::new(AtomicBool::new(false));
+        let payload = simple::Predict { parcel, batch: Arc::clone(&batch) };
+        let (answer, receipt) = mediate(Arc::clone(&self.gate), arrival, ask, payload).await.into_parts();
+        let reply = answer.map(|answer| {
+            let mut reply = reply::json(simple::write(&answer, batch.load(Ordering::Relaxed), id));
+            reply::stand(reply.headers_mut(), answer.standing);
+            reply
+        });
+        Outcome { reply, receipt }
+    }
+
+    async fn v2(&self, arrival: Arrival, ask: Ask, parcel: Parcel, headers: &HeaderMap) -> Outcome {
+        let form = Arc::new(OnceLock::new());
+        let packing = v2::Packing::accepted(headers);
+        let payload = v2::Infer { parcel, header_bytes: v2::header_bytes(headers), form: Arc::clone(&form) };
+        let (answer, receipt) = mediate(Arc::clone(&self.gate), arrival, ask, payload).await.into_parts();
+        let reply = answer.and_then(|answer| {
+            let form = form.get().ok_or_else(|| Rejection::unavailable("an answer without a request"))?;
+            let mut reply = v2::reply(v2::write(&answer, form), packing);
+            reply::stand(reply.headers_mut(), answer.standing);
+            Ok(reply)
+        });
+        Outcome { reply, receipt }
+    }
+
+    /// A key in the URL: whatever was asked for, it is not answered.
+    async fn leaked(self: &Arc<Self>, arrival: Arrival) -> Outcome {
+        call::refuse(Arc::clone(self), arrival, Rejection::new(Code::KeyInUrl)).await
+    }
+}
+
+/// The model and version that a path names. A name that no model can have is like one that none has.
+fn ask(action: mantlet_types::Action, params: &matchit::Params<'_, '_>) -> Result<Ask, Code> {
+    let model: ModelName = params.get("model").and_then(|name| name.parse().ok()).ok_or(Code::NotFound)?;
+    let version = params.get("version").map(str::parse).transpose().map_err(|_| Code::NotFound)?;
+    Ok(Ask { model, version, action })
+}
+
+/// Bounds that hold for every request, whichever version of HTTP brought it.
+fn bounded(parts: &Parts) -> Result<(), Code> {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits::PATH_BYTES_MAX {
+        return Err(Code::InvalidInput);
+    }
+    let size: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if parts.headers.len() > limits::HEADERS_MAX || size > limits::HEADERS_BYTES_MAX {
+        return Err(Code::HeadersTooLarge);
+    }
+    Ok(())
+}
+
+/// One line per request: who asked and what is in the audit log, not here; paths only as the table writes them.
+fn log(id: RequestId, method: &Method, path: &str, status: StatusCode, began: Instant) {
+    let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::info!(target: "mantlet::request", request_id = %id, %method, route = path,
+        status = status.as_u16(), latency_us);
+}
+
+/// A value of our own for a header.
+fn own_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+impl Router {
+    /// Says which methods a path takes.
+    fn allow(&self, path: &str, headers: &mut HeaderMap) {
+        if let Found::Methods(methods) = self.find(&Method::OPTIONS, path) {
+            headers.insert(header::ALLOW, own_value(&methods));
+        }
+    }
+}
+
+impl Route {
+    fn dialect(&self) -> Dialect {
+        Dialect::of(self.path)
+    }
+}

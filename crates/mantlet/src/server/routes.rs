@@ -1,0 +1,265 @@
+//! The route table: every path that is answered, with the action that it takes leave for.
+//!
+//! A route goes through door 1, through door 2, or is one of the few published pages, whose type gives them nothing
+//! but the fact whether the node is ready. There is no fourth way to write a line of this table, and the router is
+//! built from the table alone.
+
+use http::Method;
+use mantlet_types::Action;
+
+use super::{
+    admin,
+    call::{Call, Replying},
+    catalog,
+    reply::{self, Reply},
+};
+
+/// One route.
+#[derive(Clone, Copy)]
+pub struct Route {
+    /// The method.
+    pub verb: Verb,
+    /// The path, with parameters in braces.
+    pub path: &'static str,
+    /// Which way requests go, and what they need leave for.
+    pub way: Way,
+    /// What it is for, in a few words.
+    pub summary: &'static str,
+}
+
+/// Methods that routes have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "HTTP's own names")]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Delete,
+}
+
+impl Verb {
+    /// Every method.
+    pub const ALL: [Self; 4] = [Self::Get, Self::Post, Self::Put, Self::Delete];
+
+    /// The method's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// The route's method for a request's; `HEAD` is a `GET` whose body stays behind.
+    fn of(method: &Method) -> Option<Self> {
+        match *method {
+            Method::GET | Method::HEAD => Some(Self::Get),
+            Method::POST => Some(Self::Post),
+            Method::PUT => Some(Self::Put),
+            Method::DELETE => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+/// Which way a request goes.
+#[derive(Clone, Copy)]
+pub enum Way {
+    /// Published: needs no credential, and says nothing but whether the node is ready.
+    Open(fn(ready: bool) -> Reply),
+    /// Door 1, in this protocol.
+    Ask(Action, Protocol),
+    /// Door 2. The action is the one that the deed claims first.
+    Deed(Action, fn(Call) -> Replying),
+}
+
+/// Protocols of door 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// [`super::simple`].
+    Simple,
+    /// [`super::v2`].
+    V2,
+}
+
+const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
+    Route { verb: Verb::Get, path, way, summary }
+}
+
+const fn delete(path: &'static str, way: Way, summary: &'static str) -> Route {
+    Route { verb: Verb::Delete, path, way, summary }
+}
+
+const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
+    Route { verb: Verb::Post, path, way, summary }
+}
+
+use Action::{
+    ApproveChange, Grant, ManageConsumers, ManageUsers, Predict, ProveAudit, ReadAudit, RegisterVersion,
+    UpdateModel,
+};
+use Way::{Ask, Deed, Open};
+
+/// Every route.
+pub static TABLE: &[Route] = &[
+    // Published.
+    get("/v2/health/live", Open(live), "whether the server runs"),
+    get("/v2/health/ready", Open(ready), "whether the server answers"),
+    get("/healthz", Open(ready), "whether the server answers, for probes"),
+    get("/v2", Open(server), "the server's name and the protocol extensions it has"),
+    // Questions to models.
+    post("/v1/models/{model}/predict", Ask(Predict, Protocol::Simple), "a prediction"),
+    post(
+        "/v1/models/{model}/versions/{version}/predict",
+        Ask(Predict, Protocol::Simple),
+        "a prediction by a version",
+    ),
+    post("/v2/models/{model}/infer", Ask(Predict, Protocol::V2), "an inference"),
+    post(
+        "/v2/models/{model}/versions/{version}/infer",
+        Ask(Predict, Protocol::V2),
+        "an inference by a version",
+    ),
+    // What there is.
+    get("/v2/models/{model}", Deed(Predict, catalog::metadata), "a model's inputs and outputs"),
+    get(
+        "/v2/models/{model}/versions/{version}",
+        Deed(Predict, catalog::metadata),
+        "a version's inputs and outputs",
+    ),
+    get("/v2/models/{model}/ready", Deed(Predict, catalog::ready), "whether a model answers"),
+    get(
+        "/v2/models/{model}/versions/{version}/ready",
+        Deed(Predict, catalog::ready),
+        "whether a version answers",
+    ),
+    get("/v2/models/{model}/config", Deed(Predict, catalog::configuration), "a model's configuration"),
+    get(
+        "/v2/models/{model}/versions/{version}/config",
+        Deed(Predict, catalog::configuration),
+        "a version's configuration",
+    ),
+    post("/v2/repository/index", Deed(Predict, catalog::index), "the models that the caller may ask"),
+    post(
+        "/v2/repository/models/{model}/load",
+        Deed(UpdateModel, catalog::load),
+        "not offered: models go live by deployment",
+    ),
+    post(
+        "/v2/repository/models/{model}/unload",
+        Deed(UpdateModel, catalog::load),
+        "not offered: models go live by deployment",
+    ),
+    // People, keys, roles.
+    post("/admin/v1/keys", Deed(ManageConsumers, admin::create_key), "makes an application's key"),
+    get("/admin/v1/keys", Deed(ManageConsumers, admin::list_keys), "lists keys, never their secrets"),
+    post("/admin/v1/keys/{kid}/rotate", Deed(ManageConsumers, admin::rotate_key), "replaces a key"),
+    delete("/admin/v1/keys/{kid}", Deed(ManageConsumers, admin::revoke_key), "ends a key"),
+    post("/admin/v1/users", Deed(ManageUsers, admin::invite_user), "adds a person"),
+    get("/admin/v1/users", Deed(ManageUsers, admin::list_users), "lists people"),
+    delete("/admin/v1/users/{user}", Deed(ManageUsers, admin::disable_user), "denies a person everything"),
+    post("/admin/v1/roles", Deed(Grant, admin::assign_role), "binds a person to a role, or proposes to"),
+    post("/admin/v1/roles/revoke", Deed(Grant, admin::revoke_role), "ends a binding"),
+    get("/admin/v1/roles", Deed(ManageUsers, admin::list_roles), "lists bindings"),
+    get(
+        "/admin/v1/roles/matrix",
+        Deed(ManageUsers, admin::role_matrix),
+        "what every role may do, and by which policy",
+    ),
+    post(
+        "/admin/v1/grants/{number}/approve",
+        Deed(ApproveChange, admin::approve_grant),
+        "approves a binding",
+    ),
+    post("/admin/v1/grants/{number}/apply", Deed(Grant, admin::apply_grant), "makes an approved binding"),
+    // Models and configuration.
+    get("/admin/v1/models", Deed(Predict, admin::list_models), "lists models and versions"),
+    post("/admin/v1/models/{model}", Deed(RegisterVersion, admin::register_model), "registers a package"),
+    post("/admin/v1/reload", Deed(ManageUsers, admin::reload), "reads the configuration again"),
+    // The log.
+    post("/audit/v1/search", Deed(ReadAudit, admin::search_log), "entries of the audit log"),
+    post("/audit/v1/prove", Deed(ProveAudit, admin::prove_entry), "the offline proof for a receipt"),
+];
+
+fn live(_: bool) -> Reply {
+    reply::json(br#"{"live":true}"#.to_vec())
+}
+
+fn ready(ready: bool) -> Reply {
+    if ready {
+        return reply::json(br#"{"ready":true}"#.to_vec());
+    }
+    reply::with_body(
+        http::StatusCode::SERVICE_UNAVAILABLE,
+        "application/json",
+        br#"{"ready":false}"#.to_vec(),
+    )
+}
+
+/// Says which protocol this is, and of the software nothing but its name: the protocol wants a version, so it gets the
+/// protocol's own.
+fn server(_: bool) -> Reply {
+    let extensions = concat!(
+        r#"{"name":"mantlet","version":"2","extensions":["binary_tensor_data","model_configuration","#,
+        r#""model_repository","statistics"]}"#
+    );
+    reply::json(extensions.as_bytes().to_vec())
+}
+
+/// What the table has for a request.
+pub enum Found<'r, 'p> {
+    /// A route, with its path's parameters.
+    Route(&'r Route, matchit::Params<'r, 'p>),
+    /// The path, but not this method; those it has, as `Allow` writes them.
+    Methods(String),
+    /// No such path.
+    Nothing,
+}
+
+/// The table, ready to be searched.
+pub struct Router(matchit::Router<[Option<&'static Route>; Verb::ALL.len()]>);
+
+impl Router {
+    /// The router of [`TABLE`].
+    ///
+    /// # Errors
+    /// If two paths conflict.
+    pub fn new() -> Result<Self, matchit::InsertError> {
+        let mut router = matchit::Router::new();
+        for route in TABLE {
+            let known = TABLE.iter().filter(|other| other.path == route.path);
+            let mut by_verb = [None; Verb::ALL.len()];
+            for other in known {
+                if let Some(slot) = by_verb.get_mut(other.verb as usize) {
+                    *slot = Some(other);
+                }
+            }
+            let first = TABLE.iter().find(|other| other.path == route.path);
+            if first.is_some_and(|first| std::ptr::eq(first, route)) {
+                router.insert(route.path, by_verb)?;
+            }
+        }
+        Ok(Self(router))
+    }
+
+    /// Finds the route of a request.
+    #[must_use]
+    pub fn find<'r, 'p>(&'r self, method: &Method, path: &'p str) -> Found<'r, 'p> {
+        let Ok(found) = self.0.at(path) else { return Found::Nothing };
+        let route = Verb::of(method).and_then(|verb| found.value.get(verb as usize).copied().flatten());
+        match route {
+            Some(route) => Found::Route(route, found.params),
+            None => Found::Methods(allowed(found.value)),
+        }
+    }
+}
+
+fn allowed(routes: &[Option<&Route>]) -> String {
+    let mut methods: Vec<&str> = routes.iter().flatten().map(|route| route.verb.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.join(", ")
+}
