@@ -196,7 +196,7 @@ impl Workbench {
     #[must_use]
     pub fn remarks(&self, profile: &Profile) -> Vec<&'static str> {
         let declined = self.model.settings.confidence == Some(ConfidenceRule::None);
-        match (&profile.calibration, self.task()) {
+        match (&profile.calibration, self.model.task()) {
             (None, Ok(Task::Regress { .. })) if !declined => vec![
                 "without calibration rows a regression has no confidence: give `--calibration`, or say \
                  `confidence = \"none\"` in `mantlet-model.toml`",
@@ -213,11 +213,6 @@ impl Workbench {
         }
     }
 
-    fn task(&self) -> Result<Task, PackageError> {
-        let Model { engine, settings, classes, .. } = &self.model;
-        Ok(interface::task(&engine.signature().outputs, classes.as_ref(), settings)?)
-    }
-
     fn calibrate(
         &self,
         rows: &Table,
@@ -229,7 +224,7 @@ impl Workbench {
         if self.model.settings.confidence == Some(ConfidenceRule::None) {
             return Err(ProfileError::Nothing("`mantlet-model.toml` says `confidence = \"none\"`").into());
         }
-        let task = self.task()?;
+        let task = self.model.task()?;
         match &task {
             Task::Classify { probabilities, label, labels } => {
                 let mut outcomes = Outcomes::new(labels.len());

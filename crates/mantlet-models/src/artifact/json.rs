@@ -95,7 +95,7 @@ mod tests {
             deep.as_str(),
         ];
         for text in bad {
-            assert!(parse::<Value>(text.as_bytes()).is_err(), "{:.40}", text);
+            assert!(parse::<Value>(text.as_bytes()).is_err(), "{text:.40}");
         }
     }
 }

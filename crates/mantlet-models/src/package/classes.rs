@@ -20,12 +20,20 @@ pub(crate) fn class_values(graph: Graph, output: &str, count: Option<usize>) -> 
         made_by.extend(node.outputs.iter().flatten().map(|value| (*value, index)));
     }
     let trace = Trace { graph: &graph, made_by };
-    let source = trace.origin(label)?;
+    let Origin { node: source, is_cast } = trace.origin(label)?;
     match graph.nodes[source].operator.as_str() {
         "ArgMax" => Some(ClassValues::Numbers((0..i64::try_from(count?).ok()?).collect())),
         "ArrayFeatureExtractor" => trace.looked_up(source),
-        _ => listed(graph, source, label),
+        _ => listed(graph, source, is_cast),
     }
+}
+
+/// Where a value comes from.
+struct Origin {
+    /// The node's index.
+    node: usize,
+    /// Whether its type was changed on the way.
+    is_cast: bool,
 }
 
 struct Trace<'g> {
@@ -35,14 +43,16 @@ struct Trace<'g> {
 
 impl Trace<'_> {
     /// The node that makes a value, behind whatever merely hands it on.
-    fn origin(&self, mut value: ValueId) -> Option<usize> {
+    fn origin(&self, mut value: ValueId) -> Option<Origin> {
+        let mut is_cast = false;
         // Every step goes to an earlier node, so this ends.
         loop {
             let index = *self.made_by.get(&value)?;
             let node = &self.graph.nodes[index];
             if !PASSING.contains(&node.operator.as_str()) {
-                return Some(index);
+                return Some(Origin { node: index, is_cast });
             }
+            is_cast |= node.operator == "Cast";
             value = (*node.inputs.first()?)?;
         }
     }
@@ -50,7 +60,7 @@ impl Trace<'_> {
     fn looked_up(&self, index: usize) -> Option<ClassValues> {
         let [Some(list), Some(position)] = self.graph.nodes[index].inputs.as_slice() else { return None };
         let found = self.origin(*position)?;
-        if self.graph.nodes[found].operator != "ArgMax" {
+        if self.graph.nodes[found.node].operator != "ArgMax" {
             return None;
         }
         let constant = self.graph.constants.iter().find(|(value, _)| value == list)?;
@@ -69,14 +79,13 @@ fn values(list: &Array) -> Option<ClassValues> {
     }
 }
 
-/// The class labels of a classifier node whose first output is the label.
-fn listed(mut graph: Graph, index: usize, label: ValueId) -> Option<ClassValues> {
+/// The class labels of a classifier node.
+fn listed(mut graph: Graph, index: usize, is_cast: bool) -> Option<ClassValues> {
     let node = &mut graph.nodes[index];
-    let is_direct = node.outputs.first() == Some(&Some(label));
     let texts = node.attributes.texts("classlabels_strings").ok()?;
     // A text that is cast to something else is no longer this text.
     if !texts.is_empty() {
-        return is_direct.then(|| strings(&texts))?;
+        return if is_cast { None } else { strings(&texts) };
     }
     for name in ["classlabels_int64s", "classlabels_ints"] {
         let numbers = node.attributes.ints(name).ok()?;
@@ -91,3 +100,6 @@ fn strings(texts: &[Vec<u8>]) -> Option<ClassValues> {
     let text = |bytes: &Vec<u8>| std::str::from_utf8(bytes).ok().map(Into::into);
     texts.iter().map(text).collect::<Option<_>>().map(ClassValues::Texts)
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,12 @@ pub enum ContractError {
         /// By the probabilities.
         given: usize,
     },
+    /// Other texts are named than the model's own label output speaks.
+    #[error("`labels` are others than the model's own, which are texts already")]
+    OwnLabels,
+    /// The scores of a classifier are no probabilities.
+    #[error("the model gives scores for its classes, not probabilities between 0 and 1 that sum to 1")]
+    Scores,
     /// Neither the model nor the settings say what the classes are.
     #[error("the model does not say what its classes are")]
     ClassesUnknown,
@@ -95,6 +101,10 @@ impl ContractError {
             Self::Width { .. } => "name every column once, in the model's order, in `features`",
             Self::Labels { .. } => "name every class once, in the order of the probabilities, in `labels`",
             Self::ClassesUnknown => "name the classes in `labels`, in the order of the probabilities",
+            Self::OwnLabels => "remove `labels`",
+            Self::Scores => {
+                "export the classifier with probabilities, or say `confidence = \"none\"` in `mantlet-model.toml`"
+            }
             Self::NotTabular => "remove `features`",
             Self::NotClasses => "remove `labels`, or call the output of probabilities `probabilities`",
             Self::Confidence(_) => {
@@ -123,6 +133,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) outputs: &'a [TensorSpec],
     /// The model's own class values, where it tells them.
     pub(crate) classes: Option<&'a ClassValues>,
+    /// Whether the first output that could hold probabilities does so when tried; `None` where it could not be tried.
+    pub(crate) are_probabilities: Option<bool>,
     /// SHA-256 of `model.onnx`.
     pub(crate) model: Sha256,
     /// What the author says.
@@ -147,6 +159,9 @@ pub(crate) fn derive(
     let features = features(&columns, parts)?;
     let task = interface::task(outputs, parts.classes, settings)?;
     let confidence = confidence(&task, settings, profile.and_then(|profile| profile.calibration.as_ref()))?;
+    if matches!(confidence, Confidence::Probability { .. }) && parts.are_probabilities == Some(false) {
+        return Err(ContractError::Scores);
+    }
     // A model that takes exactly one row serves exactly one.
     let takes_one = inputs.iter().any(|input| input.shape.first() == Some(&Some(1)));
     Ok(Contract {

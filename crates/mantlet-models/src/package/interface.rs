@@ -148,6 +148,8 @@ pub(crate) fn task(
     };
     if let Some(probabilities) = named.or(lone) {
         let labels = labels(outputs[probabilities].shape[1], classes, stated)?;
+        // A label output whose values cannot be told apart stays a plain output; the probabilities then decide.
+        let label = label.filter(|_| classes.is_some());
         return Ok(Task::Classify { probabilities, label, labels });
     }
     if stated.is_some() {
@@ -174,6 +176,12 @@ fn labels(
     };
     classes.map_or(Ok(()), |classes| fits(classes.len()))?;
     stated.map_or(Ok(()), |stated| fits(stated.len()))?;
+    if let (Some(stated), Some(ClassValues::Texts(own))) = (stated, classes) {
+        // The label output speaks the model's own texts, and an answer must not have two names for one class.
+        if stated != own.as_slice() {
+            return Err(ContractError::OwnLabels);
+        }
+    }
     let number = |index: usize| match classes {
         Some(ClassValues::Numbers(numbers)) => Some(numbers[index]),
         _ => None,
@@ -204,6 +212,12 @@ pub(crate) fn is_label(output: &TensorSpec) -> bool {
 /// Number of columns of an output that can hold class probabilities.
 pub(crate) fn probability_width(output: &TensorSpec) -> Option<usize> {
     if is_probabilities(output) { output.shape[1] } else { None }
+}
+
+/// Whether one row is what a rule of confidence can speak of: support vector machines and others give scores instead.
+pub(crate) fn is_distribution(row: &[f64]) -> bool {
+    let sum: f64 = row.iter().sum();
+    row.iter().all(|p| (0.0..=1.0 + 1e-6).contains(p)) && (sum - 1.0).abs() <= 1e-3
 }
 
 /// `[N, K]` with K of at least two or left open.

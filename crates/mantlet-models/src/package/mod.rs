@@ -157,10 +157,7 @@ impl Package {
     }
 
     /// A package from bytes that are already in memory, under the same bounds.
-    pub(crate) fn from_files(
-        content: BTreeMap<String, Vec<u8>>,
-        subject: String,
-    ) -> Result<Self, PackageError> {
+    pub fn from_files(content: BTreeMap<String, Vec<u8>>, subject: String) -> Result<Self, PackageError> {
         let mut files = Files::default();
         for (name, bytes) in content {
             if !is_canonical(&name) {

@@ -1,7 +1,10 @@
 //! A package's files, parsed and with the engine made. Whether the bytes were verified is known to the caller alone:
 //! serving comes here with a `VerifiedArtifact`, offline work with a directory.
 
-use mantlet_types::{Contract, ProjectId, Sha256, Version};
+use mantlet_types::{
+    Contract, Datatype, ProjectId, Sha256, Tensor, TensorData, TensorSpec, Version, contract::Task,
+    limits::ELEMENTS_MAX,
+};
 
 use super::{
     ClassValues, Package, PackageError, Settings,
@@ -48,6 +51,8 @@ pub(crate) struct Model {
     pub(crate) engine: Engine,
     pub(crate) settings: Settings,
     pub(crate) classes: Option<ClassValues>,
+    /// Whether its class scores are probabilities; `None` where that could not be tried.
+    are_probabilities: Option<bool>,
     /// SHA-256 of `model.onnx`.
     pub(crate) sha256: Sha256,
 }
@@ -66,7 +71,29 @@ impl Model {
             }
             None => None,
         };
-        Ok(Self { engine, settings, classes, sha256: sha256(package.model()) })
+        let mut model =
+            Self { engine, settings, classes, are_probabilities: None, sha256: sha256(package.model()) };
+        if let Ok(Task::Classify { probabilities, labels, .. }) = model.task() {
+            model.are_probabilities = model.try_one_row(probabilities, labels.len());
+        }
+        Ok(model)
+    }
+
+    /// What the outputs mean.
+    pub(crate) fn task(&self) -> Result<Task, PackageError> {
+        Ok(interface::task(&self.engine.signature().outputs, self.classes.as_ref(), &self.settings)?)
+    }
+
+    /// Runs a row of zeros. A model that cannot take it (an unknown category, say) is not judged by it.
+    fn try_one_row(&self, probabilities: usize, classes: usize) -> Option<bool> {
+        let inputs: Option<Vec<Tensor>> = self.engine.signature().inputs.iter().map(zeros).collect();
+        let outputs = self.engine.run(&inputs?).ok()?;
+        let row: Vec<f64> = match &outputs.get(probabilities)?.data {
+            TensorData::Fp32(values) => values.iter().copied().map(f64::from).collect(),
+            TensorData::Fp64(values) => values.clone(),
+            _ => return None,
+        };
+        (row.len() == classes).then(|| interface::is_distribution(&row))
     }
 
     /// The contract under a profile.
@@ -82,10 +109,29 @@ impl Model {
             inputs: &signature.inputs,
             outputs: &signature.outputs,
             classes: self.classes.as_ref(),
+            are_probabilities: self.are_probabilities,
             model: self.sha256,
             settings: &self.settings,
             profile,
         };
         Ok(contract::derive(&parts, project, version, digest)?)
     }
+}
+
+/// One row of zeros or empty texts.
+fn zeros(input: &TensorSpec) -> Option<Tensor> {
+    let shape: Vec<usize> = input.shape.iter().map(|extent| extent.unwrap_or(1)).collect();
+    let count = shape.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent))?;
+    if count > ELEMENTS_MAX {
+        return None;
+    }
+    let data = match input.datatype {
+        Datatype::Fp32 => TensorData::Fp32(vec![0.0; count]),
+        Datatype::Fp64 => TensorData::Fp64(vec![0.0; count]),
+        Datatype::Int32 => TensorData::Int32(vec![0; count]),
+        Datatype::Int64 => TensorData::Int64(vec![0; count]),
+        Datatype::Bytes => TensorData::Bytes(vec![Vec::new(); count]),
+        _ => return None,
+    };
+    Some(Tensor { name: input.name.clone(), shape, data })
 }

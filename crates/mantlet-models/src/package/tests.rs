@@ -220,6 +220,28 @@ fn parts_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn texts_and_scores_of_a_model_are_its_own() {
+    let operators = |model: &str| format!("../operators/{model}.onnx");
+    let iris = "labels = [\"setosa\", \"versicolor\", \"virginica\"]";
+    for settings in ["", iris] {
+        let directory = package(&operators("sk-text-labels-logistic"), &format!("name = \"m\"\n{settings}"));
+        let Task::Classify { label: Some(0), labels, .. } = contract(&directory).unwrap().task else {
+            panic!()
+        };
+        assert_eq!((&*labels[2].text, labels[2].number), ("virginica", None));
+    }
+    let renamed = "name = \"m\"\nlabels = [\"a\", \"b\", \"c\"]";
+    let error = contract(&package(&operators("sk-text-labels-logistic"), renamed)).unwrap_err();
+    assert!(error.to_string().contains("others than the model's own"), "{error}");
+    // A support vector machine's votes are no probabilities: said at registration, not found out by callers.
+    let error = contract(&package(&operators("sk-binary-svc-poly"), "name = \"m\"")).unwrap_err();
+    assert!(error.to_string().contains("not probabilities"), "{error}");
+    let declined = "name = \"m\"\nconfidence = \"none\"";
+    let served = contract(&package(&operators("sk-binary-svc-poly"), declined)).unwrap();
+    assert_eq!(served.judgment.confidence, Confidence::None);
+}
+
+#[test]
 fn a_profile_of_another_model_is_refused() {
     let directory = package("breast_cancer/bc-lr.onnx", "name = \"m\"");
     let request = ProfileRequest {

@@ -1,6 +1,7 @@
 //! Calibration: how far a model's answers can be trusted, learned from rows that it was not trained on.
 
 use super::{Calibration, ProfileError};
+use crate::package::interface::is_distribution;
 
 /// Share of calibration rows whose truth an interval covers, unless asked otherwise.
 pub(crate) const COVERAGE_DEFAULT: f64 = 0.9;
@@ -31,9 +32,7 @@ impl Outcomes {
 
     /// Adds a row; refuses what is no distribution over the classes.
     pub(crate) fn push(&mut self, probabilities: &[f64], truth: usize) -> Result<(), &'static str> {
-        let sum: f64 = probabilities.iter().sum();
-        let are_probabilities = probabilities.iter().all(|p| (0.0..=1.0 + 1e-6).contains(p));
-        if probabilities.len() != self.classes || !are_probabilities || (sum - 1.0).abs() > 1e-3 {
+        if probabilities.len() != self.classes || !is_distribution(probabilities) {
             return Err("the model's probabilities do not lie between 0 and 1 and sum to 1");
         }
         self.logs.extend(probabilities.iter().map(|p| p.max(PROBABILITY_MIN).ln()));
