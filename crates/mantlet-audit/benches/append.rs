@@ -1,7 +1,8 @@
-//! What an entry costs: processor time per durable entry, throughput and waiting time, by number of waiting tasks.
+//! What an entry costs: processor time per durable entry and thread, throughput and waiting time, by number of
+//! waiting tasks.
 //!
 //! `cargo bench -p mantlet-audit [DIR]`: measures on the file system of DIR (default: the working directory).
-//! Processor time is of the whole process, writer and publisher included, less that of the same tasks without a log.
+//! The callers' share includes making the entry, which a request does anyway.
 
 #![expect(
     clippy::unwrap_used,
@@ -28,12 +29,16 @@ use mantlet_types::{
 
 const RUN: Duration = Duration::from_secs(3);
 
-/// Processor time of this process, user and system, in microseconds; the kernel counts in hundredths of a second.
-fn processor_us() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
-        * 10_000
+/// Processor time so far of the threads whose name begins so, in nanoseconds.
+fn processor_ns(name: &str) -> u64 {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let named =
+        tasks.filter(|task| fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.starts_with(name)));
+    let spent = |task: PathBuf| -> u64 {
+        let line = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+        line.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0)
+    };
+    named.map(spent).sum()
 }
 
 /// An entry as a prediction makes it.
@@ -63,7 +68,7 @@ fn measure(dir: &Path, durability: Durability, tasks: usize) {
     options.durability = durability;
     let log = Arc::new(Log::open(options).unwrap().0);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-    let (started, before, waited) = (Instant::now(), processor_us(), Arc::new(AtomicU64::new(0)));
+    let (started, waited) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let template = entry();
     let entries: u64 = runtime.block_on(async {
         let handles: Vec<_> = (0..tasks)
@@ -87,23 +92,26 @@ fn measure(dir: &Path, durability: Durability, tasks: usize) {
         }
         all
     });
-    let (processor, elapsed) = (processor_us() - before, started.elapsed());
-    log.close();
+    let elapsed = started.elapsed();
+    let each = |name| processor_ns(name) as f64 / 1e3 / entries as f64;
     println!(
-        "{:<6} {tasks:>4} tasks  {:>8.0} entries/s  {:>6.2} CPU µs/entry  {:>8.1} µs mean wait",
+        "{:<6} {tasks:>4} tasks {:>8.0} entries/s, CPU µs per entry: callers {:>6.2} writer {:>6.2} publisher {:>6.2}, \
+         mean wait {:>8.1} µs",
         format!("{durability:?}"),
         entries as f64 / elapsed.as_secs_f64(),
-        processor as f64 / entries as f64,
+        each("tokio"),
+        each("audit-write"),
+        each("audit-publish"),
         waited.load(Relaxed) as f64 / entries as f64,
     );
+    log.close();
 }
 
-/// The cost of one call in a loop, in nanoseconds.
+/// The processor time of one call in a loop, in nanoseconds.
 fn per_call(name: &str, mut call: impl FnMut()) {
-    let calls = 200_000;
-    let started = Instant::now();
+    let (calls, before) = (200_000, processor_ns("append"));
     (0..calls).for_each(|_| call());
-    println!("{name:<28} {:>7.0} ns", started.elapsed().as_nanos() as f64 / f64::from(calls));
+    println!("{name:<28} {:>7.0} ns", (processor_ns("append") - before) as f64 / f64::from(calls));
 }
 
 fn main() {
@@ -125,7 +133,7 @@ fn main() {
     let template = entry();
     per_call("entry, cloned", || drop(std::hint::black_box(template.clone())));
     let mut text = Vec::new();
-    per_call("entry, serialized", || {
+    per_call("entry, serialized by serde", || {
         text.clear();
         serde_json::to_writer(&mut text, &template).unwrap();
     });

@@ -10,6 +10,7 @@
 pub mod checkpoint;
 pub mod clock;
 pub mod disk;
+mod encode;
 pub mod flood;
 mod frame;
 pub mod log;

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 use crate::{
     clock::{Clock, Stamps},
     disk::Disk,
+    encode,
     flood::Aggregator,
     frame,
     log::{AppendError, Durability, Progress, Receipt, SealReason},
@@ -240,9 +241,7 @@ impl WriterThread {
                 entry.intent_idx.map(|intent| self.intents.remove(&intent));
             }
         }
-        frame::encode(frames, index, self.wal.durable(), |buffer| {
-            serde_json::to_writer(buffer, entry).is_ok()
-        })
+        frame::encode(frames, index, self.wal.durable(), |buffer| encode::entry(buffer, entry))
     }
 
     fn acknowledge(&mut self) {

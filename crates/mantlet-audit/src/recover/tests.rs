@@ -68,10 +68,8 @@ impl Rig {
         let wal = &mut self.recovered.wal;
         let (mut frames, first) = (Vec::new(), wal.next());
         for index in first..first + entries {
-            assert!(frame::encode(&mut frames, index, wal.durable(), |buffer| {
-                buffer.extend_from_slice(&bytes(index));
-                true
-            }));
+            assert!(frame::encode(&mut frames, index, wal.durable(), |buffer| buffer
+                .extend_from_slice(&bytes(index))));
         }
         wal.append(&frames, entries)?;
         wal.sync()?;
