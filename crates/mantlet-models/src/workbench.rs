@@ -16,9 +16,7 @@ use mantlet_types::{
 use crate::{
     artifact::statement_digest,
     package::{
-        ConfidenceRule, LoadError, PROFILE_FILE, Package, PackageError,
-        interface::{self, Columns},
-        model::Model,
+        ConfidenceRule, LoadError, PROFILE_FILE, Package, PackageError, interface::Columns, model::Model,
     },
     profile::{
         Calibration, Format, Profile, ProfileError,
