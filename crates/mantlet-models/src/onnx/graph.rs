@@ -177,7 +177,10 @@ fn sources(
     }
     for port in &ports {
         if port.element.is_none() {
-            return Err(LoadError::Tensor { name: port.name.clone(), why: "its type cannot be served".into() });
+            return Err(LoadError::Tensor {
+                name: port.name.clone(),
+                why: "its type cannot be served".into(),
+            });
         }
     }
     Ok((ports, constants))
@@ -186,19 +189,25 @@ fn sources(
 /// `ZipMap` nodes by the name of their output: the value that they would turn into maps.
 type Zipped = HashMap<String, ValueId>;
 
-fn nodes(protos: Vec<NodeProto>, opsets: &Opsets, names: &mut Names) -> Result<(Vec<Node>, Zipped), LoadError> {
+fn nodes(
+    protos: Vec<NodeProto>,
+    opsets: &Opsets,
+    names: &mut Names,
+) -> Result<(Vec<Node>, Zipped), LoadError> {
     let mut nodes = Vec::with_capacity(protos.len());
     let mut zipped = Zipped::new();
     for proto in protos {
         let label = proto.output.first().filter(|_| proto.name.is_empty()).unwrap_or(&proto.name).clone();
         let Some(domain) = Domain::parse(&proto.domain) else {
-            let opset = opsets.0.iter().find(|(name, _)| *name == proto.domain).map_or(0, |(_, version)| *version);
+            let opset =
+                opsets.0.iter().find(|(name, _)| *name == proto.domain).map_or(0, |(_, version)| *version);
             return Err(LoadError::Operator { operator: proto.op_type, domain: proto.domain, opset });
         };
         let opset = opsets.version(&proto.domain, domain);
         let optional = |name: &String| if name.is_empty() { Ok(None) } else { names.find(name).map(Some) };
         let inputs: Vec<Option<ValueId>> = proto.input.iter().map(optional).collect::<Result<_, _>>()?;
-        if let ("ZipMap", [Some(scores)], [output]) = (proto.op_type.as_str(), &inputs[..], &proto.output[..]) {
+        if let ("ZipMap", [Some(scores)], [output]) = (proto.op_type.as_str(), &inputs[..], &proto.output[..])
+        {
             // A map per row says nothing that the tensor of scores does not; nothing else can take such a map.
             zipped.insert(output.clone(), *scores);
             continue;
@@ -243,7 +252,10 @@ fn port(info: ValueInfoProto, value: ValueId) -> Result<Port, LoadError> {
         shape.dim.iter().map(|dim| extent(dim.dim_value)).collect::<Vec<_>>()
     });
     if shape.as_ref().is_some_and(|shape| shape.len() > RANK_MAX) {
-        return Err(LoadError::Tensor { name: info.name, why: format!("it has more than {RANK_MAX} dimensions") });
+        return Err(LoadError::Tensor {
+            name: info.name,
+            why: format!("it has more than {RANK_MAX} dimensions"),
+        });
     }
     Ok(Port { name: info.name, value, element, shape })
 }

@@ -42,7 +42,9 @@ enum Field {
 
 /// The schema: members by number, as in `onnx-ml.proto`.
 const fn field(message: Message, number: u64) -> Field {
-    use Message::{Attribute, Graph, Leaf, Map, Model, Node, Sequence, Shape, Tensor, TensorType, Type, Value};
+    use Message::{
+        Attribute, Graph, Leaf, Map, Model, Node, Sequence, Shape, Tensor, TensorType, Type, Value,
+    };
     match (message, number) {
         (Model, 7) => Field::Message(Graph),
         (Model, 8) => Field::Message(Leaf),

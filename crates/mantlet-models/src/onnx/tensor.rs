@@ -109,7 +109,25 @@ impl Array {
             Some(ElementType::I8 | ElementType::U8) | None => return Ok(None),
         };
         let array = Self { shape, elements };
-        if array.len() == count { Ok(Some(array)) } else { Err(fail("its data is not as long as its shape says")) }
+        if array.len() == count {
+            Ok(Some(array))
+        } else {
+            Err(fail("its data is not as long as its shape says"))
+        }
+    }
+
+    /// The elements of a list of unsigned bytes.
+    pub(crate) fn octets(tensor: TensorProto) -> Option<Vec<u8>> {
+        if tensor.data_type != element::UINT8 {
+            return None;
+        }
+        let octets = match tensor.raw_data.is_empty() {
+            true => tensor.int32_data.iter().map(|value| u8::try_from(*value).ok()).collect::<Option<_>>()?,
+            false => tensor.raw_data,
+        };
+        (tensor.dims.iter().try_fold(1_i64, |product, dim| product.checked_mul(*dim))
+            == i64::try_from(octets.len()).ok())
+        .then_some(octets)
     }
 
     /// A list of integers, as `Constant` and `Cast` nodes of exporters make them.

@@ -11,8 +11,8 @@ use std::sync::{
 };
 
 use mantlet_types::{Tensor, TensorData};
-use rten_tensor::{Layout, TensorView};
 use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView, ValueView};
+use rten_tensor::{Layout, TensorView};
 
 use crate::onnx::{ElementType, LoadError, Port};
 
@@ -45,13 +45,18 @@ impl Neural {
             rten::LoadErrorKind::OperatorInvalid => LoadError::Neural(error.to_string()),
             _ => refusal,
         })?;
-        let id = |port: &Port| model.node_id(&port.name).map_err(|error| LoadError::Neural(error.to_string()));
+        let id =
+            |port: &Port| model.node_id(&port.name).map_err(|error| LoadError::Neural(error.to_string()));
         let inputs = inputs.iter().map(id).collect::<Result<_, _>>()?;
         let outputs = outputs
             .iter()
             .map(|port| {
-                let fail = || LoadError::Tensor { name: port.name.clone(), why: "its type cannot be served".into() };
-                Ok((id(port)?, port.element.filter(|element| *element != ElementType::Text).ok_or_else(fail)?))
+                let fail =
+                    || LoadError::Tensor { name: port.name.clone(), why: "its type cannot be served".into() };
+                Ok((
+                    id(port)?,
+                    port.element.filter(|element| *element != ElementType::Text).ok_or_else(fail)?,
+                ))
             })
             .collect::<Result<_, LoadError>>()?;
         // Each parameter takes part in one multiplication or more; convolutions use theirs many times.
@@ -72,8 +77,10 @@ impl Neural {
         }
         let ids: Vec<NodeId> = self.outputs.iter().map(|(id, _)| *id).collect();
         let options = RunOptions::default().with_thread_pool(Some(pool()));
-        let results =
-            self.model.run(values, &ids, Some(options)).map_err(|error| RunError::Neural(error.to_string()))?;
+        let results = self
+            .model
+            .run(values, &ids, Some(options))
+            .map_err(|error| RunError::Neural(error.to_string()))?;
         results.into_iter().zip(&self.outputs).map(|(value, (_, element))| output(value, *element)).collect()
     }
 }

@@ -13,14 +13,20 @@ use super::{Executor, Results, RunError, Signature};
 ///
 /// # Errors
 /// When the model cannot run on what it declares to take.
-pub(super) fn signature(executor: &Executor, inputs: &[Port], outputs: &[Port]) -> Result<Signature, LoadError> {
+pub(super) fn signature(
+    executor: &Executor,
+    inputs: &[Port],
+    outputs: &[Port],
+) -> Result<Signature, LoadError> {
     let specs: Vec<TensorSpec> = inputs.iter().map(input_spec).collect::<Result<_, _>>()?;
     let one = run(executor, inputs, &specs, 1);
     let two = run(executor, inputs, &specs, 2);
     let outputs = match (one, two) {
-        (Ok(one), Ok(two)) => {
-            outputs.iter().zip(one.iter().zip(&two)).map(|(port, (one, two))| observed(port, one, two)).collect()
-        }
+        (Ok(one), Ok(two)) => outputs
+            .iter()
+            .zip(one.iter().zip(&two))
+            .map(|(port, (one, two))| observed(port, one, two))
+            .collect(),
         (Err(error), _) | (_, Err(error)) if conclusive(&error, &specs) => {
             return Err(refusal(&error));
         }
@@ -62,7 +68,8 @@ fn run(executor: &Executor, ports: &[Port], specs: &[TensorSpec], rows: usize) -
     let mut tensors = Vec::with_capacity(specs.len());
     for (port, spec) in ports.iter().zip(specs) {
         let tensor = zeros(port, spec, rows);
-        tensors.push(tensor.ok_or_else(|| RunError::wrong_input(&spec.name, "it is too large to be served"))?);
+        tensors
+            .push(tensor.ok_or_else(|| RunError::wrong_input(&spec.name, "it is too large to be served"))?);
     }
     executor.run(&tensors.iter().collect::<Vec<_>>())
 }

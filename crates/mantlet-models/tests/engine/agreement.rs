@@ -39,18 +39,23 @@ fn read_tensor(tensor: &Value) -> Tensor {
         Datatype::Fp32 => TensorData::Fp32(elements.iter().map(|value| float(value) as f32).collect()),
         Datatype::Fp64 => TensorData::Fp64(elements.iter().map(float).collect()),
         Datatype::Int64 => TensorData::Int64(elements.iter().map(|value| value.as_i64().unwrap()).collect()),
-        Datatype::Int32 => {
-            TensorData::Int32(elements.iter().map(|value| value.as_i64().unwrap().try_into().unwrap()).collect())
-        }
+        Datatype::Int32 => TensorData::Int32(
+            elements.iter().map(|value| value.as_i64().unwrap().try_into().unwrap()).collect(),
+        ),
         Datatype::Bool => TensorData::Bool(elements.iter().map(|value| value.as_bool().unwrap()).collect()),
-        Datatype::Bytes => {
-            TensorData::Bytes(elements.iter().map(|value| value.as_str().unwrap().as_bytes().to_vec()).collect())
-        }
+        Datatype::Bytes => TensorData::Bytes(
+            elements.iter().map(|value| value.as_str().unwrap().as_bytes().to_vec()).collect(),
+        ),
         other => panic!("cases have no {other}"),
     };
     Tensor {
         name: tensor["name"].as_str().unwrap().into(),
-        shape: tensor["shape"].as_array().unwrap().iter().map(|extent| extent.as_u64().unwrap() as usize).collect(),
+        shape: tensor["shape"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|extent| extent.as_u64().unwrap() as usize)
+            .collect(),
         data,
     }
 }
@@ -68,7 +73,8 @@ fn difference(want: &Tensor, have: &Tensor, tolerance: f64) -> Option<String> {
             want.iter().zip(have).map(|(want, have)| (*want, *have)).collect()
         }
         (want_data, have_data) => {
-            return (want_data != have_data).then(|| format!("{}: {want_data:?} became {have_data:?}", want.name));
+            return (want_data != have_data)
+                .then(|| format!("{}: {want_data:?} became {have_data:?}", want.name));
         }
     };
     floats.iter().enumerate().find_map(|(index, (want_value, have_value))| {
@@ -127,4 +133,9 @@ fn further_cases_answer_as_onnxruntime_does() {
     if let Some(directory) = std::env::var_os("MANTLET_EXPECTED") {
         check_all(Path::new(&directory), 1);
     }
+}
+
+#[test]
+fn every_operator_answers_as_onnxruntime_does() {
+    check_all(&testdata("operators"), 200);
 }

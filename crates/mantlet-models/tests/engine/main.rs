@@ -1,3 +1,4 @@
 //! The engines against onnxruntime's answers, and against hostile bytes.
 
 mod agreement;
+mod hostile;

@@ -12,11 +12,11 @@ use mantlet_types::{Tensor, TensorData};
 
 use crate::onnx::{Array, Graph, LoadError, Node, ValueId};
 
+pub(super) use self::kernel::Fault;
 use self::{
     kernel::{Io, Kernel, RUN_ELEMENTS_MAX},
     value::Value,
 };
-pub(super) use self::kernel::Fault;
 use super::RunError;
 
 /// A compiled graph.
@@ -79,11 +79,15 @@ impl Plan {
     }
 
     /// Runs the graph on inputs in the graph's order; gives shapes and elements in the order of its outputs.
-    pub(super) fn run<'a>(&'a self, inputs: &[&'a Tensor]) -> Result<Vec<(Vec<usize>, TensorData)>, RunError> {
+    pub(super) fn run<'a>(
+        &'a self,
+        inputs: &[&'a Tensor],
+    ) -> Result<Vec<(Vec<usize>, TensorData)>, RunError> {
         let mut slots: Vec<Option<Value<'a>>> = Vec::new();
         slots.resize_with(self.slots, || None);
         for (id, tensor) in self.inputs.iter().zip(inputs) {
-            let value = Value::input(&tensor.shape, &tensor.data).map_err(|fault| RunError::input(&tensor.name, fault));
+            let value = Value::input(&tensor.shape, &tensor.data)
+                .map_err(|fault| RunError::input(&tensor.name, fault));
             slots[*id] = Some(value?);
         }
         for (id, array) in &self.constants {
@@ -158,4 +162,3 @@ fn release(steps: &mut [Step], outputs: &[ValueId]) {
         step.done = ids.filter(|id| seen.insert(**id)).copied().collect();
     }
 }
-

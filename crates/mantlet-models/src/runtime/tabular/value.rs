@@ -129,11 +129,6 @@ impl<'a> Value<'a> {
         &self.data
     }
 
-    /// The elements, given away.
-    pub(crate) fn into_data(self) -> Data<'a> {
-        self.data
-    }
-
     /// Number of elements.
     pub(crate) fn len(&self) -> usize {
         match &self.data {
@@ -159,7 +154,11 @@ impl<'a> Value<'a> {
     }
 
     /// The elements as 32-bit floats, converted as onnxruntime converts numbers for the `ai.onnx.ml` operators.
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "float32 is the operators' own type")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "float32 is the operators' own type"
+    )]
     pub(crate) fn floats(&self) -> Result<Cow<'_, [f32]>, Fault> {
         Ok(match &self.data {
             Data::F32(values) => Cow::Borrowed(values),

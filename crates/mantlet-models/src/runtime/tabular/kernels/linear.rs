@@ -24,7 +24,9 @@ impl Linear {
     fn new(node: &mut Node, targets: usize, bias: Vec<f32>) -> Result<Self, LoadError> {
         let weights = node.attributes.floats("coefficients")?;
         if targets == 0 || weights.is_empty() || weights.len() % targets != 0 {
-            return Err(node.attributes.error("the number of coefficients does not fit the number of targets"));
+            return Err(node
+                .attributes
+                .error("the number of coefficients does not fit the number of targets"));
         }
         if bias.len() != targets {
             return Err(node.attributes.error("one intercept for each target is needed"));
@@ -88,7 +90,9 @@ pub(super) fn classifier(node: &mut Node) -> Built {
     let targets = bias.len();
     let linear = Linear::new(node, targets, bias)?;
     if labels.len() < 2 || (labels.len() != targets && targets != 1) || (targets == 1 && labels.len() != 2) {
-        return Err(node.attributes.error("the number of class labels does not fit the number of intercepts"));
+        return Err(node
+            .attributes
+            .error("the number of class labels does not fit the number of intercepts"));
     }
     if targets == 1 && transform == Transform::Probit {
         return Err(node.attributes.error("a probit of one score for two classes is undefined"));
@@ -131,7 +135,8 @@ struct Regressor {
 /// Makes a `LinearRegressor`.
 pub(super) fn regressor(node: &mut Node) -> Built {
     let targets = node.attributes.int("targets")?.unwrap_or(1);
-    let targets = usize::try_from(targets).map_err(|_| node.attributes.error("the number of targets is negative"))?;
+    let targets =
+        usize::try_from(targets).map_err(|_| node.attributes.error("the number of targets is negative"))?;
     let transform = Transform::read(&mut node.attributes)?;
     let mut bias = node.attributes.floats("intercepts")?;
     if bias.is_empty() {

@@ -1,8 +1,15 @@
 //! The table of operators, and one module for each family of them.
 
+mod cast;
+mod elementwise;
+mod encode;
 mod linear;
+mod matrix;
 mod post;
+mod reduce;
 mod scale;
+mod shape;
+mod svm;
 mod trees;
 
 use crate::onnx::{Array, Domain, LoadError, Node, ValueId};
@@ -13,19 +20,68 @@ type Built = Result<Box<dyn Kernel>, LoadError>;
 
 /// Makes the kernel of a node.
 pub(super) fn compile(node: &mut Node) -> Built {
-    use Domain::Ml;
-    match (node.domain, node.operator.as_str()) {
-        (Ml, "Scaler") => scale::scaler(node),
-        (Ml, "LinearClassifier") => linear::classifier(node),
-        (Ml, "LinearRegressor") => linear::regressor(node),
-        (Ml, "TreeEnsembleClassifier") => trees::classifier(node),
-        (Ml, "TreeEnsembleRegressor") => trees::regressor(node),
-        _ => Err(LoadError::Operator {
+    let built = match node.domain {
+        Domain::Ml => learned(node),
+        Domain::Onnx => plain(node),
+        Domain::Microsoft => None,
+    };
+    built.unwrap_or_else(|| {
+        Err(LoadError::Operator {
             operator: node.operator.clone(),
             domain: node.domain.as_str().into(),
             opset: node.opset,
-        }),
-    }
+        })
+    })
+}
+
+/// Operators of `ai.onnx.ml`.
+fn learned(node: &mut Node) -> Option<Built> {
+    Some(match node.operator.as_str() {
+        "ArrayFeatureExtractor" => shape::columns(node),
+        "Binarizer" => scale::binarizer(node),
+        "CategoryMapper" => encode::category_mapper(node),
+        "FeatureVectorizer" => shape::vectorizer(node),
+        "Imputer" => scale::imputer(node),
+        "LabelEncoder" => encode::label_encoder(node),
+        "LinearClassifier" => linear::classifier(node),
+        "LinearRegressor" => linear::regressor(node),
+        "Normalizer" => scale::normalizer(node),
+        "OneHotEncoder" => encode::one_hot(node),
+        "SVMClassifier" => svm::classifier(node),
+        "SVMRegressor" => svm::regressor(node),
+        "Scaler" => scale::scaler(node),
+        "TreeEnsemble" => trees::ensemble(node),
+        "TreeEnsembleClassifier" => trees::classifier(node),
+        "TreeEnsembleRegressor" => trees::regressor(node),
+        _ => return None,
+    })
+}
+
+/// Operators of `ai.onnx`.
+fn plain(node: &mut Node) -> Option<Built> {
+    Some(match node.operator.as_str() {
+        "ArgMax" => reduce::position(node, true),
+        "ArgMin" => reduce::position(node, false),
+        "Cast" => cast::cast(node),
+        "Concat" => shape::concat(node),
+        "ConstantOfShape" => shape::fill(node),
+        "Gather" => shape::gather(node),
+        "Gemm" => matrix::gemm(node),
+        "LogSoftmax" => reduce::softmax(node, true),
+        "LpNormalization" => reduce::norm(node),
+        "MatMul" => matrix::matmul(node),
+        "Shape" => shape::extents(node),
+        "Slice" => shape::slice(node),
+        "Softmax" => reduce::softmax(node, false),
+        "Transpose" => shape::transpose(node),
+        _ => {
+            return elementwise::binary(node)
+                .or_else(|| elementwise::unary(node))
+                .or_else(|| elementwise::choice(node))
+                .or_else(|| shape::form(node))
+                .or_else(|| reduce::reduce(node));
+        }
+    })
 }
 
 /// For an operator that hands its input on unchanged: which value its output is another name of.

@@ -102,7 +102,7 @@ fn probit(x: f32) -> f32 {
     let sign = if x < 0.0 { -1.0 } else { 1.0 };
     let log = ((1.0 - x) * (1.0 + x)).ln();
     let v = 2.0 / (3.14159 * 0.147) + 0.5 * log;
-    let v2 = log / 0.147;
+    let v2 = (1.0 / 0.147) * log;
     std::f32::consts::SQRT_2 * sign * ((v * v - v2).sqrt() - v).sqrt()
 }
 
@@ -140,11 +140,13 @@ impl Labels {
         let missing = Fault::Shape("a class has no label");
         match self {
             Self::Numbers(numbers) => {
-                let labels: Option<Vec<i64>> = classes.iter().map(|class| numbers.get(*class).copied()).collect();
+                let labels: Option<Vec<i64>> =
+                    classes.iter().map(|class| numbers.get(*class).copied()).collect();
                 io.set(index, shape, labels.ok_or(missing)?)
             }
             Self::Texts(texts) => {
-                let labels: Option<Vec<Vec<u8>>> = classes.iter().map(|class| texts.get(*class).cloned()).collect();
+                let labels: Option<Vec<Vec<u8>>> =
+                    classes.iter().map(|class| texts.get(*class).cloned()).collect();
                 io.set(index, shape, labels.ok_or(missing)?)
             }
         }

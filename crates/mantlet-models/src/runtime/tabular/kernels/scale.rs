@@ -1,4 +1,4 @@
-//! Column-wise preparation: `Scaler`.
+//! Preparation of numbers: `Scaler`, `Normalizer`, `Imputer`, `Binarizer`.
 
 use crate::onnx::Node;
 
@@ -41,7 +41,9 @@ impl Kernel for Scaler {
                 let mut scaled = Vec::with_capacity(values.len());
                 for row in values.chunks_exact(columns) {
                     let pairs = offset.iter().zip(scale);
-                    scaled.extend(row.iter().zip(pairs).map(|(value, (offset, scale))| (value - offset) * scale));
+                    scaled.extend(
+                        row.iter().zip(pairs).map(|(value, (offset, scale))| (value - offset) * scale),
+                    );
                 }
                 scaled
             }
@@ -52,5 +54,130 @@ impl Kernel for Scaler {
 
     fn work(&self) -> u64 {
         self.offset.len() as u64
+    }
+}
+
+/// Divides each row by its norm.
+#[derive(Clone, Copy, Debug)]
+enum Normalizer {
+    Max,
+    L1,
+    L2,
+}
+
+/// Makes a `Normalizer`.
+pub(super) fn normalizer(node: &mut Node) -> Built {
+    let norm = match node.attributes.text("norm")?.as_deref() {
+        None | Some("MAX") => Normalizer::Max,
+        Some("L1") => Normalizer::L1,
+        Some("L2") => Normalizer::L2,
+        Some(_) => return Err(node.attributes.error("the norm is unknown")),
+    };
+    Ok(Box::new(norm))
+}
+
+impl Kernel for Normalizer {
+    fn run<'a>(&'a self, io: &mut Io<'_, 'a>) -> Result<(), Fault> {
+        let count = io.input(0)?.len();
+        io.charge(count)?;
+        let input = io.input(0)?;
+        let shape = input.shape();
+        let (_, columns) = shape.matrix()?;
+        let mut values = input.floats()?.into_owned();
+        for row in values.chunks_exact_mut(columns.max(1)) {
+            let norm = match self {
+                Self::Max => row.iter().copied().fold(f32::MIN, f32::max),
+                Self::L1 => row.iter().map(|value| value.abs()).sum(),
+                Self::L2 => row.iter().map(|value| value * value).sum::<f32>().sqrt(),
+            };
+            // A row of zeros stays as it is.
+            if norm != 0.0 {
+                row.iter_mut().for_each(|value| *value /= norm);
+            }
+        }
+        io.set(0, shape, values)
+    }
+}
+
+/// Replaces one value, usually NaN, by one for each column.
+#[derive(Debug)]
+enum Imputer {
+    Floats { replaced: f32, by: Vec<f32> },
+    Integers { replaced: i64, by: Vec<i64> },
+}
+
+/// Makes an `Imputer`.
+pub(super) fn imputer(node: &mut Node) -> Built {
+    let attributes = &mut node.attributes;
+    let floats = attributes.floats("imputed_value_floats")?;
+    let integers = attributes.ints("imputed_value_int64s")?;
+    let replaced_float = attributes.float("replaced_value_float")?.unwrap_or(0.0);
+    let replaced_integer = attributes.int("replaced_value_int64")?.unwrap_or(0);
+    match (floats.is_empty(), integers.is_empty()) {
+        (false, true) => Ok(Box::new(Imputer::Floats { replaced: replaced_float, by: floats })),
+        (true, false) => Ok(Box::new(Imputer::Integers { replaced: replaced_integer, by: integers })),
+        _ => Err(attributes.error("replacements of one kind are needed")),
+    }
+}
+
+impl Kernel for Imputer {
+    fn run<'a>(&'a self, io: &mut Io<'_, 'a>) -> Result<(), Fault> {
+        let count = io.input(0)?.len();
+        io.charge(count)?;
+        let input = io.input(0)?;
+        let shape = input.shape();
+        let (_, columns) = shape.matrix()?;
+        let data: Data<'a> = match (self, input.data()) {
+            (Self::Floats { replaced, by }, Data::F32(values)) => {
+                let is_missing = |value: f32| value == *replaced || (value.is_nan() && replaced.is_nan());
+                replace(values, columns, by, is_missing)?.into()
+            }
+            (Self::Integers { replaced, by }, Data::I64(values)) => {
+                replace(values, columns, by, |value| value == *replaced)?.into()
+            }
+            _ => return Err(Fault::Type("the replacements are of another type")),
+        };
+        io.set(0, shape, data)
+    }
+}
+
+fn replace<T: Copy>(
+    values: &[T],
+    columns: usize,
+    by: &[T],
+    is_missing: impl Fn(T) -> bool,
+) -> Result<Vec<T>, Fault> {
+    let replacement = |column: usize| match by {
+        [one] => *one,
+        many => many[column],
+    };
+    if by.len() != 1 && by.len() != columns {
+        return Err(Fault::Shape("one replacement for each column is needed"));
+    }
+    let value =
+        |(index, value): (usize, &T)| if is_missing(*value) { replacement(index % columns) } else { *value };
+    Ok(values.iter().enumerate().map(value).collect())
+}
+
+/// 1 where a value exceeds the threshold, else 0.
+#[derive(Debug)]
+struct Binarizer {
+    threshold: f32,
+}
+
+/// Makes a `Binarizer`.
+pub(super) fn binarizer(node: &mut Node) -> Built {
+    Ok(Box::new(Binarizer { threshold: node.attributes.float("threshold")?.unwrap_or(0.0) }))
+}
+
+impl Kernel for Binarizer {
+    fn run<'a>(&'a self, io: &mut Io<'_, 'a>) -> Result<(), Fault> {
+        let count = io.input(0)?.len();
+        io.charge(count)?;
+        let input = io.input(0)?;
+        let shape = input.shape();
+        let mark = |value: &f32| if *value > self.threshold { 1.0 } else { 0.0 };
+        let marks: Vec<f32> = input.floats()?.iter().map(mark).collect();
+        io.set(0, shape, marks)
     }
 }

@@ -86,10 +86,12 @@ pub(super) fn read(
     let base = Numbers::read(attributes, "base_values")?;
     let double = thresholds.is_double() || weights.is_double() || base.is_double();
     let parts = if double {
-        let parts = structure.parts(&thresholds.double(), &weights.double(), base.double(), targets, aggregate);
+        let parts =
+            structure.parts(&thresholds.double(), &weights.double(), base.double(), targets, aggregate);
         parts.map(Read::Double)
     } else {
-        let parts = structure.parts(&thresholds.single(), &weights.single(), base.single(), targets, aggregate);
+        let parts =
+            structure.parts(&thresholds.single(), &weights.single(), base.single(), targets, aggregate);
         parts.map(Read::Single)
     };
     parts.map_err(|why| attributes.error(why))
@@ -160,7 +162,8 @@ impl Structure {
             let Some(Target::Leaf(leaf)) = targets_of.by_id.get(&key) else {
                 return Err("a weight is for a node that is no leaf");
             };
-            let target = u32::try_from(self.weight_ids[index]).map_err(|_| "a weight's target is negative")?;
+            let target =
+                u32::try_from(self.weight_ids[index]).map_err(|_| "a weight's target is negative")?;
             leaves[*leaf as usize].push(Weight { target, value: *weight });
         }
         let splits = self.splits(&targets_of, thresholds)?;
@@ -201,7 +204,8 @@ impl Structure {
                 found.ok_or("a tree refers to a node that does not exist")
             };
             splits.push(Split {
-                feature: u32::try_from(self.features[index]).map_err(|_| "a feature index is out of bounds")?,
+                feature: u32::try_from(self.features[index])
+                    .map_err(|_| "a feature index is out of bounds")?,
                 threshold: thresholds[index],
                 mode,
                 missing_is_true: self.missing.get(index).is_some_and(|flag| *flag == 1),

@@ -37,7 +37,9 @@ pub(super) struct Split<T> {
 }
 
 /// A number that trees compare and sum.
-pub(super) trait Real: Copy + PartialOrd + std::ops::AddAssign + std::fmt::Debug + Send + Sync + Default + 'static {
+pub(super) trait Real:
+    Copy + PartialOrd + std::ops::AddAssign + std::fmt::Debug + Send + Sync + Default + 'static
+{
     /// Whether it is NaN.
     fn missing(self) -> bool;
     /// As a 32-bit float, the type of every score.

@@ -1,8 +1,9 @@
-//! Tree ensembles: `TreeEnsembleClassifier`, `TreeEnsembleRegressor`.
+//! Tree ensembles: `TreeEnsembleClassifier`, `TreeEnsembleRegressor`, `TreeEnsemble`.
 
 mod attributes;
 mod ensemble;
 mod forest;
+mod version5;
 
 use std::sync::OnceLock;
 
@@ -69,7 +70,12 @@ impl Trees {
     }
 
     /// Runs over the rows of input 0; `finish` turns the scores of one row into `stride` outputs.
-    fn rows(&self, io: &mut Io<'_, '_>, stride: usize, finish: &mut impl Finish) -> Result<(usize, Vec<f32>), Fault> {
+    fn rows(
+        &self,
+        io: &mut Io<'_, '_>,
+        stride: usize,
+        finish: &mut impl Finish,
+    ) -> Result<(usize, Vec<f32>), Fault> {
         let (rows, columns) = io.input(0)?.shape().matrix()?;
         io.charge(rows.saturating_mul(stride))?;
         let input = io.input(0)?;
@@ -156,7 +162,8 @@ pub(super) fn classifier(node: &mut Node) -> Built {
         // onnxruntime answers such models with the literal labels 0 and 1, and one base value with memory that it did
         // not write.
         (2, None) if base == 1 || matches!(&labels, Labels::Numbers(numbers) if numbers[..] != [0, 1]) => {
-            return Err(attributes.error("weights for both of two classes are ambiguous with these labels or base values"));
+            return Err(attributes
+                .error("weights for both of two classes are ambiguous with these labels or base values"));
         }
         (2, None) => Kind::Both,
         _ => Kind::Many,
@@ -253,6 +260,8 @@ struct Regressor {
     trees: Trees,
     transform: Transform,
     targets: usize,
+    /// Whether values of 64-bit trees are 64-bit floats, as `TreeEnsemble` has it.
+    keeps_width: bool,
 }
 
 /// Makes a `TreeEnsembleRegressor`.
@@ -271,21 +280,61 @@ pub(super) fn regressor(node: &mut Node) -> Built {
     let transform = Transform::read(attributes)?;
     let read = attributes::read(attributes, &TARGET, targets, aggregate)?;
     let trees = Trees::new(attributes, read)?;
-    finish_regressor(attributes, trees, transform, targets)
+    finish_regressor(attributes, trees, transform, targets, false)
 }
 
-fn finish_regressor(attributes: &Attributes, trees: Trees, transform: Transform, targets: usize) -> Built {
+/// Makes a `TreeEnsemble`.
+pub(super) fn ensemble(node: &mut Node) -> Built {
+    let attributes = &mut node.attributes;
+    let targets = attributes.int("n_targets")?.unwrap_or(1);
+    let targets = usize::try_from(targets).ok().filter(|targets| (1..=1 << 16).contains(targets));
+    let targets = targets.ok_or_else(|| attributes.error("the number of targets is out of bounds"))?;
+    let aggregate = match attributes.int("aggregate_function")? {
+        Some(0) => Aggregate::Average,
+        None | Some(1) => Aggregate::Sum,
+        Some(2) => Aggregate::Min,
+        Some(3) => Aggregate::Max,
+        Some(_) => return Err(attributes.error("the aggregate function is unknown")),
+    };
+    let transform = match attributes.int("post_transform")? {
+        None | Some(0) => Transform::None,
+        // The standard numbers these two the other way round; models are tested against onnxruntime before they are
+        // served, and this is how it reads them.
+        Some(1) => Transform::Logistic,
+        Some(2) => Transform::Softmax,
+        Some(3) => Transform::SoftmaxZero,
+        Some(4) => Transform::Probit,
+        Some(_) => return Err(attributes.error("the post-transform is unknown")),
+    };
+    let read = version5::read(attributes, targets, aggregate)?;
+    let trees = Trees::new(attributes, read)?;
+    finish_regressor(attributes, trees, transform, targets, true)
+}
+
+fn finish_regressor(
+    attributes: &Attributes,
+    trees: Trees,
+    transform: Transform,
+    targets: usize,
+    keeps_width: bool,
+) -> Built {
     if trees.base_len() != 0 && trees.base_len() != targets {
         return Err(attributes.error("the number of base values is not that of the targets"));
     }
-    Ok(Box::new(Regressor { trees, transform, targets }))
+    Ok(Box::new(Regressor { trees, transform, targets, keeps_width }))
 }
 
 impl Kernel for Regressor {
     fn run<'a>(&'a self, io: &mut Io<'_, 'a>) -> Result<(), Fault> {
         let mut finish = Values { transform: self.transform };
         let (rows, values) = self.trees.rows(io, self.targets, &mut finish)?;
-        io.set(0, Shape::new(&[rows, self.targets])?, values)
+        let shape = Shape::new(&[rows, self.targets])?;
+        match self.trees {
+            Trees::Double(_) if self.keeps_width => {
+                io.set(0, shape, values.into_iter().map(f64::from).collect::<Vec<f64>>())
+            }
+            _ => io.set(0, shape, values),
+        }
     }
 
     fn work(&self) -> u64 {
@@ -302,7 +351,10 @@ impl Finish for Values {
     fn row<T: Real>(&mut self, scores: &mut [Score<T>], base: &[T], out: &mut [f32]) {
         for (score, base) in scores.iter_mut().zip(base) {
             score.value += *base;
-            score.given = true;
+        }
+        // Of several targets, one that no leaf gave a weight stays zero, even with a base value, as in onnxruntime.
+        if let [only] = scores {
+            only.given = true;
         }
         write(scores, out);
         match (self.transform, &mut *out) {
