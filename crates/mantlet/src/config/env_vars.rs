@@ -27,5 +27,17 @@ pub const LOG: EnvVar =
 pub const LOG_FORMAT: EnvVar =
     EnvVar { name: "MANTLET_LOG_FORMAT", setting: Some("log.format"), purpose: "how log lines look" };
 
-/// All of them that concern a home and its server.
-pub const ALL: [EnvVar; 4] = [HOME, LISTEN, LOG, LOG_FORMAT];
+/// Which server the client asks.
+pub const URL: EnvVar =
+    EnvVar { name: "MANTLET_URL", setting: None, purpose: "the server that client commands ask" };
+
+/// What the client trusts.
+pub const CA: EnvVar =
+    EnvVar { name: "MANTLET_CA", setting: None, purpose: "the authority that client commands trust" };
+
+/// The client's credential: never a flag, because process lists show flags.
+pub const API_KEY: EnvVar =
+    EnvVar { name: "MANTLET_API_KEY", setting: None, purpose: "the key that client commands present" };
+
+/// All of them.
+pub const ALL: [EnvVar; 7] = [HOME, LISTEN, LOG, LOG_FORMAT, URL, CA, API_KEY];

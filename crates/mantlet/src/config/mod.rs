@@ -14,6 +14,7 @@ mod resolve;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 

@@ -3,12 +3,9 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    ops::RangeInclusive,
-    path::PathBuf,
     time::Duration,
 };
 
-use ipnet::IpNet;
 use mantlet_types::{ModelName, id::IdError, limits};
 
 use super::{
@@ -16,11 +13,10 @@ use super::{
     Metrics, ModelSettings, Server, Store,
     error::{ConfigError, ConfigErrors},
     file::{self, ConfigFile, Given, Source},
-    nearest::nearest,
 };
 use crate::home::{RootKeySource, RootKeySourceError};
 
-const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
+pub(super) const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8443);
 
 /// A systemd credential is the one place for a root key that leaves no readable file behind, so it is what an empty
 /// configuration expects.
@@ -67,9 +63,10 @@ fn given<T: Copy>(value: Option<&Given<T>>, default: T) -> T {
     value.map_or(default, |given| given.value)
 }
 
-struct Resolver<'a> {
-    file: &'a ConfigFile,
-    errors: Vec<ConfigError>,
+/// A file on its way to its meaning, and what is wrong with it.
+pub(super) struct Resolver<'a> {
+    pub(super) file: &'a ConfigFile,
+    pub(super) errors: Vec<ConfigError>,
 }
 
 impl Resolver<'_> {
@@ -87,21 +84,10 @@ impl Resolver<'_> {
             }
             address
         });
-        let millis = |default: Duration| i64::try_from(default.as_millis()).unwrap_or(i64::MAX);
-        let mut timeout = |key, typed: Option<&Given<i64>>, default: Duration| {
-            let value = self.number(key, typed, millis(default), 100..=600_000);
-            Duration::from_millis(u64::from(value))
-        };
-        let handshake = server.handshake_timeout_ms.as_ref();
-        let handshake_timeout = timeout("server.handshake_timeout_ms", handshake, limits::HANDSHAKE_TIMEOUT);
-        let header = server.header_timeout_ms.as_ref();
-        let header_timeout = timeout("server.header_timeout_ms", header, limits::HEADER_TIMEOUT);
-        let body = server.body_timeout_ms.as_ref();
-        let body_timeout = timeout("server.body_timeout_ms", body, limits::BODY_TIMEOUT);
-        let inference = server.inference_timeout_ms.as_ref();
-        let inference_timeout = timeout("server.inference_timeout_ms", inference, limits::INFERENCE_TIMEOUT);
-        let drain = server.drain_timeout_ms.as_ref();
-        let drain_timeout = timeout("server.drain_timeout_ms", drain, limits::DRAIN_TIMEOUT);
+        let (connections, body) = (server.connections_max.as_ref(), server.body_bytes_max.as_ref());
+        // Not above the fixed bound: decoders count on it.
+        let body_range = 1_024..=limits::BODY_BYTES_MAX as u32;
+        let timeouts = self.timeouts(server);
         Server {
             listen,
             allow: match &server.allow {
@@ -114,23 +100,31 @@ impl Resolver<'_> {
             certificate: self.certificate(server),
             connections_max: self.size(
                 "server.connections_max",
-                server.connections_max.as_ref(),
+                connections,
                 limits::CONNECTIONS_MAX,
                 1..=65_536,
             ),
-            // Not above the fixed bound: decoders count on it.
-            body_bytes_max: self.size(
-                "server.body_bytes_max",
-                server.body_bytes_max.as_ref(),
-                limits::BODY_BYTES_MAX,
-                1_024..=limits::BODY_BYTES_MAX as u32,
-            ),
-            handshake_timeout,
-            header_timeout,
-            body_timeout,
-            inference_timeout,
-            drain_timeout,
+            body_bytes_max: self.size("server.body_bytes_max", body, limits::BODY_BYTES_MAX, body_range),
+            handshake_timeout: timeouts[0],
+            header_timeout: timeouts[1],
+            body_timeout: timeouts[2],
+            inference_timeout: timeouts[3],
+            drain_timeout: timeouts[4],
         }
+    }
+
+    fn timeouts(&mut self, server: &file::Server) -> [Duration; 5] {
+        [
+            ("server.handshake_timeout_ms", &server.handshake_timeout_ms, limits::HANDSHAKE_TIMEOUT),
+            ("server.header_timeout_ms", &server.header_timeout_ms, limits::HEADER_TIMEOUT),
+            ("server.body_timeout_ms", &server.body_timeout_ms, limits::BODY_TIMEOUT),
+            ("server.inference_timeout_ms", &server.inference_timeout_ms, limits::INFERENCE_TIMEOUT),
+            ("server.drain_timeout_ms", &server.drain_timeout_ms, limits::DRAIN_TIMEOUT),
+        ]
+        .map(|(key, typed, default)| {
+            let default = i64::try_from(default.as_millis()).unwrap_or(i64::MAX);
+            Duration::from_millis(u64::from(self.number(key, typed.as_ref(), default, 100..=600_000)))
+        })
     }
 
     fn certificate(&mut self, server: &file::Server) -> Option<CertificateFiles> {
@@ -275,130 +269,5 @@ impl Resolver<'_> {
             format: self.word("log.format", format, LogFormat::WORDS, LogFormat::from_word, LogFormat::Auto),
             level: self.word("log.level", level, LogLevel::WORDS, LogLevel::from_word, LogLevel::Info),
         }
-    }
-}
-
-/// Kinds of values.
-impl Resolver<'_> {
-    fn fail(&mut self, source: &Source, message: impl Into<String>, hint: impl Into<String>) {
-        let error = match source {
-            Source::File(span) => ConfigError::new(message).at(span.clone()).within(&self.file.text),
-            Source::Env(name) => ConfigError::new(format!("`{name}`: {}", message.into())),
-            Source::Flag(name) => ConfigError::new(format!("`{name}`: {}", message.into())),
-        };
-        self.errors.push(error.hint(hint));
-    }
-
-    fn address(&mut self, key: &str, typed: &Given<String>) -> SocketAddr {
-        typed.value.parse().unwrap_or_else(|_| {
-            let hint = "write an address and a port: `127.0.0.1:8443`, `[::1]:8443`";
-            self.fail(&typed.source, format!("`{key}` is not an address"), hint);
-            LISTEN_DEFAULT
-        })
-    }
-
-    fn number(
-        &mut self,
-        key: &str,
-        typed: Option<&Given<i64>>,
-        default: i64,
-        range: RangeInclusive<u32>,
-    ) -> u32 {
-        let value = typed.map_or(default, |typed| typed.value);
-        match u32::try_from(value) {
-            Ok(value) if range.contains(&value) => value,
-            _ => {
-                if let Some(typed) = typed {
-                    let hint = format!("a whole number from {} to {}", range.start(), range.end());
-                    self.fail(&typed.source, format!("`{key}` is out of range"), hint);
-                }
-                *range.start()
-            }
-        }
-    }
-
-    fn size(
-        &mut self,
-        key: &str,
-        typed: Option<&Given<i64>>,
-        default: usize,
-        range: RangeInclusive<u32>,
-    ) -> usize {
-        let default = i64::try_from(default).unwrap_or(i64::MAX);
-        usize::try_from(self.number(key, typed, default, range)).unwrap_or(usize::MAX)
-    }
-
-    fn word<T: Copy>(
-        &mut self,
-        key: &str,
-        typed: Option<&Given<String>>,
-        words: &[&str],
-        parse: fn(&str) -> Option<T>,
-        default: T,
-    ) -> T {
-        let Some(typed) = typed else { return default };
-        parse(&typed.value).unwrap_or_else(|| {
-            let hint = match nearest(&typed.value, words.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => format!("one of `{}`", words.join("`, `")),
-            };
-            self.fail(&typed.source, format!("`{key}` has no such choice"), hint);
-            default
-        })
-    }
-
-    fn path(&mut self, key: &str, typed: &Given<String>) -> PathBuf {
-        let path = PathBuf::from(&typed.value);
-        if !path.is_absolute() {
-            let hint = "write the whole path: a server does not know where it will be started";
-            self.fail(&typed.source, format!("`{key}` is not an absolute path"), hint);
-        }
-        path
-    }
-
-    fn networks(&mut self, key: &str, typed: &[Given<String>]) -> Vec<IpNet> {
-        let mut networks = Vec::with_capacity(typed.len());
-        for network in typed {
-            let text = network.value.as_str();
-            // A bare address is the network of that address alone.
-            match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
-                Ok(parsed) if parsed.trunc() == parsed => networks.push(parsed),
-                Ok(parsed) => {
-                    let hint = format!("`{}`, or `{}` for the address alone", parsed.trunc(), parsed.addr());
-                    self.fail(&network.source, format!("`{key}` has an address inside a network"), hint);
-                }
-                Err(_) => {
-                    let hint = "write networks such as `10.0.0.0/8`, `2001:db8::/32` or single addresses";
-                    self.fail(&network.source, format!("`{key}` has something that is no network"), hint);
-                }
-            }
-        }
-        networks
-    }
-
-    fn proxies(&mut self, typed: &[Given<String>]) -> Vec<IpNet> {
-        for network in typed {
-            if network.value.parse::<IpNet>().is_ok_and(|network| network.prefix_len() == 0) {
-                let hint = "name the proxies' own addresses";
-                self.fail(&network.source, "everybody could choose the address to be seen as", hint);
-            }
-        }
-        self.networks("server.trusted_proxies", typed)
-    }
-
-    fn host_names(&mut self, typed: &[Given<String>]) -> Vec<String> {
-        for name in typed {
-            let label = |label: &str| {
-                let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-                (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
-            };
-            let text = name.value.as_str();
-            let host = text.len() <= 253 && text.split('.').all(label);
-            if !host && text.parse::<IpAddr>().is_err() {
-                let hint = "names such as `gate.example.com`, or addresses";
-                self.fail(&name.source, "`server.names` has something that is no host name", hint);
-            }
-        }
-        typed.iter().map(|name| name.value.clone()).collect()
     }
 }
