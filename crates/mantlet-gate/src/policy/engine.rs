@@ -10,7 +10,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Entities, Entity, EntityTypeName, EntityUid,
     Policy as CedarPolicy, PolicyId, PolicySet, PrincipalConstraint, Request, Response, Schema,
-    ValidationMode, Validator, entities_errors::EntitiesError,
+    ValidationMode, Validator,
 };
 use mantlet_types::{
     Action,
@@ -146,7 +146,7 @@ impl Engine {
                 verdict(&self.authorizer.is_authorized(&request, policies, &entities))
             }
             (Err(error), _) => Verdict::undecided(&error.to_string()),
-            (_, Err(error)) => Verdict::undecided(&error.to_string()),
+            (_, Err(error)) => Verdict::undecided(&error),
         }
     }
 }
@@ -173,8 +173,9 @@ impl Engine {
 
 impl Indexed {
     /// These entities beside the action's own, checked against the schema.
-    fn with(&self, entities: Vec<Entity>, schema: &Schema) -> Result<Entities, EntitiesError> {
-        self.entities.clone().add_entities(entities, Some(schema))
+    fn with(&self, entities: Vec<Entity>, schema: &Schema) -> Result<Entities, String> {
+        let all = self.entities.clone().add_entities(entities, Some(schema));
+        all.map_err(|error| error.to_string())
     }
 }
 

@@ -66,9 +66,9 @@ pub(super) fn matrix(engine: &Engine) -> Vec<Cell> {
     actions
         .flat_map(|action| {
             let (kind, cases) = cases(*action);
-            roles().map(move |role| (role, *action, kind)).map(move |(role, action, kind)| {
-                let verdicts = cases.iter().map(|case| (case.condition, decide(engine, role, action, case)));
-                cell(role, action, kind, verdicts.collect())
+            roles().map(move |role| {
+                let verdict = |case: &Case| (case.condition, decide(engine, role, *action, case));
+                cell(role, *action, kind, &cases.iter().map(verdict).collect::<Vec<_>>())
             })
         })
         .collect()
@@ -79,7 +79,7 @@ fn cell(
     role: Option<Role>,
     action: Action,
     resource: &'static str,
-    verdicts: Vec<(&'static str, Verdict)>,
+    verdicts: &[(&'static str, Verdict)],
 ) -> Cell {
     let always = verdicts.iter().all(|(_, verdict)| verdict.is_allowed());
     let allowed = verdicts.iter().find(|(_, verdict)| verdict.is_allowed());

@@ -25,7 +25,7 @@ impl PrincipalType {
 macro_rules! entity_types {
     ($($constant:ident = $name:literal,)*) => {
         $(
-            #[expect(clippy::expect_used, reason = "the text is a constant, and every test run parses it")]
+            // The text is a constant, and every test run parses it.
             pub(super) static $constant: LazyLock<EntityTypeName> = LazyLock::new(|| {
                 concat!("Mantlet::", $name).parse().expect("an entity type's name")
             });

@@ -263,5 +263,6 @@ fn way(roles: &BTreeSet<Role>, action: Action, fact: Fact, team: bool, strong: b
 /// Not ended, and approved by nobody who has a part in it.
 fn usable(pending: Pending, team: bool) -> bool {
     let involved = |who| who == Who::Me || who == pending.proposer || who == pending.beneficiary;
-    !pending.ended && !(team && pending.approver.is_some_and(involved))
+    let self_served = team && pending.approver.is_some_and(involved);
+    !pending.ended && !self_served
 }
