@@ -3,7 +3,13 @@
 //! It is a library only so that fuzz targets and benches can reach its parsers; nothing here is an interface for
 //! other programs.
 
+pub mod assemble;
+pub mod cli;
+pub mod config;
 pub mod deeds;
+pub mod demo;
+pub mod faults;
 pub mod home;
 pub mod ledger;
+pub mod logging;
 pub mod server;

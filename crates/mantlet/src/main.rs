@@ -1,2 +1,5 @@
-//! The mantlet binary.
-fn main() {}
+//! The `mantlet` binary: see the library for everything.
+
+fn main() -> std::process::ExitCode {
+    mantlet::cli::run()
+}

@@ -263,6 +263,9 @@ pub enum Model {
         /// The column with the truth [default: `target`, if there]
         #[arg(long, value_name = "COLUMN")]
         target: Option<String>,
+        /// Coverage that intervals of a regression promise [default: 0.9]
+        #[arg(long, value_name = "SHARE")]
+        coverage: Option<f64>,
     },
     /// Make a key pair for signing packages
     Keygen {
@@ -318,6 +321,9 @@ pub enum Audit {
         /// A checkpoint kept elsewhere; repeat for several
         #[arg(long, value_name = "FILE")]
         anchor: Vec<PathBuf>,
+        /// Check this proof of a single entry instead, with nothing but the key
+        #[arg(long, value_name = "FILE", requires = "vkey", conflicts_with_all = ["log", "anchor"])]
+        proof: Option<PathBuf>,
     },
     /// An offline proof that a receipt's entry is in the log
     Prove {

@@ -3,12 +3,12 @@
 //! `tail`, `search` and `prove` go through door 2. `verify` and `export` read the files, without the home's lock and
 //! without a server: an auditor may have nothing but a copied directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::Method;
 use mantlet_audit::{
     read::Reader,
-    verify::{self, Verdict},
+    verify::{self, Verdict, VerifyError},
 };
 use serde_json::{Value, json};
 
@@ -16,16 +16,17 @@ use super::{
     args::{Audit, Common, DecisionName, Search},
     exit::Failure,
     print,
-    session::Session,
+    session::{self, Session},
 };
-use crate::home::Home;
+use crate::assemble::audit_key;
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Audit) -> Result<(), Failure> {
     match command {
         Audit::Tail { count } => search(common, Search { count, ..Search::default() }).await,
         Audit::Search(what) => search(common, what).await,
-        Audit::Verify { log, vkey, anchor } => check(common, log, vkey, anchor),
+        Audit::Verify { proof: Some(proof), vkey, .. } => check_proof(common, &proof, &vkey.unwrap_or_default()),
+        Audit::Verify { log, vkey, anchor, proof: None } => check(common, log, vkey, anchor),
         Audit::Prove { receipt } => prove(common, &receipt).await,
         Audit::Export { log } => export(common, log),
     }
@@ -72,7 +73,7 @@ fn row(entry: &Value) -> Vec<String> {
 fn directory(common: &Common, log: Option<PathBuf>) -> Result<PathBuf, Failure> {
     match log {
         Some(dir) => Ok(dir),
-        None => Ok(Home::find(common.home.as_deref())?.audit_dir()),
+        None => Ok(session::home(common)?.audit_dir()),
     }
 }
 
@@ -81,33 +82,59 @@ fn check(common: &Common, log: Option<PathBuf>, vkey: Option<String>, anchors: V
     let (dir, vkey, anchors) = match (log, vkey) {
         (Some(dir), Some(vkey)) => (dir, vkey, anchors),
         (None, vkey) => {
-            let home = Home::find(common.home.as_deref())?;
-            let configured = home.read_config().map(|config| config.audit.anchors.clone())?;
-            let vkey = vkey.map_or_else(|| home.audit_vkey(), Ok)?;
-            (home.audit_dir(), vkey, [configured, anchors].concat())
+            let home = session::home(common)?;
+            let config = session::config(&home)?;
+            let own = || {
+                let root = session::root_key(&home, &config)?;
+                Ok::<_, Failure>(audit_key(&home, &root, &config)?.verifier().to_string())
+            };
+            (home.audit_dir(), vkey.map_or_else(own, Ok)?, [config.audit.anchors.clone(), anchors].concat())
         }
         (Some(_), None) => return Err(Failure::new("a copied log is verified with its --vkey")),
     };
     let report = match verify::verify_dir(&dir, &vkey, &anchors) {
         Ok(report) => report,
-        Err(error) => {
-            if common.json {
-                print::json(&json!({ "verdict": "rejected", "reason": error.to_string(), "vkey": vkey }))?;
-            }
-            return Err(if error.is_verdict() { Failure::no(error.to_string()) } else { Failure::new(error.to_string()) });
-        }
+        Err(error) => return Err(fault(common, &error, &vkey)?),
     };
+    let beyond = report.tail.unwrap_or(0);
+    let (verdict, size) = (report.verdict.as_str(), report.size + beyond);
     if common.json {
+        let anchored = report.anchored;
         return print::json(&json!({
-            "verdict": report.verdict.as_str(), "size": report.size, "unpublished": report.unpublished, "vkey": vkey,
+            "verdict": verdict, "size": size, "checkpoint": report.size, "anchored": anchored, "vkey": vkey,
+            "origin": report.origin,
         }));
     }
-    print::line(format!("{}: {} entries, {} of them beyond the checkpoint", report.verdict.as_str(), report.size, report.unpublished))?;
+    print::line(format!("{verdict}: {size} entries, {beyond} of them beyond the checkpoint"))?;
     print::line(format!("vkey {vkey}"))?;
     if report.verdict == Verdict::SelfConsistent {
-        print::note(format_args!("no anchor was given: whoever owns the home could have rewritten all of it ([audit] anchor)"));
+        print::note(format_args!(
+            "no anchor was given: whoever owns the home could have rewritten all of it ([audit] anchor)"
+        ));
     }
     Ok(())
+}
+
+/// What a fault means for a script: files that cannot be read and keys that are none are no verdict.
+fn fault(common: &Common, error: &VerifyError, vkey: &str) -> Result<Failure, Failure> {
+    let message = error.to_string();
+    if matches!(error, VerifyError::Io { .. } | VerifyError::Key) {
+        return Ok(Failure::new(message));
+    }
+    if common.json {
+        print::json(&json!({ "verdict": "rejected", "reason": message, "index": error.index(), "vkey": vkey }))?;
+    }
+    Ok(Failure::no(message))
+}
+
+/// Checks a proof that somebody was given, with nothing but the log's key.
+fn check_proof(common: &Common, proof: &Path, vkey: &str) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(proof)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", proof.display())))?;
+    match verify::verify_proof(&text, vkey) {
+        Ok(proven) => print::line(String::from_utf8_lossy(&proven.entry)),
+        Err(error) => Err(fault(common, &error, vkey)?),
+    }
 }
 
 async fn prove(common: &Common, receipt: &str) -> Result<(), Failure> {

@@ -5,11 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bytes::Bytes;
-use http::{Method, header};
-use http_body_util::Full;
+use http::Method;
 use mantlet_models::{
-    artifact::{SigningKey, generate_signing_key, sign, sign_package, verify_package},
+    artifact::{SigningKey, Verdict, generate_signing_key, sign, sign_package, verify_package},
     package::{Package, SIGNATURE_FILE},
     workbench::{ProfileRequest, Workbench},
 };
@@ -19,12 +17,12 @@ use serde_json::json;
 use super::{
     args::{Common, Model},
     exit::Failure,
+    init::register,
     print,
     session::Session,
-    transport,
     user::write_secret,
 };
-use crate::server::upload;
+use crate::assemble::told;
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
@@ -35,13 +33,13 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             let columns = ["model", "version", "status", "project", "author", "registered", "digest"];
             print::listing(&reply, "models", &columns, common.json)
         }
-        Model::Profile { dir, reference, calibration, target } => {
-            profile(common, &dir, ProfileRequest { reference, calibration, target })
+        Model::Profile { dir, reference, calibration, target, coverage } => {
+            profile(common, &dir, ProfileRequest { reference, calibration, target, coverage })
         }
         Model::Keygen { out } => keygen(common, &out),
         Model::Sign { dir, key, signature } => {
             let out = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
-            sign_package(&dir, &read(&key)?, &out).map_err(|error| with_hint(&error, error.hint()))?;
+            sign_package(&dir, &read(&key)?, &out).map_err(|error| told(&error, error.hint()))?;
             print::line(format!("signed {} in {}", dir.display(), out.display()))
         }
         Model::Verify { dir, signature, public_key, ignore_unsigned_files } => {
@@ -52,14 +50,6 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
     }
 }
 
-fn with_hint(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
-    let failure = Failure::new(error.to_string());
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
 fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }
@@ -67,18 +57,16 @@ fn read(path: &Path) -> Result<String, Failure> {
 /// Reads the package, signs it with the home's author key where one person holds all duties, and sends it.
 async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Failure> {
     let session = Session::open(common).await?;
-    let mut package = Package::read(dir).map_err(|error| with_hint(&error, error.hint()))?;
+    let mut package = Package::read(dir).map_err(|error| told(&error, error.hint()))?;
     if package.signature().is_none()
-        && let Some(key) = session.home().author_key()?
+        && let Some(key) = session.author_key()?
     {
         let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
-        let signature = sign(&package, &key).map_err(|error| with_hint(&error, error.hint()))?;
+        let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
         package = package.with_file(SIGNATURE_FILE, signature);
     }
-    let mut request = transport::request(Method::POST, &format!("/admin/v1/models?project={project}"), None)?;
-    request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(upload::CONTENT_TYPE));
-    *request.body_mut() = Full::new(Bytes::from(upload::encode(package.subject(), package.files())));
-    let reply = session.send(request).await?.json()?;
+    let reply = register(&session, &package, project.as_str()).await?;
+    session.close().await;
     if common.json {
         return print::json(&reply);
     }
@@ -89,7 +77,7 @@ async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Fai
 }
 
 fn profile(common: &Common, dir: &Path, request: ProfileRequest) -> Result<(), Failure> {
-    let failed = |error: mantlet_models::workbench::WorkbenchError| with_hint(&error, error.hint());
+    let failed = |error: mantlet_models::workbench::WorkbenchError| told(&error, error.hint());
     let made = Workbench::open(dir).and_then(|bench| bench.profile(&request)).map_err(failed)?;
     Workbench::write_profile(dir, &made).map_err(failed)?;
     if common.json {
@@ -112,15 +100,14 @@ fn keygen(common: &Common, out: &Path) -> Result<(), Failure> {
 
 /// Exit 0 if the signature holds, 1 if not.
 fn verify(common: &Common, dir: &Path, signature: &Path, keys: &[String], ignore: bool) -> Result<(), Failure> {
-    let report = verify_package(dir, signature, keys, ignore);
+    let report = verify_package(dir, signature, keys, ignore).map_err(|error| told(&error, error.hint()))?;
     if common.json {
         print::json(&report)?;
+    } else if report.verdict == Verdict::Accept {
+        print::line(format!("{} is what was signed", dir.display()))?;
     }
-    if report.is_accepted() {
-        if !common.json {
-            print::line(format!("{} is what was signed", dir.display()))?;
-        }
-        return Ok(());
+    match report.verdict {
+        Verdict::Accept => Ok(()),
+        Verdict::Reject => Err(Failure { hint: report.hint, ..Failure::no(report.reason) }),
     }
-    Err(Failure::no(report.reason.unwrap_or_else(|| "not what was signed".to_owned())))
 }

@@ -59,17 +59,17 @@ fn failure(status: u16, body: &Value) -> Failure {
 }
 
 /// A request with a JSON body, or none.
-pub fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, Failure> {
+pub fn request(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Bytes>, Failure> {
     let bytes = body.map(|value| Bytes::from(value.to_string())).unwrap_or_default();
     let mut builder = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
     if body.is_some() {
         builder = builder.header(header::CONTENT_TYPE, "application/json");
     }
-    builder.body(Full::new(bytes)).map_err(|error| Failure::new(format!("cannot form the request: {error}")))
+    builder.body(bytes).map_err(|error| Failure::new(format!("cannot form the request: {error}")))
 }
 
 /// Sends over the control socket.
-pub async fn control(socket: &Path, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+pub async fn control(socket: &Path, request: Request<Bytes>) -> Result<Reply, Failure> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|error| Failure::new(format!("cannot reach the server's control socket: {error}")))?;
@@ -77,7 +77,7 @@ pub async fn control(socket: &Path, request: Request<Full<Bytes>>) -> Result<Rep
 }
 
 /// Sends over TLS, trusting this CA alone.
-pub async fn tls(url: &str, ca_pem: &Path, request: Request<Full<Bytes>>) -> Result<Reply, Failure> {
+pub async fn tls(url: &str, ca_pem: &Path, request: Request<Bytes>) -> Result<Reply, Failure> {
     let (host, port) = host_and_port(url)?;
     let mut roots = RootCertStore::empty();
     let certificates = CertificateDer::pem_file_iter(ca_pem)
@@ -108,7 +108,7 @@ fn host_and_port(url: &str) -> Result<(String, u16), Failure> {
     Ok((host, uri.port_u16().unwrap_or(443)))
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Reply, Failure>
+async fn exchange<S>(stream: S, request: Request<Bytes>) -> Result<Reply, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -117,7 +117,7 @@ where
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
         tokio::spawn(connection);
-        let response = sender.send_request(request).await.map_err(failed)?;
+        let response = sender.send_request(request.map(Full::new)).await.map_err(failed)?;
         collect(response).await
     };
     tokio::time::timeout(REPLY_TIMEOUT, work).await.map_err(|_| Failure::new("the server took too long"))?
@@ -126,7 +126,7 @@ where
 /// Reads a bounded reply.
 pub async fn collect<B>(response: http::Response<B>) -> Result<Reply, Failure>
 where
-    B: http_body::Body,
+    B: hyper::body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let status = response.status().as_u16();

@@ -41,7 +41,7 @@ async fn invite(
     fs::DirBuilder::new().mode(0o700).create(&out).map_err(|error| {
         Failure::new(format!("cannot make `{}`: {error}", out.display())).hint("name another place with --out")
     })?;
-    let issued = session.home().issue_user_certificate(user)?;
+    let issued = session.issue_user_certificate(user)?;
     let body = json!({ "user": user, "project": project, "certificate": issued.digest });
     let reply = session.call(Method::POST, "/admin/v1/users", Some(&body)).await.inspect_err(|_| {
         // Nothing was made, so nothing stays behind.

@@ -218,7 +218,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn load(text: &str, overlay: Overlay) -> Result<Self, ConfigErrors> {
-        resolve::resolve(ConfigFile::parse(text)?.overlaid(overlay))
+        resolve::resolve(&ConfigFile::parse(text)?.overlaid(overlay))
     }
 
     /// Reads and resolves a file.
@@ -229,7 +229,7 @@ impl Config {
         let name = path.display().to_string();
         let text = read_bounded(path)
             .map_err(|error| ConfigError::new(format!("`{name}` cannot be read: {error}")))?;
-        resolve::resolve(ConfigFile::parse_named(&name, &text)?.overlaid(overlay))
+        resolve::resolve(&ConfigFile::parse_named(&name, &text)?.overlaid(overlay))
     }
 
     /// The names of the switches under `[danger]` that are on, to be shown at start.

@@ -25,8 +25,8 @@ const ROOT_KEY_DEFAULT: &str = "mantlet-root-key";
 const NODE_DEFAULT: &str = "node-1";
 
 /// Resolves a whole file.
-pub(super) fn resolve(file: ConfigFile) -> Result<Config, ConfigErrors> {
-    let mut resolver = Resolver { file: &file, errors: Vec::new() };
+pub(super) fn resolve(file: &ConfigFile) -> Result<Config, ConfigErrors> {
+    let mut resolver = Resolver { file, errors: Vec::new() };
     let sections = &file.sections;
     let danger = Danger {
         single_person: given(sections.danger.single_person.as_ref(), false),
@@ -42,7 +42,7 @@ pub(super) fn resolve(file: ConfigFile) -> Result<Config, ConfigErrors> {
     let store = resolver.store(&sections.store, danger);
     let metrics = Metrics { enabled: given(sections.metrics.enabled.as_ref(), true) };
     let log = resolver.log(&sections.log);
-    let given = file.given.iter().map(|(key, source)| (key.clone(), source_text(&file, source))).collect();
+    let given = file.given.iter().map(|(key, source)| (key.clone(), source_text(file, source))).collect();
     match (audit, store) {
         (Some(audit), Some(store)) if resolver.errors.is_empty() => {
             Ok(Config { server, identity, limits, models, audit, store, metrics, log, danger, given })
@@ -153,13 +153,13 @@ impl Resolver<'_> {
 
     fn identity(&mut self, identity: &file::Identity) -> Identity {
         let (days, hours) = (identity.key_days.as_ref(), identity.key_overlap_hours.as_ref());
-        let owner = identity.owner.as_ref().and_then(|typed| {
-            let parsed = typed.value.parse();
-            parsed
-                .map_err(|error| {
-                    self.fail(&typed.source, format!("{error}"), "see the names: mantlet user list")
-                })
-                .ok()
+        let owner = identity.owner.as_ref().and_then(|typed| match typed.value.parse() {
+            Ok(owner) => Some(owner),
+            Err(error) => {
+                let error: IdError = error;
+                self.fail(&typed.source, error.to_string(), "see the names: mantlet user list");
+                None
+            }
         });
         Identity {
             owner,

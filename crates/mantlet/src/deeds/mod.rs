@@ -1,4 +1,5 @@
-//! Deeds that need more than the gate: the log's files, a package's bytes, the configuration's text.
+//! Deeds that need more than the gate: the log's files, loaded models, the configuration's text.
 
 pub mod audit;
+pub mod models;
 pub mod reload;

@@ -39,6 +39,8 @@ pub enum Media {
     Json,
     /// `application/octet-stream`: a JSON header with tensors behind it.
     Binary,
+    /// A package, as [`super::upload`] writes it.
+    Package,
 }
 
 /// A body with what its headers say of it.
@@ -150,6 +152,8 @@ fn media(headers: &HeaderMap) -> Result<Media, Code> {
         Ok(Media::Json)
     } else if essence.eq_ignore_ascii_case("application/octet-stream") {
         Ok(Media::Binary)
+    } else if essence.eq_ignore_ascii_case(super::upload::CONTENT_TYPE) {
+        Ok(Media::Package)
     } else {
         Err(Code::UnsupportedMedia)
     }

@@ -127,7 +127,7 @@ impl Call {
         Box::pin(async move {
             let made =
                 Query::parse(self.query.as_deref(), arguments).and_then(|query| make(&self.params, &query));
-            perform(&self.server, self.arrival, event, made).await
+            perform(&self.server, self.arrival, event, made, document).await
         })
     }
 
@@ -157,6 +157,19 @@ impl Call {
         self.with_body(event, |bytes| if bytes.is_empty() { Ok(B::default()) } else { strict(bytes) }, make)
     }
 
+    /// A deed made of the path alone, whose reply is no JSON document.
+    pub fn deed_shown<D: Deed>(
+        self,
+        event: Event,
+        make: impl FnOnce(&Params) -> Result<D, Rejection> + Send + 'static,
+        show: fn(D::Reply) -> Result<Reply, Rejection>,
+    ) -> Replying {
+        Box::pin(async move {
+            let made = Query::parse(self.query.as_deref(), &[]).and_then(|_| make(&self.params));
+            perform(&self.server, self.arrival, event, made, show).await
+        })
+    }
+
     /// A deed that reads the body itself, once it has leave to act.
     pub fn deed_of_parcel<D>(
         self,
@@ -170,7 +183,7 @@ impl Call {
         Box::pin(async move {
             let query = Query::parse(self.query.as_deref(), arguments);
             let made = query.and_then(|query| make(&self.params, &query, self.parcel));
-            perform(&self.server, self.arrival, event, made).await
+            perform(&self.server, self.arrival, event, made, document).await
         })
     }
 
@@ -189,7 +202,7 @@ impl Call {
                 Ok(body) => make(&self.params, body),
                 Err(rejection) => Err(rejection),
             };
-            perform(&self.server, self.arrival, event, made).await
+            perform(&self.server, self.arrival, event, made, document).await
         })
     }
 }
@@ -211,15 +224,18 @@ fn expectation(message: &str) -> String {
     }
 }
 
-async fn perform<D>(server: &Server, arrival: Arrival, event: Event, made: Result<D, Rejection>) -> Outcome
-where
-    D: Deed<Reply: Serialize>,
-{
+async fn perform<D: Deed>(
+    server: &Server,
+    arrival: Arrival,
+    event: Event,
+    made: Result<D, Rejection>,
+    show: fn(D::Reply) -> Result<Reply, Rejection>,
+) -> Outcome {
     let gate = Arc::clone(&server.gate);
     match made {
         Ok(deed) => {
             let (reply, receipt) = administer(gate, arrival, deed).await.into_parts();
-            Outcome { reply: reply.and_then(|reply| document(&reply)), receipt }
+            Outcome { reply: reply.and_then(show), receipt }
         }
         Err(rejection) => {
             let (reply, receipt) = administer(gate, arrival, Unmade { event, rejection }).await.into_parts();
@@ -228,17 +244,11 @@ where
     }
 }
 
-fn document<T: Serialize>(reply: &T) -> Result<Reply, Rejection> {
-    serde_json::to_vec(reply).map(reply::json).map_err(|error| Rejection::unavailable(error.to_string()))
-}
-
-/// Lets door 2 reject a request that cannot become a deed.
-pub(super) async fn refuse(server: Arc<Server>, arrival: Arrival, rejection: Rejection) -> Outcome {
-    perform::<Unmade>(&server, arrival, Event::AuthFail, Err(rejection)).await
+fn document<T: Serialize>(reply: T) -> Result<Reply, Rejection> {
+    serde_json::to_vec(&reply).map(reply::json).map_err(|error| Rejection::unavailable(error.to_string()))
 }
 
 /// What never is.
-#[derive(Serialize)]
 enum Never {}
 
 /// A request that cannot become a deed: door 2 says who asks, then rejects it.

@@ -12,9 +12,12 @@ mod catalog;
 pub mod credential;
 pub mod json;
 pub mod listen;
+mod monitor;
+pub mod openapi;
 pub mod reply;
 pub mod routes;
 pub mod simple;
+pub mod statistics;
 pub mod tensor;
 #[cfg(test)]
 mod testing;
@@ -29,20 +32,21 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use mantlet_audit::Log;
 use mantlet_gate::{
-    Gate,
+    Gate, administer,
     identity::{Arrival, Channel, Credential},
-    mediate::{Ask, mediate},
+    mediate::{Ask, Payload, mediate},
+    output::Answer,
     ports::Receipt,
 };
 use mantlet_models::register::Shelf;
-use mantlet_types::{Code, ModelName, Rejection, RequestId, limits};
+use mantlet_types::{Code, ModelName, Rejection, RequestId, limits, rejection::Blame};
 
 use self::{
     address::Addresses,
@@ -50,6 +54,7 @@ use self::{
     call::{Call, Params},
     reply::{Dialect, Reply},
     routes::{Found, Protocol, Route, Router, Way},
+    statistics::Statistics,
 };
 use crate::deeds::reload::Reloader;
 
@@ -88,6 +93,7 @@ pub struct Server {
     router: Router,
     addresses: ArcSwap<Addresses>,
     facilities: Facilities,
+    statistics: Arc<Statistics>,
 }
 
 /// The route table contradicts itself.
@@ -115,7 +121,13 @@ impl Server {
     /// # Errors
     /// If two routes of the table conflict.
     pub fn new(gate: Arc<Gate>, addresses: Addresses, facilities: Facilities) -> Result<Self, Conflict> {
-        Ok(Self { gate, router: Router::new()?, addresses: ArcSwap::from_pointee(addresses), facilities })
+        Ok(Self {
+            gate,
+            router: Router::new()?,
+            addresses: ArcSwap::from_pointee(addresses),
+            facilities,
+            statistics: Arc::default(),
+        })
     }
 
     /// The gate.
@@ -135,10 +147,11 @@ impl Server {
         let id = self.gate.request_id();
         let (parts, body) = request.into_parts();
         let found = self.router.find(&parts.method, parts.uri.path());
-        let (dialect, path) = match &found {
-            Found::Route(route, _) => (route.dialect(), route.path),
-            Found::Methods(_) | Found::Nothing => (Dialect::of(parts.uri.path()), ""),
+        let route = match &found {
+            Found::Route(route, _) => Some(*route),
+            Found::Methods(_) | Found::Nothing => None,
         };
+        let dialect = Dialect::of(parts.uri.path());
         let Outcome { reply, receipt } = self.outcome(&parts, body, peer, id, found).await;
         let mut reply = match reply {
             Ok(reply) => reply,
@@ -148,7 +161,9 @@ impl Server {
             self.router.allow(parts.uri.path(), reply.headers_mut());
         }
         reply::seal(&mut reply, id, receipt.as_ref());
-        log(id, &parts.method, path, reply.status(), began);
+        let latency = began.elapsed();
+        self.statistics.replied(route, reply.status().as_u16(), latency);
+        log(id, &parts.method, route, reply.status(), latency);
         reply
     }
 
@@ -238,7 +253,7 @@ impl Server {
         let id = arrival.request_id;
         let batch = Arc::new(AtomicBool::new(false));
         let payload = simple::Predict { parcel, batch: Arc::clone(&batch) };
-        let (answer, receipt) = mediate(Arc::clone(&self.gate), arrival, ask, payload).await.into_parts();
+        let (answer, receipt) = self.mediated(arrival, ask, payload).await;
         let reply = answer.map(|answer| {
             let mut reply = reply::json(simple::write(&answer, batch.load(Ordering::Relaxed), id));
             reply::stand(reply.headers_mut(), answer.standing);
@@ -251,7 +266,7 @@ impl Server {
         let form = Arc::new(OnceLock::new());
         let packing = v2::Packing::accepted(headers);
         let payload = v2::Infer { parcel, header_bytes: v2::header_bytes(headers), form: Arc::clone(&form) };
-        let (answer, receipt) = mediate(Arc::clone(&self.gate), arrival, ask, payload).await.into_parts();
+        let (answer, receipt) = self.mediated(arrival, ask, payload).await;
         let reply = answer.and_then(|answer| {
             let form = form.get().ok_or_else(|| Rejection::unavailable("an answer without a request"))?;
             let mut reply = v2::reply(v2::write(&answer, form), packing);
@@ -261,9 +276,33 @@ impl Server {
         Outcome { reply, receipt }
     }
 
+    /// Door 1 itself, with what came of it counted.
+    async fn mediated<P: Payload>(
+        &self,
+        arrival: Arrival,
+        ask: Ask,
+        payload: P,
+    ) -> (Result<Answer, Rejection>, Option<Receipt>) {
+        let (began, asked) = (Instant::now(), (ask.model.clone(), ask.version));
+        let released = mediate(Arc::clone(&self.gate), arrival, ask, payload).await;
+        let (answer, receipt) = released.into_parts();
+        match &answer {
+            Ok(answer) => self.statistics.answered(answer, self.gate.now(), began.elapsed()),
+            Err(rejection) if rejection.code.blame() == Blame::Server => {
+                let snapshot = self.gate.snapshot();
+                if let Some(model) = snapshot.model(&asked.0, asked.1) {
+                    self.statistics.failed(&asked.0, model.contract().version, began.elapsed());
+                }
+            }
+            Err(_) => {}
+        }
+        (answer, receipt)
+    }
+
     /// A key in the URL: whatever was asked for, it is not answered.
-    async fn leaked(self: &Arc<Self>, arrival: Arrival) -> Outcome {
-        call::refuse(Arc::clone(self), arrival, Rejection::new(Code::KeyInUrl)).await
+    async fn leaked(&self, arrival: Arrival) -> Outcome {
+        let (refused, receipt) = administer::revoke_leaked(Arc::clone(&self.gate), arrival).await.into_parts();
+        Outcome { reply: refused.map(|never| match never {}), receipt }
     }
 }
 
@@ -288,9 +327,10 @@ fn bounded(parts: &Parts) -> Result<(), Code> {
 }
 
 /// One line per request: who asked and what is in the audit log, not here; paths only as the table writes them.
-fn log(id: RequestId, method: &Method, path: &str, status: StatusCode, began: Instant) {
-    let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: "mantlet::request", request_id = %id, %method, route = path,
+fn log(id: RequestId, method: &Method, route: Option<&Route>, status: StatusCode, latency: Duration) {
+    let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    let route = route.map_or("", |route| route.path);
+    tracing::info!(target: "mantlet::request", request_id = %id, %method, route,
         status = status.as_u16(), latency_us);
 }
 
@@ -305,11 +345,5 @@ impl Router {
         if let Found::Methods(methods) = self.find(&Method::OPTIONS, path) {
             headers.insert(header::ALLOW, own_value(&methods));
         }
-    }
-}
-
-impl Route {
-    fn dialect(&self) -> Dialect {
-        Dialect::of(self.path)
     }
 }

@@ -10,7 +10,7 @@ use mantlet_types::Action;
 use super::{
     admin,
     call::{Call, Replying},
-    catalog,
+    catalog, monitor, openapi,
     reply::{self, Reply},
 };
 
@@ -97,7 +97,7 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ApproveChange, Grant, ManageConsumers, ManageUsers, Predict, ProveAudit, ReadAudit, RegisterVersion,
+    ApproveChange, Grant, ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit, RegisterVersion,
     UpdateModel,
 };
 use Way::{Ask, Deed, Open};
@@ -122,7 +122,17 @@ pub static TABLE: &[Route] = &[
         Ask(Predict, Protocol::V2),
         "an inference by a version",
     ),
+    // What happened.
+    get("/v2/models/stats", Deed(Monitor, monitor::statistics), "statistics of all models"),
+    get("/v2/models/{model}/stats", Deed(Monitor, monitor::statistics), "a model's statistics"),
+    get(
+        "/v2/models/{model}/versions/{version}/stats",
+        Deed(Monitor, monitor::statistics),
+        "a version's statistics",
+    ),
+    get("/metrics", Deed(Monitor, monitor::metrics), "the node's metrics, for Prometheus"),
     // What there is.
+    get("/openapi.json", Deed(Predict, openapi::openapi), "this table, for every known caller"),
     get("/v2/models/{model}", Deed(Predict, catalog::metadata), "a model's inputs and outputs"),
     get(
         "/v2/models/{model}/versions/{version}",

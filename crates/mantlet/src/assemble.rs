@@ -1,0 +1,277 @@
+//! Puts a home's parts together: store, log, policy, models and gate, under the home's lock.
+//!
+//! `serve` puts listeners in front of the result; a command that finds no server uses it in process. Either way there
+//! is one gate, and the lock says that there is no other.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mantlet_audit::{Log, Recovery};
+use mantlet_gate::{
+    Gate, Snapshot, administer,
+    directory::Directory,
+    policy::Policy,
+    ports::Clock,
+    snapshot::{Served, Settings},
+};
+use mantlet_models::{
+    artifact::PublicKey,
+    register::{Shelf, Threshold},
+    registry::{Registry, RegistryKey},
+};
+use mantlet_store::SqliteStore;
+use mantlet_types::{ModelName, entry::Event};
+
+use crate::{
+    cli::exit::Failure,
+    config::{self, Allow, Config},
+    deeds::reload::Reloader,
+    home::{Home, HomeLock, RootKey},
+    ledger::{LogLedger, SystemClock},
+    server::{Facilities, Server, address::Addresses, tls::ServerCertificate},
+};
+
+/// A home in use.
+pub struct App {
+    /// The face that requests are sent to.
+    pub server: Arc<Server>,
+    log: Arc<Log>,
+    store: Arc<SqliteStore>,
+    _lock: HomeLock,
+}
+
+/// What can be put in place while the server runs.
+pub struct Live {
+    home: Home,
+    root: Arc<RootKey>,
+    config: Mutex<Config>,
+    /// The listener's certificate, once there is a listener.
+    certificate: Mutex<Option<Arc<ServerCertificate>>>,
+    /// The server whose allowlist is replaced; set once it is assembled.
+    server: Mutex<std::sync::Weak<Server>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Live {
+    /// Gives the reloader the listener's certificate to renew.
+    pub fn watch(&self, certificate: Arc<ServerCertificate>) {
+        *lock(&self.certificate) = Some(certificate);
+    }
+}
+
+impl Reloader for Live {
+    fn reload(&self) -> Result<Settings, String> {
+        let new = Config::read(&self.home.config_path(), crate::cli::overlay()).map_err(|error| error.to_string())?;
+        let mut old = lock(&self.config);
+        old.reloadable(&new).map_err(|refused| {
+            refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        })?;
+        // Everything that can fail comes first; then nothing is left half done.
+        if let Some(certificate) = lock(&self.certificate).as_ref() {
+            let identity = server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
+            certificate.replace(identity.chain, identity.key).map_err(|error| error.to_string())?;
+        }
+        if let Some(server) = lock(&self.server).upgrade() {
+            server.hear(addresses(&new));
+        }
+        let settings = settings(&new);
+        *old = new;
+        Ok(settings)
+    }
+}
+
+impl App {
+    /// Opens a home's parts and starts the log with an entry that says so.
+    ///
+    /// # Errors
+    /// If any part is damaged, of another key, or behind what an anchor has seen; with advice.
+    pub async fn open(home: Home, root: RootKey, config: Config, held: HomeLock) -> Result<(Self, Arc<Live>), Failure> {
+        let store = Arc::new(open_store(&home, &root).await?);
+        let directory = store.load().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
+        let peppers = store.peppers().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
+        let log = Arc::new(open_log(&home, &root, &config)?);
+        let shelf = shelf(&home, &root, &config)?;
+        let models = load_models(&directory, &shelf);
+        let snapshot = Snapshot {
+            generation: 1,
+            policy: Policy::new(None).map_err(|error| Failure::new(error.to_string()))?,
+            directory,
+            models,
+            peppers: Arc::new(peppers),
+            settings: Arc::new(settings(&config)),
+        };
+        let ledger = Arc::new(LogLedger::new(Arc::clone(&log), config.audit.node.clone()));
+        let gate = Arc::new(Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock)));
+        administer::announce(&gate, Event::SysStart).await?;
+        let addresses = addresses(&config);
+        let live = Arc::new(Live {
+            root: Arc::new(root),
+            config: Mutex::new(config),
+            certificate: Mutex::new(None),
+            server: Mutex::new(std::sync::Weak::new()),
+            home,
+        });
+        let facilities = Facilities {
+            log: Arc::clone(&log),
+            audit_dir: live.home.audit_dir(),
+            shelf,
+            reloader: Arc::clone(&live) as _,
+        };
+        let server = Server::new(gate, addresses, facilities).map_err(|error| Failure::new(error.to_string()))?;
+        let server = Arc::new(server);
+        *lock(&live.server) = Arc::downgrade(&server);
+        Ok((Self { server, log, store, _lock: held }, live))
+    }
+
+    /// Writes down that it ends, publishes the log and closes the store.
+    pub async fn close(self) {
+        if let Err(rejection) = administer::announce(self.server.gate(), Event::SysStop).await {
+            tracing::warn!(%rejection, "the end could not be written down");
+        }
+        let log = Arc::clone(&self.log);
+        let closed = tokio::task::spawn_blocking(move || log.close()).await;
+        if let Err(error) = closed {
+            tracing::error!(%error, "the log was not closed in good order");
+        }
+        // The gate holds the store too; its connections end with it, and SQLite's file is whole at any moment.
+        if let Ok(store) = Arc::try_unwrap(self.store) {
+            store.close().await;
+        }
+    }
+}
+
+/// An error with its advice.
+pub fn told(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
+    let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
+    SqliteStore::open(&home.store_path(), key).await.map_err(|error| told(&error, error.hint().map(str::to_owned)))
+}
+
+fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<Log, Failure> {
+    let key = audit_key(home, root, config)?;
+    let mut options = mantlet_audit::Options::new(home.audit_dir(), config.audit.node.clone(), key);
+    options.anchors.clone_from(&config.audit.anchors);
+    options.durability = match config.audit.durability {
+        config::Durability::Every => mantlet_audit::Durability::Every,
+        config::Durability::Group => mantlet_audit::Durability::Group,
+        config::Durability::Os => mantlet_audit::Durability::Os,
+    };
+    crate::faults::arm(&mut options);
+    let (log, recovery) = Log::open(options).map_err(|error| {
+        Failure::new(error.to_string())
+            .hint("nothing was changed; `mantlet audit verify` names the first entry that does not hold")
+    })?;
+    report(&recovery);
+    Ok(log)
+}
+
+/// Signs the log's checkpoints. Its name, the log's origin, says which home's and which node's log it is.
+///
+/// # Errors
+/// If the key was altered or sealed under another root key.
+pub fn audit_key(home: &Home, root: &RootKey, config: &Config) -> Result<mantlet_audit::SigningKey, Failure> {
+    let seed = home.audit_seed(root).map_err(|error| told(&error, error.hint()))?;
+    let origin = format!("mantlet-{}/{}", home.id(), config.audit.node);
+    mantlet_audit::SigningKey::from_seed(&origin, &seed).map_err(|error| Failure::new(error.to_string()))
+}
+
+/// What an operator should know after a crash.
+fn report(recovery: &Recovery) {
+    if recovery.torn_bytes > 0 {
+        tracing::info!(bytes = recovery.torn_bytes, "an entry that nobody was answered for was cut off and is gone");
+    }
+    for intent in &recovery.open_intents {
+        tracing::warn!(idx = intent.idx, event = intent.event.as_str(), "an act has an intent but no outcome");
+    }
+}
+
+fn shelf(home: &Home, root: &RootKey, config: &Config) -> Result<Shelf, Failure> {
+    let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
+    let registry = Registry::new(home.registry_dir(), RegistryKey::new(key)).map_err(|error| told(&error, error.hint()))?;
+    let config = config.clone();
+    let threshold: Threshold =
+        Arc::new(move |model, packaged| config.threshold(model, packaged).map_err(|error| error.to_string()));
+    let trusted = trusted(&home.trusted_signers_dir())?.into();
+    Ok(Shelf { registry: Arc::new(registry), trusted, threshold })
+}
+
+/// Public keys of the people whose signature counts.
+fn trusted(dir: &PathBuf) -> Result<Vec<PublicKey>, Failure> {
+    let unreadable = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
+    let mut keys = Vec::new();
+    for entry in fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let key = PublicKey::from_pem(&text)
+            .map_err(|error| Failure::new(format!("`{}`: {error}", path.display())).hint("only public keys in PEM belong there"))?;
+        keys.push(key);
+    }
+    Ok(keys)
+}
+
+/// Loads every version. One that does not load is told to the operator and makes the node not ready if it is live;
+/// the others serve.
+fn load_models(
+    directory: &Directory,
+    shelf: &Shelf,
+) -> std::collections::HashMap<ModelName, Served> {
+    let mut models = std::collections::HashMap::<_, Served>::new();
+    for (name, record) in &directory.models {
+        for (version, registered) in &record.versions {
+            match shelf.load(&record.project, *version, registered) {
+                Ok(model) => {
+                    models.entry(name.clone()).or_default().versions.insert(*version, model);
+                }
+                Err(why) => tracing::error!(model = %name, %version, %why, "a model could not be loaded"),
+            }
+        }
+    }
+    models
+}
+
+/// What the gate reads of the configuration.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        single_person: config.danger.single_person,
+        rate_per_minute: config.limits.rate_per_minute,
+        failures_per_minute: config.limits.failures_per_minute,
+        denials_per_minute: config.limits.denials_per_minute,
+        local_owner: config.identity.owner.clone(),
+    }
+}
+
+/// Whose connections are taken.
+fn addresses(config: &Config) -> Addresses {
+    let trusted_proxies = config.server.trusted_proxies.clone();
+    match &config.server.allow {
+        Allow::Loopback => Addresses { trusted_proxies, ..Addresses::default() },
+        Allow::Networks(allowed) => Addresses { allowed: allowed.clone(), trusted_proxies },
+    }
+}
+
+/// The certificate to show: one from elsewhere if configured, else our own, renewed when it is about to end.
+pub fn server_identity(home: &Home, root: &RootKey, config: &Config) -> Result<crate::home::ServerIdentity, Failure> {
+    let identity = match &config.server.certificate {
+        Some(files) => crate::home::ServerIdentity::from_files(&files.certificate, &files.key),
+        None => home.authority(root).server_identity(&config.server.names, SystemClock.now()),
+    };
+    let identity = identity.map_err(|error| told(&error, error.hint()))?;
+    let days = (identity.expires.micros() - SystemClock.now().micros()) / 86_400_000_000;
+    if days < 14 {
+        tracing::warn!(days, "the server's certificate ends soon");
+    }
+    Ok(identity)
+}

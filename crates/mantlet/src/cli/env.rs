@@ -1,0 +1,80 @@
+//! `mantlet env`: variables with which ordinary clients find this server and trust its certificate, so that nobody
+//! switches verification off.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    args::{Common, Dialect, Env},
+    exit::Failure,
+    print,
+    session::{self, Session},
+};
+use crate::home::Home;
+
+/// Where systems keep the certificate authorities that they trust.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Prints the variables.
+pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
+    let home = session::home(common)?;
+    let (url, ca) = Session::address(common)?;
+    let bundle = bundle(&home, &ca)?;
+    let (bundle, ca) = (bundle.display().to_string(), ca.display().to_string());
+    let mut variables = vec![
+        ("MANTLET_HOME", home.dir().display().to_string()),
+        ("MANTLET_URL", url.clone()),
+        ("MANTLET_CA", ca.clone()),
+        // curl, Python requests, Python's own ssl (httpx, the OpenAI SDK), Node.
+        ("CURL_CA_BUNDLE", bundle.clone()),
+        ("REQUESTS_CA_BUNDLE", bundle.clone()),
+        ("SSL_CERT_FILE", bundle),
+        ("NODE_EXTRA_CA_CERTS", ca),
+        ("OPENAI_BASE_URL", format!("{url}/v1")),
+    ];
+    // A key is shown once and kept nowhere, except the one of a demonstration.
+    if let Ok(key) = fs::read_to_string(home.demo_key_path()) {
+        variables.push(("MANTLET_API_KEY", key.trim().to_owned()));
+        variables.push(("OPENAI_API_KEY", key.trim().to_owned()));
+    }
+    if common.json {
+        let object: serde_json::Map<String, serde_json::Value> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        return print::json(&object);
+    }
+    variables.iter().try_for_each(|(name, value)| {
+        print::line(match command.shell {
+            Dialect::Sh => format!("export {name}={}", quoted(value)),
+            Dialect::Fish => format!("set -gx {name} {}", quoted(value)),
+        })
+    })
+}
+
+/// Single quotes keep a shell from reading anything into a value.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// The system's authorities and this home's, in one file: clients that take a bundle take it instead of the system's,
+/// and must still trust everybody else.
+fn bundle(home: &Home, ca: &Path) -> Result<PathBuf, Failure> {
+    let failed = |path: &Path, error: std::io::Error| Failure::new(format!("`{}`: {error}", path.display()));
+    let own = fs::read_to_string(ca).map_err(|error| failed(ca, error))?;
+    let path = home.ca_bundle_path();
+    // What an enclosing `eval` has set names this very file; it is not the system's.
+    let set = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from).filter(|set| *set != path && set != ca);
+    let candidates = set.into_iter().chain(SYSTEM_BUNDLES.map(PathBuf::from));
+    let system = candidates.filter_map(|path| fs::read_to_string(path).ok()).next().unwrap_or_default();
+    let temporary = path.with_extension("new");
+    fs::write(&temporary, format!("{}\n{own}", system.trim_end()))
+        .and_then(|()| fs::rename(&temporary, &path))
+        .map_err(|error| failed(&path, error))?;
+    Ok(path)
+}

@@ -1,0 +1,218 @@
+//! `mantlet init`: a home with its first people, and for a demonstration its first model.
+//!
+//! Everything is made beside the place where the home will be and put there in one step, people and model included:
+//! a home that could not be finished was never there.
+
+use std::{
+    collections::BTreeSet,
+    io::IsTerminal,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use http::{Method, header};
+use mantlet_gate::{
+    administer,
+    people::founding::{Founder, FounderKey},
+};
+use mantlet_models::{
+    artifact::{SigningKey, sign},
+    package::{Package, SIGNATURE_FILE},
+};
+use mantlet_store::SqliteStore;
+use mantlet_types::{Role, UserId};
+use serde_json::{Value, json};
+
+use super::{
+    args::{Common, Init},
+    exit::Failure,
+    print,
+    session::{self, Session},
+    transport,
+    user::write_secret,
+};
+use crate::{
+    assemble::{App, told},
+    demo,
+    home::{self, Home, InitOptions, UserCertificate},
+    server::upload,
+};
+
+/// What was made, for `--json` and for `serve`, which makes a home where there is none.
+pub struct Made {
+    /// The home.
+    pub home: Home,
+    /// The members of the `--json` document.
+    pub said: Value,
+}
+
+/// Runs the command.
+pub async fn run(common: &Common, command: Init) -> Result<(), Failure> {
+    let dir = command.dir.clone().or_else(|| common.home.clone());
+    let dir = Home::find(dir.as_deref(), |name| std::env::var_os(name));
+    let command = if common.json { command } else { ask(command)? };
+    let made = make(&dir, &command).await?;
+    if common.json { print::json(&made.said) } else { tell(&made, &command) }
+}
+
+/// Asks the one question whose answer changes everything after; without a terminal the strict answer holds.
+fn ask(mut command: Init) -> Result<Init, Failure> {
+    let decided = command.single_person || command.demo || command.security.is_some();
+    if decided || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(command);
+    }
+    print::note(format_args!(
+        "Will one person hold all duties here (a laptop), or several (a team)?\n\
+         In a one-person home nobody approves what that person does, and every record says so. [o]ne / [t]eam:"
+    ));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::new(error.to_string()))?;
+    match answer.trim() {
+        "o" | "one" => command.single_person = true,
+        "t" | "team" => {}
+        _ => return Err(Failure::new("neither `one` nor `team`; nothing was made")),
+    }
+    Ok(command)
+}
+
+/// Makes a home.
+pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
+    let single_person = command.single_person || command.demo;
+    if single_person && command.security.is_some() {
+        return Err(Failure::new("a one-person home has no second person").hint("leave out --security"));
+    }
+    let operator = command.operator.clone().map_or_else(login_name, Ok)?;
+    let options = InitOptions { owner: Some(operator.clone()), single_person, root_key: None };
+    let new = home::prepare(dir, &options, |name| std::env::var_os(name)).map_err(|error| told(&error, error.hint()))?;
+    let store = {
+        let key = new.root_key().store_key().map_err(|error| Failure::new(error.to_string()))?;
+        SqliteStore::create(&new.home().store_path(), key, new.home().id().as_str()).await
+    };
+    store.map_err(|error| told(&error, error.hint().map(str::to_owned)))?.close().await;
+
+    let certificates = founders(new.home(), &operator, command.security.as_ref(), single_person)?;
+    let config = session::config(new.home())?;
+    let root = session::root_key(new.home(), &config)?;
+    let held = new.home().lock().map_err(|error| told(&error, error.hint()))?;
+    let listen = config.server.listen;
+    let (app, _) = App::open(new.home().clone(), root, config, held).await?;
+    let founding: Vec<Founder> = certificates.iter().map(|(founder, _)| founder.clone()).collect();
+    let keys = administer::found(app.server.gate(), &founding).await?;
+    let session = Session::of(new.home().clone(), app);
+    let demo_key = if command.demo { Some(demonstrate(&session).await?) } else { None };
+    session.close().await;
+    let (home, _) = new.finish().map_err(|error| told(&error, error.hint()))?;
+    hand_over(home, keys, &certificates, &operator, demo_key, &listen.to_string())
+}
+
+fn login_name() -> Result<UserId, Failure> {
+    let name = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "owner".into());
+    name.to_lowercase().parse().map_err(|_| {
+        Failure::new("the login name is no user name here").hint("choose one with --operator, as in --operator alice")
+    })
+}
+
+/// The first people: the owner with every role, or a team's operator and security person with one duty each.
+fn founders(
+    home: &Home,
+    operator: &UserId,
+    security: Option<&UserId>,
+    single_person: bool,
+) -> Result<Vec<(Founder, UserCertificate)>, Failure> {
+    let first = if single_person { Role::ALL.into_iter().collect() } else { BTreeSet::from([Role::Operator]) };
+    let people = [(operator, first)].into_iter().chain(security.map(|user| (user, BTreeSet::from([Role::Security]))));
+    people
+        .map(|(user, roles)| {
+            let issued = session::issue_user_certificate(home, user)?;
+            Ok((Founder { user: user.clone(), certificate: issued.digest, roles }, issued))
+        })
+        .collect()
+}
+
+/// Signs and registers the bundled model and makes a key for it alone.
+async fn demonstrate(session: &Session) -> Result<String, Failure> {
+    let package = Package::from_files(demo::files(), demo::MODEL.to_owned())
+        .map_err(|error| told(&error, error.hint()))?;
+    let key = session.author_key()?.ok_or_else(|| Failure::new("the home has no author's key"))?;
+    let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
+    let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
+    register(session, &package.with_file(SIGNATURE_FILE, signature), "home").await?;
+    let body = json!({ "consumer": "demo", "project": "home", "models": [demo::MODEL], "env": "test" });
+    let reply = session.call(Method::POST, "/admin/v1/keys", Some(&body)).await?;
+    Ok(print::cell(&reply, "key"))
+}
+
+/// Sends a signed package through door 2.
+pub async fn register(session: &Session, package: &Package, project: &str) -> Result<Value, Failure> {
+    let name = package.settings().map_err(|error| told(&error, error.hint()))?.name;
+    let mut request = transport::request(Method::POST, &format!("/admin/v1/models/{name}?project={project}"), None)?;
+    request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(upload::CONTENT_TYPE));
+    *request.body_mut() = Bytes::from(upload::encode(package.subject(), package.files()));
+    session.send(request).await?.json()
+}
+
+/// Puts what is shown once where it belongs: certificates beside the home's keys, the operator's key on the terminal or
+/// in a file, another founder's in a file to hand over.
+fn hand_over(
+    home: Home,
+    keys: Vec<FounderKey>,
+    certificates: &[(Founder, UserCertificate)],
+    operator: &UserId,
+    demo_key: Option<String>,
+    listen: &str,
+) -> Result<Made, Failure> {
+    let mut said = json!({
+        "home": home.dir(), "ca": home.ca_path(), "listen": listen, "operator": operator, "models": [],
+        "operator_key": null, "demo_key": demo_key,
+    });
+    let people = home.people_dir();
+    std::fs::DirBuilder::new().mode(0o700).create(&people).map_err(|error| Failure::new(format!("`{}`: {error}", people.display())))?;
+    for (founder, issued) in certificates {
+        let at = |name: &str| people.join(format!("{}.{name}", founder.user));
+        write_secret(&at("pem"), issued.certificate_pem.as_bytes())?;
+        write_secret(&at("key.pem"), issued.key_pem.as_bytes())?;
+    }
+    for key in keys {
+        let is_operator = key.user == *operator;
+        let text = key.secret.reveal();
+        if is_operator {
+            said["operator_key"] = Value::String(text.to_string());
+        } else {
+            let path = people.join(format!("{}.apikey", key.user));
+            write_secret(&path, text.as_bytes())?;
+            said["security_key_file"] = json!(path);
+        }
+    }
+    if let Some(key) = said["demo_key"].as_str() {
+        write_secret(&home.demo_key_path(), key.as_bytes())?;
+        said["models"] = json!([demo::MODEL]);
+    }
+    Ok(Made { home, said })
+}
+
+/// Tells a person what was made. The operator's key goes to a terminal, or to a file that only its owner reads: a log
+/// that collects standard output is no place for it.
+pub fn tell(made: &Made, command: &Init) -> Result<(), Failure> {
+    let cell = |member| print::cell(&made.said, member);
+    print::line(format!("home           {}", cell("home")))?;
+    print::line(format!("CA certificate {}", cell("ca")))?;
+    if std::io::stdout().is_terminal() {
+        print::line(format!("operator key   {}  ({}; shown once)", cell("operator_key"), cell("operator")))?;
+    } else {
+        let path: PathBuf = made.home.operator_key_path();
+        write_secret(&path, cell("operator_key").as_bytes())?;
+        print::line(format!("operator key   in {} ({}); take it away", path.display(), cell("operator")))?;
+    }
+    if command.demo {
+        print::line(format!("demo key       {}  (for {} alone)", cell("demo_key"), demo::MODEL))?;
+    }
+    if !made.said["security_key_file"].is_null() {
+        print::line(format!("security key   in {}; hand it over", cell("security_key_file")))?;
+    }
+    if command.single_person || command.demo {
+        print::note(format_args!("one person holds all duties here ([danger] single_person); every record says so"));
+    }
+    print::note(format_args!("next: mantlet serve --home {}", cell("home")));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The command line: every command forms a request for one of the doors, or works on files that are its user's own.
+
+pub mod args;
+pub mod audit;
+pub mod config;
+pub mod env;
+pub mod exit;
+pub mod init;
+pub mod key;
+pub mod model;
+pub mod predict;
+pub mod print;
+pub mod reference;
+pub mod role;
+pub mod serve;
+pub mod session;
+pub mod transport;
+pub mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::{
+    args::{Cli, Command, Common},
+    exit::Failure,
+    session::Session,
+};
+use crate::config::Overlay;
+
+/// What the environment says of the configuration.
+#[must_use]
+pub fn overlay() -> Overlay {
+    Overlay::from_env(|name| std::env::var(name).ok())
+}
+
+/// Runs one command to its end.
+#[must_use]
+pub fn run() -> ExitCode {
+    let Cli { command, common } = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(&common, command)),
+        Err(error) => Err(Failure::new(format!("cannot start: {error}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Init(command) => init::run(common, command).await,
+        Command::Serve(command) => serve::run(common, command).await,
+        Command::Predict(command) => predict::run(common, command).await,
+        Command::Key(command) => with_session(common, async |session| key::run(session, command, common.json).await).await,
+        Command::Role(command) => with_session(common, async |session| role::run(session, command, common.json).await).await,
+        Command::User(command) => with_session(common, async |session| user::run(session, command, common.json).await).await,
+        Command::Model(command) => model::run(common, command).await,
+        Command::Audit(command) => audit::run(common, command).await,
+        Command::Env(command) => env::run(common, &command),
+        Command::Config(command) => config::run(common, command).await,
+        Command::Version => reference::version(common.json),
+        Command::Completions { shell } => reference::completions(shell),
+        Command::Man { out } => reference::man(out.as_deref()),
+    }
+}
+
+/// A session around some work, ended in good order however the work went.
+pub async fn with_session(
+    common: &Common,
+    work: impl AsyncFnOnce(&Session) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let session = Session::open(common).await?;
+    let outcome = work(&session).await;
+    session.close().await;
+    outcome
+}

@@ -1,0 +1,192 @@
+//! `mantlet serve`: listeners in front of the gate, until told to stop.
+
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc};
+
+use mantlet_gate::{
+    administer,
+    identity::{Arrival, Channel, Credential},
+};
+use mantlet_types::limits;
+use serde_json::json;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    signal::unix::{SignalKind, signal},
+};
+
+use super::{
+    args::{Common, Init, Serve},
+    exit::Failure,
+    init, print,
+    session::{self, root_key},
+};
+use crate::{
+    assemble::{App, Live, server_identity, told},
+    config::Config,
+    deeds::reload::{ReloadConfig, Reloader},
+    demo,
+    home::{Home, RootKey},
+    logging,
+    server::{
+        Server,
+        listen::{self, Listeners},
+        tls::{self, ServerCertificate},
+    },
+};
+
+/// Runs the command.
+pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
+    let home = open_or_make(common, &command).await?;
+    let overlay = super::overlay()
+        .listen(command.listen.map(|address| address.to_string()))
+        .plaintext_loopback(command.plaintext_loopback);
+    let config = Config::read(&home.config_path(), overlay).map_err(super::config::invalid)?;
+    logging::start(&config.log);
+    for danger in config.dangers() {
+        tracing::warn!("[danger] {danger} is switched on");
+    }
+    let held = home.lock().map_err(|error| told(&error, error.hint()))?;
+    let root = root_key(&home, &config)?;
+    let identity_root = root_key(&home, &config)?;
+    let plaintext = config.danger.plaintext;
+    let (app, live) = App::open(home.clone(), root, config.clone(), held).await?;
+    let (listeners, address) = listeners(&home, &identity_root, &config, &live).await?;
+    drop(identity_root);
+    announce(common, &home, address, &listeners, plaintext)?;
+    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live));
+    listen::serve(Arc::clone(&app.server), listeners, stop()).await;
+    reloading.abort();
+    for path in [home.control_socket(), home.address_path()] {
+        let _ = fs::remove_file(path);
+    }
+    app.close().await;
+    Ok(())
+}
+
+/// The home, made first where there is none.
+async fn open_or_make(common: &Common, command: &Serve) -> Result<Home, Failure> {
+    let dir = Home::find(common.home.as_deref(), |name| std::env::var_os(name));
+    if Home::is_home(&dir) {
+        return session::home(common);
+    }
+    let wanted =
+        Init { dir: None, single_person: command.demo, demo: command.demo, operator: None, security: None };
+    let made = init::make(&dir, &wanted).await?;
+    if !common.json {
+        init::tell(&made, &wanted)?;
+    }
+    Ok(made.home)
+}
+
+/// Binds every socket that the configuration asks for. Nothing listens before everything could be bound.
+async fn listeners(
+    home: &Home,
+    root: &RootKey,
+    config: &Config,
+    live: &Live,
+) -> Result<(Listeners, SocketAddr), Failure> {
+    let mut listeners = Listeners::default();
+    let main = bind(config.server.listen).await?;
+    let address = main.local_addr().map_err(|error| Failure::new(error.to_string()))?;
+    if config.danger.plaintext {
+        if !address.ip().to_canonical().is_loopback() {
+            return Err(Failure::new(format!("plain HTTP at {address} would show keys and answers to the network"))
+                .hint("listen on 127.0.0.1, or leave out --plaintext-loopback"));
+        }
+        listeners.dangerous_plaintext = Some(main);
+    } else {
+        let identity = server_identity(home, root, config)?;
+        let ca = home.authority(root).certificate().map_err(|error| told(&error, error.hint()))?;
+        let certificate = ServerCertificate::new(identity.chain, identity.key).map_err(|error| Failure::new(error.to_string()))?;
+        live.watch(Arc::clone(&certificate));
+        let tls = tls::config(certificate, Some(ca), false).map_err(|error| Failure::new(error.to_string()))?;
+        listeners.tls.push((main, tls));
+    }
+    if let Some(address) = config.server.probe_listen {
+        listeners.probe = Some(bind(address).await?);
+    }
+    listeners.control = Some(control_socket(home)?);
+    Ok((listeners, address))
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(format!("cannot listen at {address}: {error}")).hint("choose another address with --listen")
+    })
+}
+
+/// Makes the control socket, mode 0600, in the place of one that a dead server left: the lock says that it is dead.
+fn control_socket(home: &Home) -> Result<(UnixListener, u32), Failure> {
+    let path = home.control_socket();
+    let failed = |error: std::io::Error| {
+        Failure::new(format!("cannot make the control socket `{}`: {error}", path.display()))
+            .hint("a socket's path has at most 107 bytes; a home nearer the root is shorter")
+    };
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok((listener, rustix::process::geteuid().as_raw()))
+}
+
+/// Says where the server listens, once it does: a line for a person, a document for a program, a file for commands.
+fn announce(
+    common: &Common,
+    home: &Home,
+    address: SocketAddr,
+    listeners: &Listeners,
+    plaintext: bool,
+) -> Result<(), Failure> {
+    let path = home.address_path();
+    fs::write(&path, address.to_string()).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
+    let probe = listeners.probe.as_ref().and_then(|probe| probe.local_addr().ok());
+    let scheme = if plaintext { "http" } else { "https" };
+    if common.json {
+        return print::json(&json!({
+            "listen": address.to_string(), "url": format!("{scheme}://{address}"), "home": home.dir(),
+            "ca": home.ca_path(), "probe": probe.map(|probe| probe.to_string()),
+        }));
+    }
+    print::line(format!("serving at     {scheme}://{address}"))?;
+    if home.demo_key_path().exists() {
+        let key = fs::read_to_string(home.demo_key_path()).unwrap_or_default();
+        print::line(format!(
+            "\ntry it: curl --cacert {} -H 'Authorization: Bearer {}' \\\n  {scheme}://{address}/v1/models/{}/predict -d '{}'",
+            home.ca_path().display(),
+            key.trim(),
+            demo::MODEL,
+            demo::ROW.split_whitespace().collect::<String>(),
+        ))?;
+    }
+    Ok(())
+}
+
+/// SIGTERM, or a person's Ctrl-C.
+async fn stop() {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // Without signals, only a kill ends the server; it is built to survive that.
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
+    tracing::info!(seconds = limits::DRAIN_TIMEOUT.as_secs(), "stopping; requests under way may end");
+}
+
+/// SIGHUP reads the configuration again, through door 2, as the owner: nobody else can send the signal.
+async fn reload_on_hangup(server: Arc<Server>, live: Arc<Live>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let arrival = Arrival {
+            request_id: server.gate().request_id(),
+            ip: std::net::Ipv4Addr::LOCALHOST.into(),
+            trace_id: None,
+            channel: Channel::Control,
+            credential: Credential::LocalOwner,
+        };
+        let deed = ReloadConfig(Arc::clone(&live) as Arc<dyn Reloader>);
+        match administer::administer(Arc::clone(server.gate()), arrival, deed).await.into_parts().0 {
+            Ok(reloaded) => tracing::info!("{}", reloaded.message),
+            Err(rejection) => tracing::error!(%rejection, "the configuration stays as it was"),
+        }
+    }
+}

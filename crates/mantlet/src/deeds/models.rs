@@ -1,0 +1,82 @@
+//! Listing models: every version that the caller may know of.
+
+use mantlet_gate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::Directory,
+    identity::Principal,
+    policy::{self, Target},
+};
+use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version, entry::Event};
+use serde::Serialize;
+
+/// Lists models and their versions.
+pub struct ListModels;
+
+/// One version.
+#[derive(Debug, Serialize)]
+pub struct Listed {
+    model: ModelName,
+    version: Version,
+    /// `live`, `former` or `candidate`; `broken` for a live one that could not be loaded.
+    status: &'static str,
+    project: ProjectId,
+    author: UserId,
+    registered: Timestamp,
+    digest: Sha256,
+}
+
+/// What there is.
+#[derive(Debug, Serialize)]
+pub struct Models {
+    models: Vec<Listed>,
+}
+
+/// Rights of which any one lets a person see a model and its history.
+const SEEING: [Action; 4] =
+    [Action::InspectFeatures, Action::RegisterVersion, Action::DisableModel, Action::Predict];
+
+impl Deed for ListModels {
+    type Reply = Models;
+
+    fn event(&self) -> Event {
+        Event::ModelRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _caller: &Principal, _directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(Claims::PerItem)
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Models>, Rejection> {
+        let now = office.gate.now();
+        let sees = |name: &ModelName| {
+            let target = Target::Resource(Resource::Model(name.clone()));
+            SEEING.iter().any(|action| policy::permits(office.caller, *action, &target, now))
+        };
+        let mut models = Vec::new();
+        for (name, record) in office.snapshot.directory.models.iter().filter(|(name, _)| sees(name)) {
+            for (version, registered) in &record.versions {
+                let is_live = record.live == Some(*version);
+                let is_loaded = office.snapshot.model(name, Some(*version)).is_some();
+                models.push(Listed {
+                    model: name.clone(),
+                    version: *version,
+                    status: match (is_live, is_loaded, registered.was_live) {
+                        (true, true, _) => "live",
+                        (true, false, _) => "broken",
+                        (false, _, true) => "former",
+                        (false, _, false) => "candidate",
+                    },
+                    project: record.project.clone(),
+                    author: registered.author.clone(),
+                    registered: registered.registered,
+                    digest: registered.digest,
+                });
+            }
+        }
+        Ok(Done::read(Models { models }))
+    }
+}

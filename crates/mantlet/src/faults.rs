@@ -1,0 +1,36 @@
+//! Disk faults on order, so that tests of the real binary can watch the log fail. Compiled in with the feature
+//! `faults` only, which no release has.
+
+#[cfg(feature = "faults")]
+mod armed {
+    use std::sync::Arc;
+
+    use mantlet_audit::{
+        Options,
+        disk::{FaultPlan, FaultyDisk},
+    };
+
+    /// Arms the plan in `MANTLET_FAULTS`, if there is one. A plan that cannot be read ends the process: a test that
+    /// asks for a fault and gets none would prove nothing.
+    pub fn arm(options: &mut Options) {
+        let Ok(text) = std::env::var("MANTLET_FAULTS") else { return };
+        match text.parse::<FaultPlan>() {
+            Ok(plan) => {
+                let disk = FaultyDisk::new(Arc::clone(&options.disk));
+                disk.arm(Some(plan));
+                options.disk = Arc::new(disk);
+            }
+            Err(error) => {
+                tracing::error!(%error, "MANTLET_FAULTS cannot be read");
+                std::process::exit(2);
+            }
+        }
+    }
+}
+
+#[cfg(feature = "faults")]
+pub use armed::arm;
+
+/// Does nothing: this build has no faults to arm.
+#[cfg(not(feature = "faults"))]
+pub fn arm(_options: &mut mantlet_audit::Options) {}

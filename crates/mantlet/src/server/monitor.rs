@@ -1,0 +1,324 @@
+//! Statistics for those who may monitor: models' by the Open Inference Protocol's extension, and the node's metrics
+//! for Prometheus. Both are reads through door 2, and nobody sees the numbers of a project that is not theirs.
+
+use std::{fmt, sync::Arc};
+
+use http::StatusCode;
+use mantlet_gate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::Directory,
+    identity::Principal,
+    policy::{self, Target},
+};
+use mantlet_types::{
+    Action, Code, ModelName, ProjectId, Rejection, Resource, Version,
+    entry::{Event, Token},
+};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, NoLabelSet, text},
+    metrics::{MetricType, exemplar::Exemplar},
+    registry::Registry,
+};
+use serde::Serialize;
+
+use super::{
+    call::{Call, Replying},
+    reply,
+    statistics::{LATENCY_BOUNDS_US, ModelTotals, RouteTotals, STATUSES, Statistics},
+};
+
+/// Whether this caller may see this project's numbers.
+fn may_monitor(office: &Office<'_>, project: &ProjectId) -> bool {
+    let target = Target::Resource(Resource::Statistics(project.clone()));
+    policy::permits(office.caller, Action::Monitor, &target, office.gate.now())
+}
+
+/// `GET /v2/models[/{model}[/versions/{version}]]/stats`.
+pub(super) fn statistics(call: Call) -> Replying {
+    let statistics = Arc::clone(&call.server.statistics);
+    call.deed(Event::MonitorRead, &[], move |params, _| {
+        Ok(ReadStatistics { statistics, model: params.optional("model")?, version: params.optional("version")? })
+    })
+}
+
+/// Reads the numbers of one model, or of all that the caller may monitor.
+struct ReadStatistics {
+    statistics: Arc<Statistics>,
+    model: Option<ModelName>,
+    version: Option<Version>,
+}
+
+#[derive(Serialize)]
+struct ModelStats {
+    model_stats: Vec<VersionStats>,
+}
+
+#[derive(Serialize)]
+struct VersionStats {
+    name: ModelName,
+    version: String,
+    last_inference: u64,
+    inference_count: u64,
+    execution_count: u64,
+    inference_stats: InferenceStats,
+    batch_stats: [(); 0],
+}
+
+#[derive(Serialize)]
+struct InferenceStats {
+    success: Duration,
+    fail: Duration,
+}
+
+#[derive(Serialize)]
+struct Duration {
+    count: u64,
+    ns: u64,
+}
+
+impl VersionStats {
+    fn new(name: &ModelName, version: Version, totals: ModelTotals) -> Self {
+        Self {
+            name: name.clone(),
+            version: version.to_string(),
+            last_inference: totals.last_ms,
+            inference_count: totals.served + totals.fallback + totals.review,
+            execution_count: totals.answers,
+            inference_stats: InferenceStats {
+                success: Duration { count: totals.answers, ns: totals.answers_ns },
+                fail: Duration { count: totals.failures, ns: totals.failures_ns },
+            },
+            batch_stats: [],
+        }
+    }
+}
+
+impl Deed for ReadStatistics {
+    type Reply = ModelStats;
+
+    fn event(&self) -> Event {
+        Event::MonitorRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        let Some(model) = &self.model else { return Ok(Claims::PerItem) };
+        let record = directory.models.get(model).ok_or(Code::NotFound)?;
+        let target = Target::Resource(Resource::Statistics(record.project.clone()));
+        Ok(Claims::All(vec![(Action::Monitor, target)]))
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.model.as_ref().map(|model| Token::of(model.as_str()))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<ModelStats>, Rejection> {
+        let directory = &office.snapshot.directory;
+        let asked = directory.models.iter().filter(|(name, record)| match &self.model {
+            Some(model) => model == *name,
+            None => may_monitor(office, &record.project),
+        });
+        let mut model_stats = Vec::new();
+        for (name, record) in asked {
+            // A candidate's numbers are its author's; what is or was live has numbers of its own.
+            let known = record.versions.iter().filter(|(version, kept)| kept.was_live || record.live == Some(**version));
+            for (version, _) in known.filter(|(version, _)| self.version.is_none_or(|asked| asked == **version)) {
+                model_stats.push(VersionStats::new(name, *version, self.statistics.model_totals(name, *version)));
+            }
+        }
+        if self.version.is_some() && model_stats.is_empty() {
+            return Err(Code::NotFound.into());
+        }
+        Ok(Done::read(ModelStats { model_stats }))
+    }
+}
+
+/// `GET /metrics`.
+pub(super) fn metrics(call: Call) -> Replying {
+    let statistics = Arc::clone(&call.server.statistics);
+    call.deed_shown(
+        Event::MonitorRead,
+        move |_| Ok(ReadMetrics { statistics }),
+        |text: String| {
+            let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            Ok(reply::with_body(StatusCode::OK, media, text.into_bytes()))
+        },
+    )
+}
+
+/// Reads the node's metrics.
+struct ReadMetrics {
+    statistics: Arc<Statistics>,
+}
+
+impl Deed for ReadMetrics {
+    type Reply = String;
+
+    fn event(&self) -> Event {
+        Event::MonitorRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+        // The node as a whole belongs to the project that every home has.
+        let home: ProjectId = "home".parse().map_err(|_| Code::NotFound)?;
+        Ok(Claims::All(vec![(Action::Monitor, Target::Resource(Resource::Statistics(home)))]))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<String>, Rejection> {
+        let directory = &office.snapshot.directory;
+        let mut models = self.statistics.models();
+        models.retain(|(name, ..)| {
+            directory.models.get(name).is_some_and(|record| may_monitor(office, &record.project))
+        });
+        let scrape = Scrape {
+            routes: self
+                .statistics
+                .routes()
+                .map(|(route, totals)| (route.map_or(["none", "none"], |r| [r.verb.as_str(), r.path]), totals))
+                .collect(),
+            models,
+            generation: office.snapshot.generation,
+            ready: office.gate.is_ready(),
+        };
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(scrape));
+        let mut out = String::new();
+        text::encode(&mut out, &registry).map_err(|fmt::Error| Rejection::unavailable("metrics cannot be written"))?;
+        Ok(Done::read(out))
+    }
+}
+
+/// The numbers of one moment.
+#[derive(Debug)]
+struct Scrape {
+    /// By method and path.
+    routes: Vec<([&'static str; 2], RouteTotals)>,
+    models: Vec<(ModelName, Version, ModelTotals)>,
+    generation: u64,
+    ready: bool,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.requests(&mut encoder)?;
+        self.latencies(&mut encoder)?;
+        self.rows(&mut encoder)?;
+        self.failures(&mut encoder)?;
+        let gauges = [
+            ("mantlet_policy_generation", "Generation of policy and directory", self.generation),
+            ("mantlet_ready", "Whether requests are answered", u64::from(self.ready)),
+        ];
+        for (name, help, value) in gauges {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+}
+
+/// No exemplars: they would tie a series to a request.
+const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, f64>> = None;
+
+impl Scrape {
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family =
+            encoder.encode_descriptor("mantlet_requests", "Replies", None, MetricType::Counter)?;
+        for ([method, route], totals) in &self.routes {
+            for (status, count) in STATUSES.iter().zip(totals.by_status).filter(|(_, count)| *count > 0) {
+                let status = if *status == 0 { "other".to_owned() } else { status.to_string() };
+                let labels = [("method", *method), ("route", *route), ("status", status.as_str())];
+                family.encode_family(&labels)?.encode_counter(&count, NO_EXEMPLAR)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "microseconds lose none below 285 years")]
+    fn latencies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let name = "mantlet_request_duration_seconds";
+        let mut family = encoder.encode_descriptor(name, "From headers to reply", None, MetricType::Histogram)?;
+        let bounds = LATENCY_BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain(std::iter::once(f64::INFINITY));
+        for ([method, route], totals) in &self.routes {
+            let count = totals.by_latency.iter().sum();
+            if count == 0 {
+                continue;
+            }
+            let buckets: Vec<(f64, u64)> = bounds.clone().zip(totals.by_latency).collect();
+            family.encode_family(&[("method", *method), ("route", *route)])?.encode_histogram::<NoLabelSet>(
+                totals.latency_us as f64 / 1e6,
+                count,
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn rows(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family =
+            encoder.encode_descriptor("mantlet_model_rows", "Rows answered", None, MetricType::Counter)?;
+        for (model, version, totals) in &self.models {
+            let version = version.to_string();
+            let outcomes = [("served", totals.served), ("fallback", totals.fallback), ("review", totals.review)];
+            for (outcome, count) in outcomes {
+                let labels =
+                    [("model", model.as_str()), ("version", version.as_str()), ("outcome", outcome)];
+                family.encode_family(&labels)?.encode_counter(&count, NO_EXEMPLAR)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn failures(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Requests that this server failed to answer";
+        let mut family =
+            encoder.encode_descriptor("mantlet_model_failures", help, None, MetricType::Counter)?;
+        for (model, version, totals) in &self.models {
+            let version = version.to_string();
+            let labels = [("model", model.as_str()), ("version", version.as_str())];
+            family.encode_family(&labels)?.encode_counter(&totals.failures, NO_EXEMPLAR)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scrape_is_open_metrics() {
+        let statistics = Statistics::default();
+        statistics.replied(super::super::routes::TABLE.first(), 200, std::time::Duration::from_micros(70));
+        let totals = ModelTotals { served: 3, failures: 1, ..ModelTotals::default() };
+        let scrape = Scrape {
+            routes: statistics.routes().map(|(r, t)| (r.map_or(["none"; 2], |r| [r.verb.as_str(), r.path]), t)).collect(),
+            models: vec![("loans".parse().unwrap(), Version::FIRST, totals)],
+            generation: 4,
+            ready: true,
+        };
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(scrape));
+        let mut out = String::new();
+        text::encode(&mut out, &registry).unwrap();
+        for line in [
+            r#"mantlet_requests_total{method="GET",route="/v2/health/live",status="200"} 1"#,
+            r#"mantlet_request_duration_seconds_bucket{le="5e-5",method="GET",route="/v2/health/live"} 0"#,
+            r#"mantlet_request_duration_seconds_bucket{le="+Inf",method="GET",route="/v2/health/live"} 1"#,
+            r#"mantlet_model_rows_total{model="loans",version="1",outcome="served"} 3"#,
+            r#"mantlet_model_failures_total{model="loans",version="1"} 1"#,
+            "mantlet_ready 1",
+            "# EOF",
+        ] {
+            assert!(out.lines().any(|have| have == line), "{line} in\n{out}");
+        }
+    }
+}
