@@ -39,7 +39,8 @@ impl Addresses {
     /// 400 if a trusted proxy's header cannot be read, 403 if the client is not on the allowlist.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Code> {
         let forwarded = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
-        let client = perimeter::client_ip(peer, forwarded, &self.trusted_proxies).map_err(|_| Code::InvalidInput)?;
+        let client =
+            perimeter::client_ip(peer, forwarded, &self.trusted_proxies).map_err(|_| Code::InvalidInput)?;
         if self.admits(client) { Ok(client) } else { Err(Code::Forbidden) }
     }
 

@@ -301,7 +301,8 @@ impl Server {
 
     /// A key in the URL: whatever was asked for, it is not answered.
     async fn leaked(&self, arrival: Arrival) -> Outcome {
-        let (refused, receipt) = administer::revoke_leaked(Arc::clone(&self.gate), arrival).await.into_parts();
+        let (refused, receipt) =
+            administer::revoke_leaked(Arc::clone(&self.gate), arrival).await.into_parts();
         Outcome { reply: refused.map(|never| match never {}), receipt }
     }
 }

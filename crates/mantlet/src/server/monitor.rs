@@ -38,7 +38,11 @@ fn may_monitor(office: &Office<'_>, project: &ProjectId) -> bool {
 pub(super) fn statistics(call: Call) -> Replying {
     let statistics = Arc::clone(&call.server.statistics);
     call.deed(Event::MonitorRead, &[], move |params, _| {
-        Ok(ReadStatistics { statistics, model: params.optional("model")?, version: params.optional("version")? })
+        Ok(ReadStatistics {
+            statistics,
+            model: params.optional("model")?,
+            version: params.optional("version")?,
+        })
     })
 }
 
@@ -125,9 +129,18 @@ impl Deed for ReadStatistics {
         let mut model_stats = Vec::new();
         for (name, record) in asked {
             // A candidate's numbers are its author's; what is or was live has numbers of its own.
-            let known = record.versions.iter().filter(|(version, kept)| kept.was_live || record.live == Some(**version));
-            for (version, _) in known.filter(|(version, _)| self.version.is_none_or(|asked| asked == **version)) {
-                model_stats.push(VersionStats::new(name, *version, self.statistics.model_totals(name, *version)));
+            let known = record
+                .versions
+                .iter()
+                .filter(|(version, kept)| kept.was_live || record.live == Some(**version));
+            for (version, _) in
+                known.filter(|(version, _)| self.version.is_none_or(|asked| asked == **version))
+            {
+                model_stats.push(VersionStats::new(
+                    name,
+                    *version,
+                    self.statistics.model_totals(name, *version),
+                ));
             }
         }
         if self.version.is_some() && model_stats.is_empty() {
@@ -182,7 +195,9 @@ impl Deed for ReadMetrics {
             routes: self
                 .statistics
                 .routes()
-                .map(|(route, totals)| (route.map_or(["none", "none"], |r| [r.verb.as_str(), r.path]), totals))
+                .map(|(route, totals)| {
+                    (route.map_or(["none", "none"], |r| [r.verb.as_str(), r.path]), totals)
+                })
                 .collect(),
             models,
             generation: office.snapshot.generation,
@@ -191,7 +206,8 @@ impl Deed for ReadMetrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(scrape));
         let mut out = String::new();
-        text::encode(&mut out, &registry).map_err(|fmt::Error| Rejection::unavailable("metrics cannot be written"))?;
+        text::encode(&mut out, &registry)
+            .map_err(|fmt::Error| Rejection::unavailable("metrics cannot be written"))?;
         Ok(Done::read(out))
     }
 }
@@ -244,8 +260,10 @@ impl Scrape {
     #[expect(clippy::cast_precision_loss, reason = "microseconds lose none below 285 years")]
     fn latencies(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let name = "mantlet_request_duration_seconds";
-        let mut family = encoder.encode_descriptor(name, "From headers to reply", None, MetricType::Histogram)?;
-        let bounds = LATENCY_BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain(std::iter::once(f64::INFINITY));
+        let mut family =
+            encoder.encode_descriptor(name, "From headers to reply", None, MetricType::Histogram)?;
+        let bounds =
+            LATENCY_BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain(std::iter::once(f64::INFINITY));
         for ([method, route], totals) in &self.routes {
             let count = totals.by_latency.iter().sum();
             if count == 0 {
@@ -267,10 +285,10 @@ impl Scrape {
             encoder.encode_descriptor("mantlet_model_rows", "Rows answered", None, MetricType::Counter)?;
         for (model, version, totals) in &self.models {
             let version = version.to_string();
-            let outcomes = [("served", totals.served), ("fallback", totals.fallback), ("review", totals.review)];
+            let outcomes =
+                [("served", totals.served), ("fallback", totals.fallback), ("review", totals.review)];
             for (outcome, count) in outcomes {
-                let labels =
-                    [("model", model.as_str()), ("version", version.as_str()), ("outcome", outcome)];
+                let labels = [("model", model.as_str()), ("version", version.as_str()), ("outcome", outcome)];
                 family.encode_family(&labels)?.encode_counter(&count, NO_EXEMPLAR)?;
             }
         }
@@ -300,7 +318,10 @@ mod tests {
         statistics.replied(super::super::routes::TABLE.first(), 200, std::time::Duration::from_micros(70));
         let totals = ModelTotals { served: 3, failures: 1, ..ModelTotals::default() };
         let scrape = Scrape {
-            routes: statistics.routes().map(|(r, t)| (r.map_or(["none"; 2], |r| [r.verb.as_str(), r.path]), t)).collect(),
+            routes: statistics
+                .routes()
+                .map(|(r, t)| (r.map_or(["none"; 2], |r| [r.verb.as_str(), r.path]), t))
+                .collect(),
             models: vec![("loans".parse().unwrap(), Version::FIRST, totals)],
             generation: 4,
             ready: true,
@@ -311,7 +332,7 @@ mod tests {
         text::encode(&mut out, &registry).unwrap();
         for line in [
             r#"mantlet_requests_total{method="GET",route="/v2/health/live",status="200"} 1"#,
-            r#"mantlet_request_duration_seconds_bucket{le="5e-5",method="GET",route="/v2/health/live"} 0"#,
+            r#"mantlet_request_duration_seconds_bucket{le="0.00005",method="GET",route="/v2/health/live"} 0"#,
             r#"mantlet_request_duration_seconds_bucket{le="+Inf",method="GET",route="/v2/health/live"} 1"#,
             r#"mantlet_model_rows_total{model="loans",version="1",outcome="served"} 3"#,
             r#"mantlet_model_failures_total{model="loans",version="1"} 1"#,

@@ -101,7 +101,8 @@ fn operation(route: &Route) -> Value {
         Way::Deed(action, _) => {
             operation["x-mantlet-action"] = action.as_str().into();
             if route.verb == Verb::Post {
-                operation["requestBody"] = json!({"content": {"application/json": {"schema": {"type": "object"}}}});
+                operation["requestBody"] =
+                    json!({"content": {"application/json": {"schema": {"type": "object"}}}});
             }
         }
     }
@@ -133,7 +134,9 @@ fn responses(route: &Route) -> Value {
     let (media, schema) = match route.way {
         Way::Ask(_, Protocol::Simple) => ("application/json", reference("Prediction")),
         Way::Ask(_, Protocol::V2) => ("application/json", reference("Inference")),
-        Way::Deed(..) if route.path == "/metrics" => ("application/openmetrics-text", json!({"type": "string"})),
+        Way::Deed(..) if route.path == "/metrics" => {
+            ("application/openmetrics-text", json!({"type": "string"}))
+        }
         Way::Deed(..) => ("application/json", json!({})),
         Way::Open(_) => ("application/json", json!({"type": "object"})),
     };
@@ -162,7 +165,8 @@ fn schemas() -> Value {
     let datatypes: Vec<&str> = Datatype::ALL.iter().map(|datatype| datatype.as_str()).collect();
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
     let scalar = json!({"type": ["number", "string", "boolean", "null"]});
-    let parameters = json!({"type": "object", "additionalProperties": {"type": ["number", "string", "boolean"]}});
+    let parameters =
+        json!({"type": "object", "additionalProperties": {"type": ["number", "string", "boolean"]}});
     let shape = json!({"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": 8});
     json!({
         "V2Error": {

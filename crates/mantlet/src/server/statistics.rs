@@ -153,7 +153,8 @@ impl Statistics {
     fn model(&self, model: &ModelName, version: Version) -> Arc<ModelCounts> {
         let key = (model.clone(), version);
         // A counter that panicked mid-way would have left a number, not a broken map.
-        if let Some(counts) = self.models.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
+        if let Some(counts) = self.models.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key)
+        {
             return Arc::clone(counts);
         }
         let mut models = self.models.write().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -70,6 +70,7 @@ pub fn decode(header: &[u8], tail: &[u8], contract: &Contract) -> Result<(Questi
     let mut reader = Reader::new(text);
     let whole = |_: Malformed| Rejection::invalid("body");
     let (mut id, mut parameters, mut inputs, mut outputs) = (None, None, None, None);
+    let mut named = false;
     let mut members = reader.object().map_err(whole)?;
     while let Some(key) = reader.key(&mut members).map_err(whole)? {
         match key.as_ref() {
@@ -87,6 +88,8 @@ pub fn decode(header: &[u8], tail: &[u8], contract: &Contract) -> Result<(Questi
                 let read = self::outputs(&mut reader, contract)?;
                 once(&mut outputs, read).map_err(|_| Rejection::invalid("outputs"))?;
             }
+            // Not in the protocol, but KServe's client repeats the path here. It may not say anything else.
+            "model_name" if !named => named = repeats(&mut reader, contract.model.as_str(), "model_name")?,
             _ => return Err(Rejection::invalid("body")),
         }
     }
@@ -96,12 +99,12 @@ pub fn decode(header: &[u8], tail: &[u8], contract: &Contract) -> Result<(Questi
     let mut options = parameters.unwrap_or_default();
     let binary = binary_data_output(&mut options)?;
     let outputs = outputs.unwrap_or_default();
-    let named = outputs.iter().map(|(name, _)| Arc::clone(name)).collect();
+    let wanted = outputs.iter().map(|(name, _)| Arc::clone(name)).collect();
     let said = |(name, binary): (Arc<str>, Option<bool>)| binary.map(|binary| (name, binary));
     let form =
         Form { id: id.flatten(), binary, binary_by_output: outputs.into_iter().filter_map(said).collect() };
     let question =
-        Question { rows: Rows::Tensors(tensors), outputs: named, options, body_bytes: header.len() };
+        Question { rows: Rows::Tensors(tensors), outputs: wanted, options, body_bytes: header.len() };
     Ok((question, form))
 }
 
@@ -130,6 +133,14 @@ pub fn decode_raw(body: &[u8], contract: &Contract) -> Result<(Question, Form), 
     }
     let question = Question { rows: Rows::Tensors(vec![tensor]), ..Question::default() };
     Ok((question, Form { binary: true, ..Form::default() }))
+}
+
+/// A member that says again what the path has said.
+fn repeats(reader: &mut Reader<'_>, said: &str, member: &'static str) -> Result<bool, Rejection> {
+    match reader.string() {
+        Ok(again) if again == said => Ok(true),
+        _ => Err(Rejection::invalid(member)),
+    }
 }
 
 /// The `id` of a request, to be echoed: printable ASCII of bounded length, or nothing if it is empty.
