@@ -157,7 +157,7 @@ impl Engine {
         &self.schema
     }
 
-    /// As [`Engine::decide`], over entities that were checked before.
+    /// As [`Engine::decide`], over entities and a context that were checked before: a quarter of a million times.
     pub(super) fn decide_over(
         &self,
         entities: &Entities,
@@ -165,9 +165,9 @@ impl Engine {
         context: Context,
     ) -> Verdict {
         let indexed = &self.actions[action as usize];
-        let request = Request::new(principal, indexed.uid.clone(), resource, context, Some(&self.schema));
+        let request = Request::new(principal, indexed.uid.clone(), resource, context, None).unwrap();
         let policies = &indexed.policies[PrincipalType::User as usize];
-        verdict(&self.authorizer.is_authorized(&request.unwrap(), policies, entities))
+        verdict(&self.authorizer.is_authorized(&request, policies, entities))
     }
 }
 

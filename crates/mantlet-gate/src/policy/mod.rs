@@ -12,7 +12,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp};
 
@@ -40,7 +40,16 @@ impl Policy {
     /// If a policy does not parse, has no `@id` of its own, does not fit the schema strictly, or looks further than
     /// level 1; the error names the policy.
     pub fn new(custom: Option<&str>) -> Result<Self, PolicyError> {
-        let engine = Arc::new(engine::Engine::new(custom)?);
+        /// The embedded policies by themselves are the same for as long as the process lives.
+        static EMBEDDED: OnceLock<Arc<engine::Engine>> = OnceLock::new();
+        let engine = match (custom, EMBEDDED.get()) {
+            (None, Some(embedded)) => Arc::clone(embedded),
+            (None, None) => {
+                let read = Arc::new(engine::Engine::new(None)?);
+                Arc::clone(EMBEDDED.get_or_init(|| read))
+            }
+            (Some(_), _) => Arc::new(engine::Engine::new(custom)?),
+        };
         Ok(Self { engine, cache: cache::Cache::new() })
     }
 

@@ -1,5 +1,7 @@
 //! The role matrix as it was decided on, cell by cell.
 
+use std::sync::LazyLock;
+
 use mantlet_types::entry::Decision;
 
 use super::super::{Cell, testing::POLICY};
@@ -55,9 +57,11 @@ approve_change      -      -       -     -             -              -         
 apply_change        -      -       -     -             -              part        -        yes      -        -       -
 ";
 
+static MATRIX: LazyLock<Vec<Cell>> = LazyLock::new(|| POLICY.matrix());
+
 #[test]
 fn every_cell_is_as_decided_on() {
-    let matrix = POLICY.matrix();
+    let matrix = &*MATRIX;
     let mut lines = TABLE.trim().lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let roles = lines.next().unwrap();
     let mut cells = 0;
@@ -84,10 +88,8 @@ fn said(cell: &Cell) -> &'static str {
 #[test]
 fn every_cell_names_what_decided() {
     let named = |role: &str, action: &str| {
-        let matrix = POLICY.matrix();
-        let cell =
-            matrix.into_iter().find(|cell| cell.role == role && cell.action.as_str() == action).unwrap();
-        (cell.policy, cell.condition)
+        let cell = MATRIX.iter().find(|cell| cell.role == role && cell.action.as_str() == action).unwrap();
+        (cell.policy.clone(), cell.condition)
     };
     assert_eq!(named("reader", "predict"), ("P01_reader".to_owned(), None));
     assert_eq!(named("reader", "export"), ("default".to_owned(), None));
@@ -99,8 +101,7 @@ fn every_cell_names_what_decided() {
 
 #[test]
 fn cells_are_written_for_machines() {
-    let matrix = POLICY.matrix();
-    let cell = serde_json::to_value(&matrix[0]).unwrap();
+    let cell = serde_json::to_value(&MATRIX[0]).unwrap();
     let expect = serde_json::json!({
         "role": "reader", "action": "predict", "resource": "Model", "decision": "allow", "policy": "P01_reader",
     });
