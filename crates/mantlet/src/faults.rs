@@ -7,7 +7,7 @@ mod armed {
 
     use mantlet_audit::{
         Options,
-        disk::{FaultPlan, FaultyDisk},
+        disk::faulty::{FaultPlan, FaultyDisk},
     };
 
     /// Arms the plan in `MANTLET_FAULTS`, if there is one. A plan that cannot be read ends the process: a test that
