@@ -1,5 +1,7 @@
 //! What one prediction costs in the engine alone: `cargo bench -p mantlet-models --bench engine`.
 
+#![expect(clippy::unwrap_used, reason = "a bench of a model that does not load has nothing to say")]
+
 use std::{fs, path::Path};
 
 use divan::{Bencher, black_box};

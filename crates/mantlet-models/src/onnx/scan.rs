@@ -71,7 +71,7 @@ const fn field(message: Message, number: u64) -> Field {
         (Type, 1) => Field::Message(TensorType),
         (Type, 4) => Field::Message(Sequence),
         (Type, 5) => Field::Message(Map),
-        (Type, 7 | 8 | 9) => Field::Refused("optional, opaque or sparse types"),
+        (Type, 7..=9) => Field::Refused("optional, opaque or sparse types"),
         (TensorType, 2) => Field::Message(Shape),
         (Sequence, 1) | (Map, 2) => Field::Message(Type),
         (Shape, 1) => Field::Message(Leaf),

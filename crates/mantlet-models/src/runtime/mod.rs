@@ -54,7 +54,7 @@ impl Cost {
 #[derive(Debug)]
 enum Executor {
     Tabular(Plan),
-    Neural(Neural),
+    Neural(Box<Neural>),
 }
 
 /// Why a run gave no answer. Holds names and fixed sentences, never a caller's value.
@@ -128,7 +128,7 @@ impl Engine {
         let executor = match Plan::compile(graph) {
             Ok(plan) => Executor::Tabular(plan),
             Err(refusal) if !neural_may_run => return Err(refusal),
-            Err(refusal) => Executor::Neural(Neural::load(bytes, &inputs, &outputs, refusal)?),
+            Err(refusal) => Executor::Neural(Box::new(Neural::load(bytes, &inputs, &outputs, refusal)?)),
         };
         let signature = probe::signature(&executor, &inputs, &outputs)?;
         Ok(Self { signature, executor })

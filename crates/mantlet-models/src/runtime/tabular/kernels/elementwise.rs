@@ -259,9 +259,12 @@ struct Unary {
     double: fn(f64) -> f64,
 }
 
+/// One function at both widths.
+type Functions = (fn(f32) -> f32, fn(f64) -> f64);
+
 /// Makes an operator of one operand, if that is what the name says.
 pub(super) fn unary(node: &Node) -> Option<Built> {
-    let (single, double): (fn(f32) -> f32, fn(f64) -> f64) = match node.operator.as_str() {
+    let (single, double): Functions = match node.operator.as_str() {
         "Neg" => (|x| -x, |x| -x),
         "Abs" => (f32::abs, f64::abs),
         "Exp" => (f32::exp, f64::exp),

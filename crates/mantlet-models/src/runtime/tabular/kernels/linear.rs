@@ -23,7 +23,7 @@ struct Linear {
 impl Linear {
     fn new(node: &mut Node, targets: usize, bias: Vec<f32>) -> Result<Self, LoadError> {
         let weights = node.attributes.floats("coefficients")?;
-        if targets == 0 || weights.is_empty() || weights.len() % targets != 0 {
+        if targets == 0 || weights.is_empty() || !weights.len().is_multiple_of(targets) {
             return Err(node
                 .attributes
                 .error("the number of coefficients does not fit the number of targets"));

@@ -252,7 +252,7 @@ impl Kernel for Transpose {
                 index
             })
             .collect();
-        let data = same_type!(input.data(), values => indices.iter().map(|index| values[*index].clone()).collect::<Vec<_>>());
+        let data = same_type!(input.data(), values => indices.iter().filter_map(|index| values.get(*index).cloned()).collect::<Vec<_>>());
         io.set(0, to, data)
     }
 }
@@ -462,7 +462,7 @@ impl Kernel for Fill {
         let shape = Shape::new(&extents.ok_or(Fault::Shape("an extent is negative"))?)?;
         io.charge(shape.count())?;
         let element = Value::constant(&self.element)?;
-        let data = same_type!(element.data(), values => vec![values[0].clone(); shape.count()]);
+        let data = same_type!(element.data(), values => values.iter().cycle().take(shape.count()).cloned().collect::<Vec<_>>());
         io.set(0, shape, data)
     }
 }

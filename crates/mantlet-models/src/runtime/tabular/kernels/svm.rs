@@ -68,7 +68,7 @@ impl Vectors {
         count: usize,
         function: Function,
     ) -> Result<Self, LoadError> {
-        if count == 0 || values.is_empty() || values.len() % count != 0 {
+        if count == 0 || values.is_empty() || !values.len().is_multiple_of(count) {
             return Err(attributes.error("the support vectors do not fit their number"));
         }
         Ok(Self { features: values.len() / count, values, function })

@@ -106,7 +106,7 @@ impl<T: Real> Ensemble<T> {
 
     /// Whether no weight is negative.
     pub(super) fn is_positive(&self) -> bool {
-        self.weights.iter().all(|weight| !(weight.value < T::default()))
+        self.weights.iter().all(|weight| weight.value >= T::default())
     }
 
     /// The aggregated scores of one row, base values not yet added.

@@ -26,7 +26,7 @@ use super::{
 /// An ensemble at the width in which it was given, and at 64 bits for inputs of that width.
 #[derive(Debug)]
 enum Trees {
-    Single { narrow: Ensemble<f32>, wide: OnceLock<Ensemble<f64>> },
+    Single { narrow: Ensemble<f32>, wide: OnceLock<Box<Ensemble<f64>>> },
     Double(Ensemble<f64>),
 }
 
@@ -82,7 +82,7 @@ impl Trees {
         let mut out = vec![0.0; rows * stride];
         match (self, input.data()) {
             (Self::Single { narrow, wide }, Data::F64(values)) => {
-                let ensemble = wide.get_or_init(|| narrow.widened());
+                let ensemble = wide.get_or_init(|| Box::new(narrow.widened()));
                 each_row(ensemble, values, columns, stride, &mut out, finish)?;
             }
             (Self::Single { narrow, .. }, _) => {

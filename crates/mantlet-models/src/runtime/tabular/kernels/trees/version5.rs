@@ -111,11 +111,11 @@ impl Structure {
         }
         let mut member_sets = 0..;
         let mut splits = Vec::with_capacity(count);
-        for index in 0..count {
+        for (index, threshold) in thresholds.iter().enumerate() {
             splits.push(Split {
                 feature: u32::try_from(self.features[index])
                     .map_err(|_| "a feature index is out of bounds")?,
-                threshold: thresholds[index],
+                threshold: *threshold,
                 mode: mode(self.modes[index], &mut member_sets)?,
                 missing_is_true: self.missing.get(index).is_some_and(|flag| *flag == 1),
                 on_true: target(self.on_true[index], self.true_is_leaf[index])?,
