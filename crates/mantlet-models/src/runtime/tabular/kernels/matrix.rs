@@ -13,6 +13,9 @@ use super::{
     elementwise::{Indices, broadcast_shape},
 };
 
+/// Multiplications that count like one element of an intermediate value, so that one run does at most some 10^10.
+const MULTIPLICATIONS_PER_ELEMENT: usize = 128;
+
 /// alpha · A · B + beta · C, with A and B transposed at will.
 #[derive(Debug)]
 struct Gemm {
@@ -81,7 +84,9 @@ impl Kernel for Gemm {
             Ok(io.input(index)?.shape().extents().get(usize::from(axis)).copied().unwrap_or(1))
         };
         let count = extent(0, self.transpose_a)?.saturating_mul(extent(1, !self.transpose_b)?);
-        io.charge(count)?;
+        // Products of large constants would take minutes: time is bounded together with memory.
+        let inner = extent(1, self.transpose_b)?;
+        io.charge(count.saturating_add(count.saturating_mul(inner) / MULTIPLICATIONS_PER_ELEMENT))?;
         let a = Matrix::new(io.input(0)?, Side::Left, self.transpose_a)?;
         let b = Matrix::new(io.input(1)?, Side::Right, self.transpose_b)?;
         if a.columns != b.rows {
