@@ -118,7 +118,7 @@ pub fn with_body(status: StatusCode, media: &'static str, body: Vec<u8>) -> Repl
 /// Adds what every reply carries.
 pub fn seal(reply: &mut Reply, id: RequestId, receipt: Option<&Receipt>) {
     let headers = reply.headers_mut();
-    if let Some(value) = HeaderValue::from_str(text(&id.encode())).ok() {
+    if let Ok(value) = HeaderValue::from_str(text(&id.encode())) {
         headers.insert(REQUEST_ID, value);
     }
     if let Some(value) = receipt.and_then(|receipt| HeaderValue::from_str(&receipt.token).ok()) {

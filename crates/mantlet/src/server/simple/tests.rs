@@ -11,9 +11,9 @@ fn number(value: f64) -> Scalar {
     Scalar::Number(value)
 }
 
-fn check(body: &str, expect: (Rows, bool)) {
+fn check(body: &str, (rows, batch): (Rows, bool)) {
     let decoded = decode(body.as_bytes(), &contract()).unwrap();
-    assert_eq!((decoded.question.rows, decoded.batch), expect, "{body}");
+    assert_eq!((decoded.question.rows, decoded.batch), (rows, batch), "{body}");
     assert_eq!(decoded.question.body_bytes, body.len());
 }
 
