@@ -6,9 +6,10 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
-use mantlet_types::{Rejection, Tensor, limits};
+use mantlet_types::{Rejection, Tensor};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -59,7 +60,7 @@ pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, 
     let input = ModelInput(tensors);
     let raw = match model.placement(rows) {
         Placement::Inline => run(model.as_ref(), input),
-        Placement::Pool => pooled(&gate.pool, model, input).await,
+        Placement::Pool => pooled(&gate.pool, model, input, admission.principal().snapshot().settings.inference_timeout).await,
     }
     .map_err(|fault| match fault {
         EngineFault::UnknownValue => Rejection::invalid("inputs"),
@@ -75,7 +76,7 @@ fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
         .unwrap_or_else(|_| Err(EngineFault::Broken("the engine panicked".to_owned())))
 }
 
-async fn pooled(pool: &Pool, model: Arc<dyn Model>, input: ModelInput) -> Result<RawOutput, EngineFault> {
+async fn pooled(pool: &Pool, model: Arc<dyn Model>, input: ModelInput, timeout: Duration) -> Result<RawOutput, EngineFault> {
     let slow = |_| EngineFault::Broken("the engine took too long".to_owned());
     let places = Arc::clone(&pool.0);
     let work = async {
@@ -89,7 +90,7 @@ async fn pooled(pool: &Pool, model: Arc<dyn Model>, input: ModelInput) -> Result
         .await
         .map_err(|_| EngineFault::Broken("the engine's thread failed".to_owned()))?
     };
-    tokio::time::timeout(limits::INFERENCE_TIMEOUT, work).await.map_err(slow)?
+    tokio::time::timeout(timeout, work).await.map_err(slow)?
 }
 
 /// A model that breaks its own contract must not be judged by it.

@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
-use mantlet_types::{ModelName, UserId, Version};
+use mantlet_types::{ModelName, UserId, Version, limits};
 
 use crate::{
     directory::{Change, Directory},
@@ -48,8 +49,30 @@ pub struct Settings {
     pub failures_per_minute: u32,
     /// Denials per minute and principal that get an entry each; further ones are counted.
     pub denials_per_minute: u32,
+    /// Days for which a new key is valid, unless the request says otherwise.
+    pub key_days: u32,
+    /// Hours for which a replaced key stays valid, unless the request says otherwise.
+    pub key_overlap_hours: u32,
+    /// A model's time for one request, waiting for a place in the pool included.
+    pub inference_timeout: Duration,
     /// As whom the home's owner acts at the control socket; `None` lets nobody in there without a key.
     pub local_owner: Option<UserId>,
+}
+
+impl Default for Settings {
+    /// What holds if nobody says anything; `docs/explanation/defaults.md` has the reasons.
+    fn default() -> Self {
+        Self {
+            single_person: false,
+            rate_per_minute: limits::RATE_PER_MINUTE_DEFAULT,
+            failures_per_minute: 30,
+            denials_per_minute: 60,
+            key_days: limits::KEY_DAYS_DEFAULT,
+            key_overlap_hours: limits::KEY_OVERLAP_HOURS_DEFAULT,
+            inference_timeout: limits::INFERENCE_TIMEOUT,
+            local_owner: None,
+        }
+    }
 }
 
 impl Snapshot {

@@ -211,11 +211,10 @@ fn snapshot() -> Snapshot {
         models: [(model, Served { versions })].into(),
         peppers: Arc::new(Peppers::new(1, &[7; 32])),
         settings: Arc::new(Settings {
-            single_person: false,
-            rate_per_minute: 60,
             failures_per_minute: 10,
             denials_per_minute: 5,
             local_owner: Some(OPERATOR.parse().unwrap()),
+            ..Settings::default()
         }),
     }
 }

@@ -13,6 +13,7 @@ use mantlet_audit::{Log, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::Directory,
+    people::roles::conflicting_duties,
     policy::Policy,
     ports::Clock,
     snapshot::{Served, Settings},
@@ -94,6 +95,7 @@ impl App {
     pub async fn open(home: Home, root: RootKey, config: Config, held: HomeLock) -> Result<(Self, Arc<Live>), Failure> {
         let store = Arc::new(open_store(&home, &root).await?);
         let directory = store.load().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
+        check_duties(&directory, &config)?;
         let peppers = store.peppers().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
         let log = Arc::new(open_log(&home, &root, &config)?);
         let shelf = shelf(&home, &root, &config)?;
@@ -222,6 +224,18 @@ fn trusted(dir: &PathBuf) -> Result<Vec<PublicKey>, Failure> {
     Ok(keys)
 }
 
+/// One duty per person (invariant S10) is checked whenever a binding is made; here once more, on what is stored.
+fn check_duties(directory: &Directory, config: &Config) -> Result<(), Failure> {
+    if config.danger.single_person {
+        return Ok(());
+    }
+    match directory.users.iter().find_map(|(user, record)| Some((user, conflicting_duties(record)?))) {
+        None => Ok(()),
+        Some((user, [one, other])) => Err(Failure::new(format!("`{user}` holds two duties: `{one}` and `{other}`"))
+            .hint("a team's home needs one duty per person; a home made with --single-person cannot become a team's")),
+    }
+}
+
 /// Loads every version. One that does not load is told to the operator and makes the node not ready if it is live;
 /// the others serve.
 fn load_models(
@@ -249,6 +263,9 @@ fn settings(config: &Config) -> Settings {
         rate_per_minute: config.limits.rate_per_minute,
         failures_per_minute: config.limits.failures_per_minute,
         denials_per_minute: config.limits.denials_per_minute,
+        key_days: config.identity.key_days,
+        key_overlap_hours: config.identity.key_overlap_hours,
+        inference_timeout: config.server.inference_timeout,
         local_owner: config.identity.owner.clone(),
     }
 }

@@ -6,7 +6,7 @@
 use ipnet::IpNet;
 use mantlet_types::{
     Code, Kid, PrincipalId, Rejection, Timestamp,
-    limits::{KEY_DAYS_DEFAULT, KEY_DAYS_MAX, KEY_NETWORKS_MAX, KEYS_ACTIVE_MAX},
+    limits::{KEY_DAYS_MAX, KEY_NETWORKS_MAX, KEYS_ACTIVE_MAX},
 };
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -98,8 +98,9 @@ pub(super) fn drawn_kid() -> Result<Kid, Rejection> {
 }
 
 /// When a key ends that is made now.
-pub(super) fn lifetime(days: Option<u32>, now: Timestamp) -> Result<Timestamp, Rejection> {
-    let days = days.unwrap_or(KEY_DAYS_DEFAULT);
+pub(super) fn lifetime(days: Option<u32>, office: &Office<'_>) -> Result<Timestamp, Rejection> {
+    let now = office.gate.now();
+    let days = days.unwrap_or(office.snapshot.settings.key_days);
     if !(1..=KEY_DAYS_MAX).contains(&days) {
         return Err(Rejection::argument(format!("a key is valid for 1 to {KEY_DAYS_MAX} days")));
     }

@@ -91,7 +91,7 @@ impl Deed for InviteUser {
             kid: self.kid,
             env: Env::Live,
             owner: PrincipalId::User(id.clone()),
-            expires: lifetime(expires_in_days, office.gate.now())?,
+            expires: lifetime(expires_in_days, office)?,
             networks: Vec::new(),
         };
         let (issued, key) = issue(office, draft)?;

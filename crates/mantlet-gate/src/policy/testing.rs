@@ -108,10 +108,8 @@ pub(crate) fn snapshot_with(directory: Directory, policy: Policy, single_person:
         peppers: Arc::default(),
         settings: Arc::new(Settings {
             single_person,
-            rate_per_minute: 60,
             failures_per_minute: 60,
-            denials_per_minute: 60,
-            local_owner: None,
+            ..Settings::default()
         }),
     }
 }

@@ -163,7 +163,7 @@ impl Deed for CreateKey {
             let detail = format!("no model `{unknown}` in project `{project}`");
             return Err(Rejection::new(Code::NotFound).detailed(detail));
         }
-        let expires = lifetime(self.request.expires_in_days, office.gate.now())?;
+        let expires = lifetime(self.request.expires_in_days, office)?;
         let networks = networks(&self.request.networks)?;
         let consumer = self.consumer(office, expires)?;
         let KeyRequest { consumer: id, env, .. } = self.request;

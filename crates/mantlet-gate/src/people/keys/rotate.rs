@@ -3,7 +3,7 @@
 use mantlet_types::{
     Action, Code, ConsumerId, Kid, PrincipalId, Rejection, Role, Timestamp,
     entry::{Event, Token},
-    limits::{KEY_OVERLAP_HOURS_DEFAULT, KEY_OVERLAP_HOURS_MAX},
+    limits::KEY_OVERLAP_HOURS_MAX,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,8 +88,8 @@ impl RotateKey {
         }
     }
 
-    fn overlap_end(&self, now: Timestamp) -> Result<Timestamp, Rejection> {
-        let hours = self.request.overlap_hours.unwrap_or(KEY_OVERLAP_HOURS_DEFAULT);
+    fn overlap_end(&self, hours_default: u32, now: Timestamp) -> Result<Timestamp, Rejection> {
+        let hours = self.request.overlap_hours.unwrap_or(hours_default);
         if hours > KEY_OVERLAP_HOURS_MAX {
             return Err(Rejection::argument(format!("the overlap is at most {KEY_OVERLAP_HOURS_MAX} hours")));
         }
@@ -142,8 +142,8 @@ impl Deed for RotateKey {
         let directory = &office.snapshot.directory;
         let owner = self.owner(directory)?;
         check_not_impersonating(office, &owner)?;
-        let expires = lifetime(self.request.expires_in_days, now)?;
-        let until = self.overlap_end(now)?;
+        let expires = lifetime(self.request.expires_in_days, office)?;
+        let until = self.overlap_end(office.snapshot.settings.key_overlap_hours, now)?;
         let (old_kid, old) = self.old(directory, &owner, now)?;
         let draft = Draft {
             kid: self.kid,
