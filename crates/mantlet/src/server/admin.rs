@@ -14,7 +14,7 @@ use mantlet_gate::{
         users::{DisableUser, Invitation, InviteUser, ListUsers},
     },
 };
-use mantlet_models::register::RegisterModel;
+use mantlet_models::register::Registration;
 use mantlet_types::{
     ModelName, PrincipalId, ProjectId, Rejection, RequestId, Timestamp,
     entry::{Decision, Event, Token},
@@ -163,7 +163,7 @@ pub(super) fn list_models(call: Call) -> Replying {
 /// `POST /admin/v1/models/{model}`. The package is read once door 2 has given leave, and not before.
 pub(super) fn register_model(call: Call) -> Replying {
     let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
-    call.deed_of_parcel(Event::ModelRegister, &["project"], move |params, query, parcel| {
+    call.petition(Event::ModelRegister, &["project"], move |params, query, parcel| {
         let files = async move {
             let bytes = parcel.read(PACKAGE_BYTES_MAX).await?;
             upload::decode(&bytes).map_err(|error| Rejection::argument(error.to_string()))
@@ -172,7 +172,7 @@ pub(super) fn register_model(call: Call) -> Replying {
         let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
         let name: ModelName = params.require("model")?;
         let activate = gate.snapshot().settings.single_person;
-        Ok(RegisterModel { name, project, files, shelf, activate, began: gate.now() })
+        Ok(Registration { name, project, files, shelf, activate, began: gate.now() })
     })
 }
 

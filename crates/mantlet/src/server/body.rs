@@ -3,7 +3,7 @@
 //! A body is read inside door 1, after the caller is known and admitted: a stranger's body is never read. What the
 //! bytes mean is the protocols' business.
 
-use std::io::Read;
+use std::{io::Read, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::{GzDecoder, ZlibDecoder};
@@ -12,13 +12,55 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use mantlet_types::{Code, Rejection, limits};
 
+/// How long a body that nobody reads is taken off the wire.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much of it: twice what a request may have, so that a client hears that it sent too much.
+const DISCARDED_BYTES_MAX: usize = 2 * limits::BODY_BYTES_MAX;
+
 /// A request body that has not been read.
 #[derive(Debug)]
 pub enum Body {
     /// On its way over a connection.
     Wire(Incoming),
+    /// On its way over a stream of HTTP/2.
+    Stream(Stream),
     /// Already whole, for requests made in process.
     Whole(Bytes),
+}
+
+/// A body in HTTP/2 that is taken off the wire even if nobody reads it: a stream that is reset while its client still
+/// sends loses the rejection with common clients. Over HTTP/1 hyper sees to that itself.
+#[derive(Debug)]
+pub struct Stream(Option<Incoming>);
+
+impl Stream {
+    /// A body that has just begun to arrive.
+    #[must_use]
+    pub fn new(incoming: Incoming) -> Self {
+        Self(Some(incoming))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(incoming) = self.0.take().filter(|incoming| !incoming.is_end_stream())
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(incoming)));
+        }
+    }
+}
+
+/// Takes a body off the wire and forgets it, as much of it as a request could have had.
+async fn discard(mut incoming: Incoming) {
+    let mut bytes = 0_usize;
+    while let Ok(Some(data)) = piece(&mut incoming).await {
+        bytes = bytes.saturating_add(data.len());
+        if bytes > DISCARDED_BYTES_MAX {
+            return;
+        }
+    }
 }
 
 /// How a body says it is packed.
@@ -72,9 +114,11 @@ impl Parcel {
         let bytes = match self.body {
             Body::Whole(bytes) if bytes.len() <= bytes_max => bytes,
             Body::Whole(_) => return Err(Code::TooLarge.into()),
-            Body::Wire(incoming) => tokio::time::timeout(limits::BODY_TIMEOUT, receive(incoming, bytes_max))
-                .await
-                .map_err(|_| Rejection::new(Code::RequestTimeout))??,
+            Body::Wire(mut incoming) => receive_in_time(&mut incoming, bytes_max).await?,
+            Body::Stream(mut stream) => match stream.0.as_mut() {
+                Some(incoming) => receive_in_time(incoming, bytes_max).await?,
+                None => Bytes::new(),
+            },
         };
         match encoding {
             Encoding::Identity => Ok(bytes),
@@ -88,17 +132,23 @@ impl Parcel {
     }
 }
 
-async fn receive(mut incoming: Incoming, bytes_max: usize) -> Result<Bytes, Rejection> {
+async fn receive_in_time(incoming: &mut Incoming, bytes_max: usize) -> Result<Bytes, Rejection> {
+    tokio::time::timeout(limits::BODY_TIMEOUT, receive(incoming, bytes_max))
+        .await
+        .map_err(|_| Rejection::new(Code::RequestTimeout))?
+}
+
+async fn receive(incoming: &mut Incoming, bytes_max: usize) -> Result<Bytes, Rejection> {
     let bytes_max_u64 = u64::try_from(bytes_max).unwrap_or(u64::MAX);
     if incoming.size_hint().lower() > bytes_max_u64 {
         return Err(Code::TooLarge.into());
     }
     // Most bodies come in one piece, which then needs no copy.
-    let Some(first) = piece(&mut incoming).await? else { return Ok(Bytes::new()) };
+    let Some(first) = piece(incoming).await? else { return Ok(Bytes::new()) };
     if first.len() > bytes_max {
         return Err(Code::TooLarge.into());
     }
-    let Some(second) = piece(&mut incoming).await? else { return Ok(first) };
+    let Some(second) = piece(incoming).await? else { return Ok(first) };
     let mut whole = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(bytes) = next {
@@ -106,7 +156,7 @@ async fn receive(mut incoming: Incoming, bytes_max: usize) -> Result<Bytes, Reje
             return Err(Code::TooLarge.into());
         }
         whole.extend_from_slice(&bytes);
-        next = piece(&mut incoming).await?;
+        next = piece(incoming).await?;
     }
     Ok(whole.freeze())
 }

@@ -6,7 +6,7 @@
 use std::{fmt::Display, pin::Pin, str::FromStr, sync::Arc};
 
 use mantlet_gate::{
-    administer::{Claims, Deed, Done, Office, administer},
+    administer::{Claims, Deed, Done, Office, Petition, administer},
     directory::Directory,
     identity::{Arrival, Principal},
 };
@@ -20,7 +20,7 @@ use super::{
     reply::{self, Reply},
 };
 
-/// Longest body of an administrative request. The door learns who asks only after it is read, so it is short.
+/// Longest body of an administrative request.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// A handler's future.
@@ -113,6 +113,32 @@ fn decoded(text: &str) -> Option<String> {
     String::from_utf8(plain).ok()
 }
 
+/// A petition whose body becomes a deed once door 2 knows who asks.
+struct Reading<B, M> {
+    event: Event,
+    parcel: Parcel,
+    parse: fn(&[u8]) -> Result<B, Rejection>,
+    make: M,
+}
+
+impl<B, M, D> Petition for Reading<B, M>
+where
+    B: Send + 'static,
+    M: FnOnce(B) -> Result<D, Rejection> + Send + 'static,
+    D: Deed,
+{
+    type Deed = D;
+
+    fn event(&self) -> Event {
+        self.event
+    }
+
+    async fn read(self) -> Result<D, Rejection> {
+        let bytes = self.parcel.read(BODY_BYTES_MAX).await?;
+        (self.make)((self.parse)(&bytes)?)
+    }
+}
+
 impl Call {
     /// A deed made of the path and these arguments of the query; its reply becomes the body.
     pub fn deed<D>(
@@ -170,15 +196,15 @@ impl Call {
         })
     }
 
-    /// A deed that reads the body itself, once it has leave to act.
-    pub fn deed_of_parcel<D>(
+    /// A petition that reads the body in its own way.
+    pub fn petition<P>(
         self,
         event: Event,
         arguments: &'static [&'static str],
-        make: impl FnOnce(&Params, &Query, Parcel) -> Result<D, Rejection> + Send + 'static,
+        make: impl FnOnce(&Params, &Query, Parcel) -> Result<P, Rejection> + Send + 'static,
     ) -> Replying
     where
-        D: Deed<Reply: Serialize>,
+        P: Petition<Deed: Deed<Reply: Serialize>>,
     {
         Box::pin(async move {
             let query = Query::parse(self.query.as_deref(), arguments);
@@ -197,13 +223,9 @@ impl Call {
         B: Send + 'static,
         D: Deed<Reply: Serialize>,
     {
-        Box::pin(async move {
-            let made = match self.parcel.read(BODY_BYTES_MAX).await.and_then(|bytes| parse(&bytes)) {
-                Ok(body) => make(&self.params, body),
-                Err(rejection) => Err(rejection),
-            };
-            perform(&self.server, self.arrival, event, made, document).await
-        })
+        let Self { server, arrival, params, parcel, .. } = self;
+        let petition = Reading { event, parcel, parse, make: move |body| make(&params, body) };
+        Box::pin(async move { perform(&server, arrival, event, Ok(petition), document).await })
     }
 }
 
@@ -224,17 +246,17 @@ fn expectation(message: &str) -> String {
     }
 }
 
-async fn perform<D: Deed>(
+async fn perform<P: Petition>(
     server: &Server,
     arrival: Arrival,
     event: Event,
-    made: Result<D, Rejection>,
-    show: fn(D::Reply) -> Result<Reply, Rejection>,
+    made: Result<P, Rejection>,
+    show: fn(<P::Deed as Deed>::Reply) -> Result<Reply, Rejection>,
 ) -> Outcome {
     let gate = Arc::clone(&server.gate);
     match made {
-        Ok(deed) => {
-            let (reply, receipt) = administer(gate, arrival, deed).await.into_parts();
+        Ok(petition) => {
+            let (reply, receipt) = administer(gate, arrival, petition).await.into_parts();
             Outcome { reply: reply.and_then(show), receipt }
         }
         Err(rejection) => {

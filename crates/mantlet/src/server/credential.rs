@@ -46,7 +46,7 @@ pub fn leaked(uri: &Uri) -> Option<Credential> {
 fn found_in(target: &str) -> Option<Credential> {
     let start = target.get(target.find(KEY_PREFIX)?..)?;
     let key: String = start.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    Some(Credential::InUrl(Zeroizing::new(key)))
+    Some(Credential::InUrl(vec![Zeroizing::new(key)]))
 }
 
 /// Escapes resolved once; what is no escape, or no ASCII, cannot be part of a key and becomes a space.
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn keys_in_urls_are_noticed() {
         let find = |uri: &str| match leaked(&uri.parse().unwrap()) {
-            Some(Credential::InUrl(key)) => Some(key.as_str().to_owned()),
+            Some(Credential::InUrl(keys)) => keys.first().map(|key| key.as_str().to_owned()),
             _ => None,
         };
         assert_eq!(find("/v2?key=mtk_live_a&x=1").as_deref(), Some("mtk_live_a"));

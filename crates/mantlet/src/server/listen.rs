@@ -26,7 +26,11 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Peer, Server, body::Body, tls};
+use super::{
+    Peer, Server,
+    body::{Body, Stream},
+    tls,
+};
 
 /// Requests under way on one HTTP/2 connection. A browser opens 6 connections instead; more streams than that many
 /// connections' worth would let one client take what is meant for all.
@@ -217,7 +221,11 @@ where
     let peer = Arc::new(peer);
     let service = service_fn(move |request: Request<Incoming>| {
         let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(server.dispatch(request.map(Body::Wire), &peer).await) }
+        async move {
+            Ok::<_, Infallible>(
+                server.dispatch(request.map(|incoming| Body::Stream(Stream::new(incoming))), &peer).await,
+            )
+        }
     });
     drive(http2_builder().serve_connection(TokioIo::new(stream), service), stop, Some(HTTP2_AGE_MAX)).await;
 }

@@ -161,6 +161,9 @@ impl Server {
             self.router.allow(parts.uri.path(), reply.headers_mut());
         }
         reply::seal(&mut reply, id, receipt.as_ref());
+        if parts.method == Method::HEAD {
+            reply::behead(&mut reply);
+        }
         let latency = began.elapsed();
         self.statistics.replied(route, reply.status().as_u16(), latency);
         log(id, &parts.method, route, reply.status(), latency);
@@ -176,6 +179,9 @@ impl Server {
             _ => Dialect::of(path).reject(&Rejection::new(Code::NotFound), id),
         };
         reply::seal(&mut reply, id, None);
+        if *method == Method::HEAD {
+            reply::behead(&mut reply);
+        }
         reply
     }
 

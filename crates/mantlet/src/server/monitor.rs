@@ -111,9 +111,13 @@ impl Deed for ReadStatistics {
 
     fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
         let Some(model) = &self.model else { return Ok(Claims::PerItem) };
-        let record = directory.models.get(model).ok_or(Code::NotFound)?;
-        let target = Target::Resource(Resource::Statistics(record.project.clone()));
-        Ok(Claims::All(vec![(Action::Monitor, target)]))
+        // A model that does not exist is asked about like one of the home project's: who may not read statistics learns
+        // the same either way.
+        let project = match directory.models.get(model) {
+            Some(record) => record.project.clone(),
+            None => "home".parse().map_err(|_| Code::NotFound)?,
+        };
+        Ok(Claims::All(vec![(Action::Monitor, Target::Resource(Resource::Statistics(project)))]))
     }
 
     fn subject(&self) -> Option<Token> {
@@ -122,6 +126,9 @@ impl Deed for ReadStatistics {
 
     async fn act(self, office: &Office<'_>) -> Result<Done<ModelStats>, Rejection> {
         let directory = &office.snapshot.directory;
+        if self.model.as_ref().is_some_and(|model| !directory.models.contains_key(model)) {
+            return Err(Code::NotFound.into());
+        }
         let asked = directory.models.iter().filter(|(name, record)| match &self.model {
             Some(model) => model == *name,
             None => may_monitor(office, &record.project),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use mantlet_gate::identity::Certificate;
-use mantlet_types::Sha256;
+use mantlet_types::{Sha256, Timestamp};
 use rustls::{
     RootCertStore, ServerConfig,
     server::{
@@ -17,6 +17,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::home::certified_user;
 
@@ -117,5 +118,8 @@ pub fn user_certificate(chain: Option<&[CertificateDer<'_>]>) -> Option<Certific
     let leaf = chain?.first()?;
     let user = certified_user(leaf)?;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
-    Some(Certificate { digest: Sha256(digest.as_ref().try_into().ok()?), user })
+    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+    let expires = parsed.validity().not_after.timestamp().checked_mul(1_000_000)?;
+    let expires = Timestamp::from_micros(expires);
+    Some(Certificate { digest: Sha256(digest.as_ref().try_into().ok()?), user, expires })
 }
