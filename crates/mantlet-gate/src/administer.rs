@@ -1,9 +1,10 @@
 //! Door 2: everything that reads or changes the gate's own state.
 //!
 //! ```text
-//! authenticate → authorize → second person (where required) → act → audit (intent, then outcome)
+//! authenticate → read → authorize → second person (where required) → act → audit (intent, then outcome)
 //! ```
 //!
+//! A request is read once it is known who asks, and before the lock: a slow or large one holds up nobody else.
 //! A change is decided on the directory that it changes: changes run one at a time, each against the newest
 //! snapshot. The intent is durable before the act begins, so no change is ever without a trace.
 
@@ -62,6 +63,44 @@ pub trait Deed: Send + 'static {
     fn act(self, office: &Office<'_>) -> impl Future<Output = Result<Done<Self::Reply>, Rejection>> + Send;
 }
 
+/// A request for a deed, not yet read.
+///
+/// A deed is its own petition; one that has a body says here how the body becomes a deed.
+pub trait Petition: Send + 'static {
+    /// What it asks for.
+    type Deed: Deed;
+
+    /// How the log names it.
+    fn event(&self) -> Event;
+
+    /// What must be allowed before any of it is read, for petitions that are costly to read.
+    ///
+    /// # Errors
+    /// If the request is not about anything that exists or could exist.
+    fn entry_claims(&self, caller: &Principal, directory: &Directory) -> Result<Option<Claims>, Rejection> {
+        let _ = (caller, directory);
+        Ok(None)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If it does not arrive, or is not what the deed takes.
+    fn read(self) -> impl Future<Output = Result<Self::Deed, Rejection>> + Send;
+}
+
+impl<D: Deed> Petition for D {
+    type Deed = D;
+
+    fn event(&self) -> Event {
+        Deed::event(self)
+    }
+
+    async fn read(self) -> Result<D, Rejection> {
+        Ok(self)
+    }
+}
+
 /// What a deed needs leave for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Claims {
@@ -113,33 +152,45 @@ impl<R> Done<R> {
 }
 
 /// Administers one deed from arrival to release, in a task of its own.
-pub async fn administer<D: Deed>(gate: Arc<Gate>, arrival: Arrival, deed: D) -> Released<D::Reply> {
+pub async fn administer<P: Petition>(
+    gate: Arc<Gate>,
+    arrival: Arrival,
+    petition: P,
+) -> Released<<P::Deed as Deed>::Reply> {
     let id = arrival.request_id;
-    match tokio::spawn(async move { administered(&gate, arrival, deed).await }).await {
+    match tokio::spawn(async move { administered(&gate, arrival, petition).await }).await {
         Ok(released) => released,
         Err(error) => audit::panicked(id, &error),
     }
 }
 
-async fn administered<D: Deed>(gate: &Gate, arrival: Arrival, deed: D) -> Released<D::Reply> {
-    let mut record = Record::of(gate, deed.event(), &arrival);
-    record.entry().subject = deed.subject();
-    let outcome = perform(gate, &mut record, arrival, deed).await;
+async fn administered<P: Petition>(
+    gate: &Gate,
+    arrival: Arrival,
+    petition: P,
+) -> Released<<P::Deed as Deed>::Reply> {
+    let mut record = Record::of(gate, petition.event(), &arrival);
+    let outcome = perform(gate, &mut record, arrival, petition).await;
     audit::release(gate, record, outcome.map(|reply| (reply, 200))).await
 }
 
-async fn perform<D: Deed>(
+async fn perform<P: Petition>(
     gate: &Gate,
     record: &mut Record,
     arrival: Arrival,
-    deed: D,
-) -> Result<D::Reply, Rejection> {
-    // Strangers must not be able to hold up changes, so the lock comes after authentication; but what is decided
-    // must be decided on the state that is changed, so the snapshot is taken again under the lock.
+    petition: P,
+) -> Result<<P::Deed as Deed>::Reply, Rejection> {
     let caller = identity::authenticate(gate, arrival, record)?;
     perimeter::limit_deed(gate, &caller)?;
+    if let Some(claims) = petition.entry_claims(&caller, &caller.snapshot().directory)? {
+        authorize(&caller, &claims, true, gate, record)?;
+    }
+    let deed = petition.read().await?;
+    record.entry().subject = deed.subject();
+    // What is decided must be decided on the state that is changed, so the snapshot is taken again under the lock.
     let _one_at_a_time = if deed.changes() { Some(gate.changing.lock().await) } else { None };
     let caller = identity::renew(gate, caller)?;
+    record.principal(&caller);
     let claims = deed.claims(&caller, &caller.snapshot().directory)?;
     let warrant = authorize(&caller, &claims, deed.changes(), gate, record)?;
     if deed.changes() {

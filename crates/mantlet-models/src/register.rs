@@ -9,24 +9,28 @@ use std::{
 };
 
 use mantlet_gate::{
-    administer::{Claims, Deed, Done, Office},
+    administer::{Claims, Deed, Done, Office, Petition},
     directory::{Change, Deployment, DeploymentState, Directory, ModelRecord, VersionRecord},
     identity::Principal,
     policy::Target,
     ports::Model,
 };
 use mantlet_types::{
-    Action, Code, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
+    Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
     entry::{Event, Token},
 };
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::{
-    artifact::{TrustedKeys, load},
+    artifact::{LoadedModel, TrustedKeys, load},
     package::Package,
     registry::{PackageDigest, Registry},
     serve::ServedModel,
 };
+
+/// Versions of one model. Each is loaded, so that its author can try it; more need a registry that retires some.
+const VERSIONS_MAX: usize = 64;
 
 /// An approval in a one-person home is given and used in one breath.
 const APPROVAL_SECONDS: i64 = 60;
@@ -38,34 +42,81 @@ pub struct Shelf {
     pub registry: Arc<Registry>,
     /// Signers that count.
     pub trusted: Arc<TrustedKeys>,
+    /// The threshold to serve a model with, given its package's.
+    pub threshold: Threshold,
+    /// Room for one package on its way in.
+    pub unpacking: Arc<Semaphore>,
 }
+
+/// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
+pub type Threshold = Arc<dyn Fn(&ModelName, f64) -> Result<f64, String> + Send + Sync>;
 
 impl Shelf {
     /// Takes a version off the shelf: read, decrypted, verified, loaded.
     ///
     /// # Errors
     /// If any of these fails; the text is for the log and for an operator.
-    pub fn load(&self, project: &ProjectId, version: Version, record: &VersionRecord) -> Result<Arc<dyn Model>, String> {
-        self.open(PackageDigest(record.package), project, version).map(|(model, _)| model)
-    }
-
-    fn open(
+    pub fn load(
         &self,
-        digest: PackageDigest,
         project: &ProjectId,
         version: Version,
-    ) -> Result<(Arc<dyn Model>, Sha256), String> {
-        let package = self.registry.open(&digest).map_err(|error| error.to_string())?;
-        let artifact = package.verify(&self.trusted).map_err(|error| error.to_string())?;
-        let loaded = load(&artifact, project.clone(), version).map_err(|error| error.to_string())?;
-        Ok((Arc::new(ServedModel::new(loaded)), artifact.digest()))
+        record: &VersionRecord,
+    ) -> Result<Arc<dyn Model>, String> {
+        let shelved = self.take(PackageDigest(record.package), project)?;
+        self.serve(shelved, version)
+    }
+
+    fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
+        let read = self.registry.open(&package).map_err(|error| error.to_string())?;
+        let artifact = read.verify(&self.trusted).map_err(|error| error.to_string())?;
+        let model = load(&artifact, project.clone(), Version::FIRST).map_err(|error| error.to_string())?;
+        Ok(Shelved { model, manifest: artifact.digest(), package })
+    }
+
+    /// Gives a shelved model its version.
+    fn serve(&self, shelved: Shelved, version: Version) -> Result<Arc<dyn Model>, String> {
+        let mut contract = Contract::clone(shelved.model.contract());
+        contract.version = version;
+        contract.judgment.threshold = (self.threshold)(&contract.model, contract.judgment.threshold)?;
+        Ok(Arc::new(ServedModel::new(shelved.model, contract)))
+    }
+
+    /// Verifies, keeps and loads; blocking. Verified before it is kept: the registry is no place for what nobody
+    /// answers for.
+    fn shelve(
+        &self,
+        name: &ModelName,
+        project: &ProjectId,
+        (subject, files): Files,
+    ) -> Result<Shelved, Rejection> {
+        let package = Package::from_files(files, subject).map_err(|error| advice(&error, error.hint()))?;
+        let settings = package.settings().map_err(|error| advice(&error, error.hint()))?;
+        if settings.name != *name {
+            return Err(Rejection::argument("the package's settings give another name than the request"));
+        }
+        let kept = package.clone();
+        let artifact = package.verify(&self.trusted).map_err(|error| advice(&error, error.hint()))?;
+        // Tried before it is kept, too: what cannot be served is of no use there.
+        load(&artifact, project.clone(), Version::FIRST).map_err(|error| advice(&error, error.hint()))?;
+        drop(artifact);
+        let digest = self.registry.add(&kept).map_err(|error| Rejection::unavailable(error.to_string()))?;
+        drop(kept);
+        // What was kept is what is loaded, now as after a restart.
+        self.take(digest, project).map_err(Rejection::unavailable)
     }
 }
 
-/// Registers a package under its model's name.
+/// A verified package that is kept and loaded, without a version yet.
+struct Shelved {
+    model: LoadedModel,
+    manifest: Sha256,
+    package: PackageDigest,
+}
+
+/// A request to register a package under its model's name.
 ///
 /// The files come as a future: they are read once door 2 has said that this caller may register, and not before.
-pub struct RegisterModel<F> {
+pub struct Registration<F> {
     /// The name to register under; the package's settings must say the same.
     pub name: ModelName,
     /// The project to register in.
@@ -82,6 +133,56 @@ pub struct RegisterModel<F> {
 
 /// A package's own name and its files.
 pub type Files = (String, BTreeMap<String, Vec<u8>>);
+
+/// Registers a package that was verified, kept and loaded.
+pub struct RegisterModel {
+    name: ModelName,
+    project: ProjectId,
+    shelf: Shelf,
+    activate: bool,
+    began: Timestamp,
+    shelved: Shelved,
+}
+
+impl<F> Petition for Registration<F>
+where
+    F: Future<Output = Result<Files, Rejection>> + Send + 'static,
+{
+    type Deed = RegisterModel;
+
+    fn event(&self) -> Event {
+        Event::ModelRegister
+    }
+
+    fn entry_claims(
+        &self,
+        _caller: &Principal,
+        directory: &Directory,
+    ) -> Result<Option<Claims>, Rejection> {
+        let target = target(directory, &self.name, &self.project);
+        Ok(Some(Claims::All(vec![(Action::RegisterVersion, target)])))
+    }
+
+    async fn read(self) -> Result<RegisterModel, Rejection> {
+        let Self { name, project, files, shelf, activate, began } = self;
+        // One package in memory at a time: the largest take gigabytes while they are checked.
+        let room = Arc::clone(&shelf.unpacking).acquire_owned().await;
+        let _room = room.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let files = files.await?;
+        let (by, under, within) = (shelf.clone(), name.clone(), project.clone());
+        let shelved = tokio::task::spawn_blocking(move || by.shelve(&under, &within, files)).await;
+        let shelved = shelved.map_err(|error| Rejection::unavailable(error.to_string()))??;
+        Ok(RegisterModel { name, project, shelf, activate, began, shelved })
+    }
+}
+
+/// The model to register for: as the directory knows it, or as it would come to be.
+fn target(directory: &Directory, name: &ModelName, project: &ProjectId) -> Target {
+    match directory.models.get(name) {
+        Some(_) => Target::Resource(Resource::Model(name.clone())),
+        None => Target::NewModel { project: project.clone(), model: name.clone() },
+    }
+}
 
 /// What registering did.
 #[derive(Debug, Serialize)]
@@ -106,29 +207,6 @@ fn next_version(directory: &Directory, model: &ModelName) -> Version {
 /// An error's sentence with its advice, for the author of the package.
 fn advice(error: &impl std::fmt::Display, hint: Option<String>) -> Rejection {
     Rejection::argument(hint.map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}")))
-}
-
-impl Shelf {
-    /// Verifies, keeps and loads; blocking. Verified before it is kept: the registry is no place for what nobody
-    /// answers for.
-    fn shelve(
-        &self,
-        name: &ModelName,
-        project: &ProjectId,
-        version: Version,
-        (subject, files): Files,
-    ) -> Result<(Arc<dyn Model>, Sha256, PackageDigest), Rejection> {
-        let package = Package::from_files(files, subject).map_err(|error| advice(&error, error.hint()))?;
-        let settings = package.settings().map_err(|error| advice(&error, error.hint()))?;
-        if settings.name != *name {
-            return Err(Rejection::argument("the package's settings give another name than the request"));
-        }
-        let artifact = package.clone().verify(&self.trusted).map_err(|error| advice(&error, error.hint()))?;
-        load(&artifact, project.clone(), version).map_err(|error| advice(&error, error.hint()))?;
-        let digest = self.registry.add(&package).map_err(|error| Rejection::unavailable(error.to_string()))?;
-        let (model, manifest) = self.open(digest, project, version).map_err(Rejection::unavailable)?;
-        Ok((model, manifest, digest))
-    }
 }
 
 fn author(caller: &PrincipalId) -> Result<UserId, Rejection> {
@@ -156,10 +234,7 @@ fn own_deployment(model: &ModelName, project: &ProjectId, version: Version, auth
     }
 }
 
-impl<F> Deed for RegisterModel<F>
-where
-    F: Future<Output = Result<Files, Rejection>> + Send + 'static,
-{
+impl Deed for RegisterModel {
     type Reply = Registered;
 
     fn event(&self) -> Event {
@@ -175,13 +250,9 @@ where
     }
 
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        let known = directory.models.get(&self.name);
-        let target = match known {
-            Some(_) => Target::Resource(Resource::Model(self.name.clone())),
-            None => Target::NewModel { project: self.project.clone(), model: self.name.clone() },
-        };
-        let mut claims = vec![(Action::RegisterVersion, target)];
+        let mut claims = vec![(Action::RegisterVersion, target(directory, &self.name, &self.project))];
         if self.activate {
+            let known = directory.models.get(&self.name);
             let project = known.map_or(&self.project, |record| &record.project);
             let version = next_version(directory, &self.name);
             let author = author(caller.id())?;
@@ -192,47 +263,36 @@ where
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Registered>, Rejection> {
+        let Self { name, project, shelf, activate, shelved, .. } = self;
         let directory = &office.snapshot.directory;
-        let known = directory.models.get(&self.name).cloned();
-        if known.as_ref().is_some_and(|record| record.project != self.project) {
-            return Err(Rejection::argument("the model belongs to another project"));
-        }
-        let version = next_version(directory, &self.name);
-        let author = author(office.caller.id())?;
-        let now = office.gate.now();
-        let Self { name, project, files, shelf, activate, .. } = self;
-        let files = files.await?;
-        let (model, digest, package) = {
-            let (name, project) = (name.clone(), project.clone());
-            let shelved = tokio::task::spawn_blocking(move || shelf.shelve(&name, &project, version, files));
-            shelved.await.map_err(|error| Rejection::unavailable(error.to_string()))??
-        };
-        let mut record = known.unwrap_or_else(|| ModelRecord {
-            project,
+        let version = next_version(directory, &name);
+        let mut record = directory.models.get(&name).cloned().unwrap_or_else(|| ModelRecord {
+            project: project.clone(),
             live: None,
             versions: BTreeMap::new(),
         });
-        record.versions.insert(
-            version,
-            VersionRecord {
-                data_authors: BTreeSet::from([author.clone()]),
-                author,
-                digest,
-                package: package.0,
-                registered: now,
-                was_live: activate,
-            },
-        );
+        if record.project != project {
+            return Err(Rejection::argument("the model belongs to another project"));
+        }
+        if record.versions.len() >= VERSIONS_MAX {
+            return Err(Rejection::argument(format!("a model has at most {VERSIONS_MAX} versions")));
+        }
+        let author = author(office.caller.id())?;
+        let (digest, package) = (shelved.manifest, shelved.package.0);
+        let model = shelf.serve(shelved, version).map_err(Rejection::argument)?;
+        let (data_authors, registered) = (BTreeSet::from([author.clone()]), office.gate.now());
+        let entry = VersionRecord { author, data_authors, digest, package, registered, was_live: activate };
+        record.versions.insert(version, entry);
         if activate {
             record.live = Some(version);
         }
-        let reply = registered(&name, version, digest, activate);
+        let reply = reply(&name, version, digest, activate);
         let changes = vec![Change::PutModel(name, record)];
         Ok(Done { loaded: vec![model], ..Done::changed(reply, changes) })
     }
 }
 
-fn registered(model: &ModelName, version: Version, digest: Sha256, live: bool) -> Registered {
+fn reply(model: &ModelName, version: Version, digest: Sha256, live: bool) -> Registered {
     let (status, next) = if live {
         ("live", format!("mantlet key create --consumer APP --model {model}"))
     } else {

@@ -11,27 +11,30 @@ use mantlet_types::Contract;
 use crate::{artifact::LoadedModel, runtime::RunError};
 
 /// A model in service.
-pub struct ServedModel(LoadedModel);
+pub struct ServedModel {
+    contract: Arc<Contract>,
+    model: LoadedModel,
+}
 
 impl ServedModel {
-    /// Puts a loaded model into service.
+    /// Puts a loaded model into service under this contract: its own, with its version and the configured threshold.
     #[must_use]
-    pub fn new(model: LoadedModel) -> Self {
-        Self(model)
+    pub fn new(model: LoadedModel, contract: Contract) -> Self {
+        Self { contract: Arc::new(contract), model }
     }
 }
 
 impl Model for ServedModel {
     fn contract(&self) -> &Arc<Contract> {
-        self.0.contract()
+        &self.contract
     }
 
     fn placement(&self, rows: usize) -> Placement {
-        if self.0.engine().cost().is_inline(rows) { Placement::Inline } else { Placement::Pool }
+        if self.model.engine().cost().is_inline(rows) { Placement::Inline } else { Placement::Pool }
     }
 
     fn run(&self, input: ModelInput) -> Result<RawOutput, EngineFault> {
-        self.0.run(&input.into_tensors()).map(RawOutput).map_err(|error| match error {
+        self.model.run(&input.into_tensors()).map(RawOutput).map_err(|error| match error {
             RunError::Operator { unknown_value: true, .. } => EngineFault::UnknownValue,
             other => EngineFault::Broken(other.to_string()),
         })

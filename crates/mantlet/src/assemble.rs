@@ -28,7 +28,7 @@ use mantlet_types::{ModelName, entry::Event};
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Allow, Config},
+    config::{self, Allow, Config, Overlay},
     deeds::reload::Reloader,
     home::{Home, HomeLock, RootKey},
     ledger::{LogLedger, SystemClock},
@@ -49,6 +49,8 @@ pub struct Live {
     home: Home,
     root: Arc<RootKey>,
     config: Mutex<Config>,
+    /// What flags and environment said at start: they hold for every reload, too.
+    overlay: Overlay,
     /// The listener's certificate, once there is a listener.
     certificate: Mutex<Option<Arc<ServerCertificate>>>,
     /// The server whose allowlist is replaced; set once it is assembled.
@@ -68,7 +70,7 @@ impl Live {
 
 impl Reloader for Live {
     fn reload(&self) -> Result<Settings, String> {
-        let new = Config::read(&self.home.config_path(), crate::cli::overlay()).map_err(|error| error.to_string())?;
+        let new = Config::read(&self.home.config_path(), self.overlay.clone()).map_err(|error| error.to_string())?;
         let mut old = lock(&self.config);
         old.reloadable(&new).map_err(|refused| {
             refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -92,7 +94,13 @@ impl App {
     ///
     /// # Errors
     /// If any part is damaged, of another key, or behind what an anchor has seen; with advice.
-    pub async fn open(home: Home, root: RootKey, config: Config, held: HomeLock) -> Result<(Self, Arc<Live>), Failure> {
+    pub async fn open(
+        home: Home,
+        root: RootKey,
+        config: Config,
+        overlay: Overlay,
+        held: HomeLock,
+    ) -> Result<(Self, Arc<Live>), Failure> {
         let store = Arc::new(open_store(&home, &root).await?);
         let directory = store.load().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
         check_duties(&directory, &config)?;
@@ -115,6 +123,7 @@ impl App {
         let live = Arc::new(Live {
             root: Arc::new(root),
             config: Mutex::new(config),
+            overlay,
             certificate: Mutex::new(None),
             server: Mutex::new(std::sync::Weak::new()),
             home,
@@ -207,7 +216,8 @@ fn shelf(home: &Home, root: &RootKey, config: &Config) -> Result<Shelf, Failure>
     let threshold: Threshold =
         Arc::new(move |model, packaged| config.threshold(model, packaged).map_err(|error| error.to_string()));
     let trusted = trusted(&home.trusted_signers_dir())?.into();
-    Ok(Shelf { registry: Arc::new(registry), trusted, threshold })
+    let unpacking = Arc::new(tokio::sync::Semaphore::new(1));
+    Ok(Shelf { registry: Arc::new(registry), trusted, threshold, unpacking })
 }
 
 /// Public keys of the people whose signature counts.

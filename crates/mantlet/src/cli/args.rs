@@ -90,7 +90,7 @@ pub struct Init {
     /// The operator's user name [default: the login name]
     #[arg(long, value_name = "USER")]
     pub operator: Option<UserId>,
-    /// For a team: the first security person, who approves what the operator proposes
+    /// For a team: the first security person, who approves what the operator proposes [default: security]
     #[arg(long, value_name = "USER")]
     pub security: Option<UserId>,
 }

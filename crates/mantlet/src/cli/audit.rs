@@ -42,12 +42,20 @@ async fn search(common: &Common, what: Search) -> Result<(), Failure> {
         "principal": what.principal, "model": what.model, "event": what.event, "request_id": what.request,
         "decision": decision, "since": what.since, "until": what.until, "project": what.project, "count": what.count,
     });
-    let reply = Session::open(common).await?.call(Method::POST, "/audit/v1/search", Some(&body)).await?;
+    let reply = ask(common, "/audit/v1/search", &body).await?;
     if common.json {
         return reply["entries"].as_array().into_iter().flatten().try_for_each(print::json);
     }
     let rows: Vec<Vec<String>> = reply["entries"].as_array().into_iter().flatten().map(row).collect();
     print::table(&["idx", "time", "event", "who", "what", "decision", "status", "policy"], &rows)
+}
+
+/// One question to the log, in a session of its own.
+async fn ask(common: &Common, path: &str, body: &Value) -> Result<Value, Failure> {
+    let session = Session::open(common).await?;
+    let reply = session.call(Method::POST, path, Some(body)).await;
+    session.close().await;
+    reply
 }
 
 /// One entry in one line, for a person.
@@ -139,7 +147,7 @@ fn check_proof(common: &Common, proof: &Path, vkey: &str) -> Result<(), Failure>
 
 async fn prove(common: &Common, receipt: &str) -> Result<(), Failure> {
     let body = json!({ "receipt": receipt });
-    let reply = Session::open(common).await?.call(Method::POST, "/audit/v1/prove", Some(&body)).await?;
+    let reply = ask(common, "/audit/v1/prove", &body).await?;
     if common.json {
         return print::json(&reply);
     }

@@ -51,15 +51,13 @@ pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
     }
     variables.iter().try_for_each(|(name, value)| {
         print::line(match command.shell {
-            Dialect::Sh => format!("export {name}={}", quoted(value)),
-            Dialect::Fish => format!("set -gx {name} {}", quoted(value)),
+            Dialect::Sh => format!("export {name}='{}'", value.replace('\'', r"'\''")),
+            // In fish a backslash is special between single quotes as well.
+            Dialect::Fish => {
+                format!("set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
+            }
         })
     })
-}
-
-/// Single quotes keep a shell from reading anything into a value.
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\'', r"'\''"))
 }
 
 /// The system's authorities and this home's, in one file: clients that take a bundle take it instead of the system's,

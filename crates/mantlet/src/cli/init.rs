@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     io::IsTerminal,
     os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use bytes::Bytes;
@@ -91,12 +91,13 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
     };
     store.map_err(|error| told(&error, error.hint().map(str::to_owned)))?.close().await;
 
-    let certificates = founders(new.home(), &operator, command.security.as_ref(), single_person)?;
+    let security = if single_person { None } else { Some(command.security.clone().map_or_else(second_person, Ok)?) };
+    let certificates = founders(new.home(), &operator, security.as_ref(), single_person)?;
     let config = session::config(new.home())?;
     let root = session::root_key(new.home(), &config)?;
     let held = new.home().lock().map_err(|error| told(&error, error.hint()))?;
     let listen = config.server.listen;
-    let (app, _) = App::open(new.home().clone(), root, config, held).await?;
+    let (app, _) = App::open(new.home().clone(), root, config, super::overlay(), held).await?;
     let founding: Vec<Founder> = certificates.iter().map(|(founder, _)| founder.clone()).collect();
     let keys = administer::found(app.server.gate(), &founding).await?;
     let session = Session::of(new.home().clone(), app);
@@ -104,6 +105,11 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
     session.close().await;
     let (home, _) = new.finish().map_err(|error| told(&error, error.hint()))?;
     hand_over(home, keys, &certificates, &operator, demo_key, &listen.to_string())
+}
+
+/// A team has a second person from its first day, or nothing could ever be approved.
+fn second_person() -> Result<UserId, Failure> {
+    "security".parse().map_err(|_| Failure::new("name the security person with --security"))
 }
 
 fn login_name() -> Result<UserId, Failure> {
@@ -191,6 +197,11 @@ fn hand_over(
     Ok(Made { home, said })
 }
 
+/// Keeps the operator's key in a file that only its owner reads, for where there is no terminal to show it on.
+pub fn keep_operator_key(made: &Made) -> Result<(), Failure> {
+    write_secret(&made.home.operator_key_path(), print::cell(&made.said, "operator_key").as_bytes())
+}
+
 /// Tells a person what was made. The operator's key goes to a terminal, or to a file that only its owner reads: a log
 /// that collects standard output is no place for it.
 pub fn tell(made: &Made, command: &Init) -> Result<(), Failure> {
@@ -200,8 +211,8 @@ pub fn tell(made: &Made, command: &Init) -> Result<(), Failure> {
     if std::io::stdout().is_terminal() {
         print::line(format!("operator key   {}  ({}; shown once)", cell("operator_key"), cell("operator")))?;
     } else {
-        let path: PathBuf = made.home.operator_key_path();
-        write_secret(&path, cell("operator_key").as_bytes())?;
+        keep_operator_key(made)?;
+        let path = made.home.operator_key_path();
         print::line(format!("operator key   in {} ({}); take it away", path.display(), cell("operator")))?;
     }
     if command.demo {

@@ -29,7 +29,10 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
     match command {
         Model::Add { dir, project } => add(common, &dir, &project).await,
         Model::List => {
-            let reply = Session::open(common).await?.call(Method::GET, "/admin/v1/models", None).await?;
+            let session = Session::open(common).await?;
+            let reply = session.call(Method::GET, "/admin/v1/models", None).await;
+            session.close().await;
+            let reply = reply?;
             let columns = ["model", "version", "status", "project", "author", "registered", "digest"];
             print::listing(&reply, "models", &columns, common.json)
         }
@@ -65,8 +68,9 @@ async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Fai
         let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
         package = package.with_file(SIGNATURE_FILE, signature);
     }
-    let reply = register(&session, &package, project.as_str()).await?;
+    let reply = register(&session, &package, project.as_str()).await;
     session.close().await;
+    let reply = reply?;
     if common.json {
         return print::json(&reply);
     }

@@ -39,7 +39,7 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let overlay = super::overlay()
         .listen(command.listen.map(|address| address.to_string()))
         .plaintext_loopback(command.plaintext_loopback);
-    let config = Config::read(&home.config_path(), overlay).map_err(super::config::invalid)?;
+    let config = Config::read(&home.config_path(), overlay.clone()).map_err(super::config::invalid)?;
     logging::start(&config.log);
     for danger in config.dangers() {
         tracing::warn!("[danger] {danger} is switched on");
@@ -48,7 +48,7 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let root = root_key(&home, &config)?;
     let identity_root = root_key(&home, &config)?;
     let plaintext = config.danger.plaintext;
-    let (app, live) = App::open(home.clone(), root, config.clone(), held).await?;
+    let (app, live) = App::open(home.clone(), root, config.clone(), overlay, held).await?;
     let (listeners, address) = listeners(&home, &identity_root, &config, &live).await?;
     drop(identity_root);
     announce(common, &home, address, &listeners, plaintext)?;
@@ -71,9 +71,7 @@ async fn open_or_make(common: &Common, command: &Serve) -> Result<Home, Failure>
     let wanted =
         Init { dir: None, single_person: command.demo, demo: command.demo, operator: None, security: None };
     let made = init::make(&dir, &wanted).await?;
-    if !common.json {
-        init::tell(&made, &wanted)?;
-    }
+    if common.json { init::keep_operator_key(&made)? } else { init::tell(&made, &wanted)? }
     Ok(made.home)
 }
 
@@ -150,11 +148,11 @@ fn announce(
     }
     print::line(format!("serving at     {scheme}://{address}"))?;
     if home.demo_key_path().exists() {
-        let key = fs::read_to_string(home.demo_key_path()).unwrap_or_default();
+        // The key stays in its file: standard output is often somebody's log.
         print::line(format!(
-            "\ntry it: curl --cacert {} -H 'Authorization: Bearer {}' \\\n  {scheme}://{address}/v1/models/{}/predict -d '{}'",
+            "\ntry it: curl --cacert {} -H \"Authorization: Bearer $(cat {})\" \\\n  {scheme}://{address}/v1/models/{}/predict -d '{}'",
             home.ca_path().display(),
-            key.trim(),
+            home.demo_key_path().display(),
             demo::MODEL,
             demo::ROW.split_whitespace().collect::<String>(),
         ))?;

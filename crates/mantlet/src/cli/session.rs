@@ -59,7 +59,7 @@ impl Session {
             Ok(held) => {
                 let config = config(&home)?;
                 let root = root_key(&home, &config)?;
-                let (app, _) = App::open(home.clone(), root, config, held).await?;
+                let (app, _) = App::open(home.clone(), root, config, super::overlay(), held).await?;
                 Ok(Self { home, way: Way::InProcess(Box::new(app)) })
             }
             Err(HomeError::InUse { .. } | HomeError::InUseBySomebody) => Ok(Self { way: Way::Control(home.control_socket()), home }),

@@ -11,7 +11,7 @@ use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
     directory::Directory,
     identity::Principal,
-    policy::Target,
+    policy::{self, Target},
 };
 use mantlet_types::{Action, Code, Entry, ProjectId, Rejection, Resource, entry::Event};
 use serde::Serialize;
@@ -131,23 +131,35 @@ impl Deed for ProveEntry {
     }
 
     fn claims(&self, _caller: &Principal, _directory: &Directory) -> Result<Claims, Rejection> {
-        let home = || "home".parse().map_err(|_| Rejection::new(Code::NotFound));
-        let project = match self.entry()?.project {
-            Some(project) => project,
-            None => home()?,
-        };
-        Ok(Claims::All(vec![(Action::ProveAudit, Target::Resource(Resource::AuditLog(project)))]))
+        // Whose part of the log the entry is in shows once it is read, and only those who may prove anything make
+        // the log be read.
+        Ok(Claims::PerItem)
     }
 
-    async fn act(self, _office: &Office<'_>) -> Result<Done<Proved>, Rejection> {
-        let entry = self.entry()?;
+    async fn act(self, office: &Office<'_>) -> Result<Done<Proved>, Rejection> {
+        let may_prove = |project: &ProjectId| {
+            let log = Target::Resource(Resource::AuditLog(project.clone()));
+            policy::permits(office.caller, Action::ProveAudit, &log, office.gate.now())
+        };
+        let provable: Vec<ProjectId> =
+            office.snapshot.directory.projects.iter().filter(|project| may_prove(project)).cloned().collect();
+        if provable.is_empty() {
+            return Err(Code::NotFound.into());
+        }
+        let read = tokio::task::spawn_blocking(move || self.entry().map(|entry| (self, entry))).await;
+        let (this, entry) = read.map_err(|error| Rejection::unavailable(error.to_string()))??;
+        // The home project's view is the whole log.
+        let sees = |project: &ProjectId| project.as_str() == "home" || entry.project.as_ref() == Some(project);
+        if !provable.iter().any(sees) {
+            return Err(Code::NotFound.into());
+        }
         // The entry is durable; the checkpoint over it may be up to a second behind. Bring it forward.
-        self.log.publish().await.map_err(|error| Rejection::unavailable(error.to_string()))?;
-        let log = Arc::clone(&self.log);
+        this.log.publish().await.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let log = Arc::clone(&this.log);
         let proof = tokio::task::spawn_blocking(move || log.prove(entry.idx)).await;
         let proof = proof.map_err(|error| Rejection::unavailable(error.to_string()))?;
         let proof = proof.map_err(|error: ProofError| Rejection::unavailable(error.to_string()))?;
-        let vkey = self.log.verifier().to_string();
+        let vkey = this.log.verifier().to_string();
         Ok(Done::read(Proved { entry, proof: proof.text, vkey }))
     }
 }

@@ -6,7 +6,7 @@ use mantlet_gate::{
     identity::Principal,
     policy::{self, Target},
 };
-use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version, entry::Event};
+use mantlet_types::{Action, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version, entry::Event};
 use serde::Serialize;
 
 /// Lists models and their versions.
@@ -31,9 +31,11 @@ pub struct Models {
     models: Vec<Listed>,
 }
 
-/// Rights of which any one lets a person see a model and its history.
-const SEEING: [Action; 4] =
-    [Action::InspectFeatures, Action::RegisterVersion, Action::DisableModel, Action::Predict];
+/// Rights of which any one lets a person see a model's history. Who may merely ask it sees it in the catalog.
+const SEEING: [Action; 3] = [Action::InspectFeatures, Action::RegisterVersion, Action::DisableModel];
+
+/// Rights of which any one lets a person see others' candidates: to follow one up, or to take one over.
+const FOLLOWING: [Action; 2] = [Action::RegisterVersion, Action::DisableModel];
 
 impl Deed for ListModels {
     type Reply = Models;
@@ -52,13 +54,18 @@ impl Deed for ListModels {
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Models>, Rejection> {
         let now = office.gate.now();
-        let sees = |name: &ModelName| {
+        let may = |actions: &[Action], name: &ModelName| {
             let target = Target::Resource(Resource::Model(name.clone()));
-            SEEING.iter().any(|action| policy::permits(office.caller, *action, &target, now))
+            actions.iter().any(|action| policy::permits(office.caller, *action, &target, now))
         };
         let mut models = Vec::new();
-        for (name, record) in office.snapshot.directory.models.iter().filter(|(name, _)| sees(name)) {
+        for (name, record) in office.snapshot.directory.models.iter().filter(|(name, _)| may(&SEEING, name)) {
+            let follows = may(&FOLLOWING, name);
             for (version, registered) in &record.versions {
+                let is_own = matches!(office.caller.id(), PrincipalId::User(user) if *user == registered.author);
+                if !(follows || is_own || registered.was_live) {
+                    continue;
+                }
                 let is_live = record.live == Some(*version);
                 let is_loaded = office.snapshot.model(name, Some(*version)).is_some();
                 models.push(Listed {
