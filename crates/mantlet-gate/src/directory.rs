@@ -92,6 +92,10 @@ pub struct Key {
     pub state: KeyState,
     /// Where it may come from; empty means anywhere that the allowlist admits.
     pub networks: Vec<IpNet>,
+    /// A person's key that somebody else made, and hence has seen. With a duty it is good for one thing: being
+    /// replaced by the person. Records from before there was this member are of keys that nobody marked.
+    #[serde(default)]
+    pub handed_over: bool,
 }
 
 impl std::fmt::Debug for Key {

@@ -118,6 +118,7 @@ impl Kit {
             expires: BEGIN.plus_seconds(90 * 86_400),
             state: KeyState::Active,
             networks: Vec::new(),
+            handed_over: false,
         };
         self.change(&[Change::PutKey(minted.kid, key)]);
         (minted.kid, minted.secret.reveal().as_str().to_owned())
@@ -150,7 +151,7 @@ impl Kit {
     /// A request of the operator, with the second factor.
     #[must_use]
     pub fn operator(&self) -> Arrival {
-        let certificate = Certificate { digest: CERTIFICATE, user: OPERATOR.parse().unwrap() };
+        let certificate = Certificate { digest: CERTIFICATE, user: OPERATOR.parse().unwrap(), expires: BEGIN.plus_seconds(90 * 86_400) };
         Arrival { channel: Channel::Tls(Some(certificate)), ..self.bearer(&self.operator_key) }
     }
 

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use mantlet_types::{Code, Kid, PrincipalId, Rejection, Sha256, Timestamp, entry::Authn};
 
-use super::{Arrival, Certificate, Channel, Credential, Principal, key};
+use super::{Arrival, Certificate, Channel, Credential, LEAKED_MAX, Principal, key};
 use crate::{
     Gate, Snapshot,
     directory::{Directory, Key, KeyState},
@@ -116,10 +116,11 @@ pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Optio
         return (rejection, None);
     }
     perimeter::count_failure(gate, arrival);
-    let Credential::InUrl(text) = &arrival.credential else {
+    let Credential::InUrl(texts) = &arrival.credential else {
         return (Failed::from(Failure::Malformed).into(), None);
     };
-    let kid = proven(&gate.snapshot(), text).ok().map(|(kid, _)| kid);
+    let snapshot = gate.snapshot();
+    let kid = texts.iter().take(LEAKED_MAX).find_map(|text| Some(proven(&snapshot, text).ok()?.0));
     (Failed(Failure::InUrl, kid).into(), kid)
 }
 
@@ -218,7 +219,7 @@ fn stands(directory: &Directory, owner: &PrincipalId, now: Timestamp) -> Result<
 /// The certificate that makes a user's key two factors: one that names the same user and is listed as theirs.
 /// Any other certificate has no influence, neither for nor against.
 fn second_factor(directory: &Directory, owner: &PrincipalId, channel: &Channel) -> Option<Sha256> {
-    let (PrincipalId::User(owner), Channel::Tls(Some(Certificate { digest, user }))) = (owner, channel)
+    let (PrincipalId::User(owner), Channel::Tls(Some(Certificate { digest, user, .. }))) = (owner, channel)
     else {
         return None;
     };

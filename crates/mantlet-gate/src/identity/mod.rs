@@ -5,13 +5,16 @@ pub mod key;
 
 use std::{net::IpAddr, sync::Arc};
 
-use mantlet_types::{Kid, PrincipalId, RequestId, Sha256, UserId, entry::Authn, entry::Token};
+use mantlet_types::{Kid, PrincipalId, RequestId, Sha256, Timestamp, UserId, entry::Authn, entry::Token};
 use zeroize::Zeroizing;
 
 pub(crate) use authenticate::{authenticate, refuse_leaked, renew};
 pub use key::Peppers;
 
 use crate::Snapshot;
+
+/// Texts of one URL that are tried as keys: a longest path has room for more, but each costs a checksum and an HMAC.
+pub const LEAKED_MAX: usize = 8;
 
 /// What the listener knows of a request before anybody is asked anything.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub struct Certificate {
     pub digest: Sha256,
     /// The user whom it names.
     pub user: UserId,
+    /// From here on it is no factor any more. The handshake has looked too, but connections outlive certificates.
+    pub expires: Timestamp,
 }
 
 /// What a request presented.
@@ -56,8 +61,9 @@ pub enum Credential {
     Malformed,
     /// The text of a bearer token.
     Bearer(Zeroizing<String>),
-    /// A key in the URL, where logs see it: refused, and revoked if it is real.
-    InUrl(Zeroizing<String>),
+    /// What may be keys in the URL, where logs see them: refused, and those that are real are revoked. At most
+    /// [`LEAKED_MAX`] are looked at.
+    InUrl(Vec<Zeroizing<String>>),
     /// Being the home's owner at the control socket.
     LocalOwner,
 }

@@ -76,6 +76,7 @@ pub(crate) fn founding(
                 expires: now.plus_seconds(KEY_DAYS * 86_400),
                 state: KeyState::Active,
                 networks: Vec::new(),
+                handed_over: false,
             },
         ));
         keys.push(FounderKey { user: founder.user.clone(), kid: minted.kid, secret: minted.secret });

@@ -88,6 +88,7 @@ pub(super) fn issue(office: &Office<'_>, draft: Draft) -> Result<(IssuedKey, Cha
         expires,
         state: KeyState::Active,
         networks,
+        handed_over: matches!(owner, PrincipalId::User(_)) && office.caller.id() != &owner,
     };
     Ok((IssuedKey { owner, kid, expires, secret: minted.secret }, Change::PutKey(kid, key)))
 }

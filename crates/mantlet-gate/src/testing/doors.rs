@@ -231,7 +231,7 @@ async fn a_client_that_hangs_up_does_not_skip_its_entry() {
 }
 
 fn in_url(kit: &Kit, key: &str) -> Arrival {
-    kit.arrival(Credential::InUrl(zeroize::Zeroizing::new(key.to_owned())))
+    kit.arrival(Credential::InUrl(vec![zeroize::Zeroizing::new(key.to_owned())]))
 }
 
 async fn leak(kit: &Kit, key: &str) -> Rejection {

@@ -94,8 +94,8 @@ fn key_record() -> impl Strategy<Value = Key> {
             .prop_map(|text| text.parse().unwrap()),
         0..3,
     );
-    (owner, any::<[u8; 32]>(), any::<u32>(), moment(), moment(), state, networks).prop_map(
-        |(owner, hmac, pepper_version, created, expires, state, networks)| Key {
+    (owner, any::<[u8; 32]>(), any::<u32>(), moment(), moment(), state, networks, any::<bool>()).prop_map(
+        |(owner, hmac, pepper_version, created, expires, state, networks, handed_over)| Key {
             owner,
             hmac,
             pepper_version,
@@ -103,6 +103,7 @@ fn key_record() -> impl Strategy<Value = Key> {
             expires,
             state,
             networks,
+            handed_over,
         },
     )
 }
@@ -159,6 +160,7 @@ pub(super) fn key_of(kid: &str, byte: u8) -> Change {
         expires: Timestamp::from_micros(2),
         state: KeyState::Active,
         networks: Vec::new(),
+        handed_over: false,
     };
     Change::PutKey(kid.parse().unwrap(), record)
 }

@@ -25,7 +25,7 @@ fn check_fails(kit: &Kit, arrival: Arrival, why: &str) {
 }
 
 fn in_url(kit: &Kit, key: &str) -> Arrival {
-    kit.arrival(Credential::InUrl(Zeroizing::new(key.to_owned())))
+    kit.arrival(Credential::InUrl(vec![Zeroizing::new(key.to_owned())]))
 }
 
 /// The key with its last secret character another one, and the checksum right.
@@ -146,7 +146,7 @@ fn an_owner_who_is_gone_has_no_key() {
 fn a_second_factor_is_the_same_user_s_listed_certificate() {
     let kit = Kit::new();
     let with = |digest, user: &str, key: &str| {
-        let certificate = Certificate { digest, user: user.parse().unwrap() };
+        let certificate = Certificate { digest, user: user.parse().unwrap(), expires: BEGIN.plus_seconds(DAY) };
         let channel = Channel::Tls(Some(certificate));
         kit.authenticate(Arrival { channel, ..kit.bearer(key) }).ok().unwrap()
     };

@@ -30,7 +30,7 @@ async fn an_invited_person_is_known_by_both_factors_and_may_nothing() {
     let issued = invite(&kit, invitation("bob")).await.unwrap();
     assert_eq!(issued.expires, BEGIN.plus_seconds(30 * 86_400));
     let key = issued.into_document().key;
-    let certificate = Certificate { digest: Sha256([0xB0; 32]), user: "bob".parse().unwrap() };
+    let certificate = Certificate { digest: Sha256([0xB0; 32]), user: "bob".parse().unwrap(), expires: BEGIN.plus_seconds(86_400) };
     let arrival = || Arrival { channel: Channel::Tls(Some(certificate.clone())), ..kit.bearer(&key) };
     assert!(kit.authenticate(arrival()).ok().unwrap().mfa());
     let bob = kit.gate.snapshot().directory.users["bob"].clone();
