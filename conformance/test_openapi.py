@@ -15,9 +15,10 @@ def monitoring_key(served):
     return out.stdout.strip()
 
 
-def test_the_document_is_for_those_who_may_see_it(served):
-    assert requests.get(served.url + "/openapi.json", verify=served.ca).status_code == 401
-    assert requests.get(served.url + "/openapi.json", headers=served.headers, verify=served.ca).status_code in (403, 404)
+def test_the_document_is_for_callers_and_the_metrics_for_monitors(served):
+    for path, of_a_caller in (("/openapi.json", 200), ("/metrics", 404)):
+        assert requests.get(served.url + path, verify=served.ca).status_code == 401
+        assert requests.get(served.url + path, headers=served.headers, verify=served.ca).status_code == of_a_caller
 
 
 def test_requests_made_from_the_document(served, tmp_path):
