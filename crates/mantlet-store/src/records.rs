@@ -20,6 +20,9 @@ struct KeyBody {
     expires: Timestamp,
     state: KeyState,
     networks: Vec<IpNet>,
+    // Absent in records from before keys were marked.
+    #[serde(default)]
+    handed_over: bool,
 }
 
 /// A project has no properties yet.
@@ -36,12 +39,13 @@ impl KeyBody {
             expires: key.expires,
             state: key.state,
             networks: key.networks.clone(),
+            handed_over: key.handed_over,
         }
     }
 
     fn with(self, hmac: [u8; 32]) -> Key {
-        let Self { owner, pepper_version, created, expires, state, networks } = self;
-        Key { owner, hmac, pepper_version, created, expires, state, networks }
+        let Self { owner, pepper_version, created, expires, state, networks, handed_over } = self;
+        Key { owner, hmac, pepper_version, created, expires, state, networks, handed_over }
     }
 }
 

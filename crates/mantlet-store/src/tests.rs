@@ -50,7 +50,7 @@ impl From<Directory> for Contents {
         // `Key` shows neither its HMAC nor its dates: spelled out here.
         lines.extend(keys.into_iter().map(|(kid, key)| {
             let dates = (key.created, key.expires, key.pepper_version);
-            format!("key {kid} {key:?} {:?} {dates:?} {:?}", key.hmac, key.networks)
+            format!("key {kid} {key:?} {:?} {dates:?} {:?} {}", key.hmac, key.networks, key.handed_over)
         }));
         lines.extend(models.into_iter().map(|record| format!("model {record:?}")));
         lines.extend(grants.into_iter().map(|record| format!("grant {record:?}")));
