@@ -60,7 +60,8 @@ fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
 fn split(note: &str) -> Result<(&str, &str), NoteError> {
     let at = note.rfind("\n\n").ok_or(NoteError::Malformed)?;
     let (text, signatures) = (&note[..=at], &note[at + 2..]);
-    let control = note.chars().any(|c| c.is_ascii_control() && c != '\n');
+    // The standard's control characters are those below space: U+007F is none of them.
+    let control = note.chars().any(|c| c < ' ' && c != '\n');
     if control || signatures.is_empty() || !signatures.ends_with('\n') {
         return Err(NoteError::Malformed);
     }

@@ -9,6 +9,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
+/// The years 0000 to 9999 of UTC, which are all that RFC 3339 can write. An offset can carry a text beyond them.
+const WRITABLE: std::ops::RangeInclusive<i64> = -62_167_219_200_000_000..=253_402_300_799_999_999;
+
 /// The text is not an RFC 3339 moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a moment is written as in `2026-01-31T12:00:00Z`")]
@@ -56,7 +59,8 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampError)?;
-        i64::try_from(moment.unix_timestamp_nanos() / 1_000).map(Self).map_err(|_| TimestampError)
+        let micros = i64::try_from(moment.unix_timestamp_nanos() / 1_000).map_err(|_| TimestampError)?;
+        if WRITABLE.contains(&micros) { Ok(Self(micros)) } else { Err(TimestampError) }
     }
 }
 
@@ -82,5 +86,14 @@ mod tests {
         let at = Timestamp::from_micros(1_790_000_000_000_001);
         assert_eq!(at.to_string(), "2026-09-21T14:13:20.000001Z");
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+    }
+    #[test]
+    fn what_is_read_can_be_written() {
+        for text in ["0000-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
+        }
+        for text in ["0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-23:59"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(TimestampError), "{text}");
+        }
     }
 }
