@@ -1,9 +1,9 @@
 //! The gate: its ports, its limits and the snapshot that the next request will see.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use mantlet_types::{RequestId, Timestamp};
+use mantlet_types::{Code, RequestId, Timestamp};
 
 use crate::{
     infer::Pool,
@@ -67,6 +67,12 @@ impl Gate {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ledger.is_open() && self.snapshot.load().unloaded().next().is_none()
+    }
+
+    /// Counts a request that a listener turned away before anybody was asked who they are: no such route, no such
+    /// method, an address that is not heard, headers over their bound. What knocks is written down even where no door is.
+    pub fn turned_away(&self, code: Code, ip: IpAddr) {
+        self.ledger.failure(code, ip);
     }
 
     /// A fresh request id.

@@ -195,21 +195,22 @@ impl Server {
     ) -> Outcome {
         let arrival = match self.arrival(parts, peer, id) {
             Ok(arrival) => arrival,
-            Err(code) => return Rejection::new(code).into(),
+            Err(code) => return self.turned_away(code, peer.ip),
         };
+        let ip = arrival.ip;
         if let Credential::InUrl(_) = arrival.credential {
             return self.leaked(arrival).await;
         }
         let (route, params) = match found {
             Found::Route(route, params) => (route, params),
-            Found::Methods(_) => return Rejection::new(Code::MethodNotAllowed).into(),
-            Found::Nothing => return Rejection::new(Code::NotFound).into(),
+            Found::Methods(_) => return self.turned_away(Code::MethodNotAllowed, ip),
+            Found::Nothing => return self.turned_away(Code::NotFound, ip),
         };
         match route.way {
             Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
             Way::Ask(action, protocol) => match ask(action, &params) {
                 Ok(ask) => self.ask(arrival, ask, protocol, parts, body).await,
-                Err(code) => Rejection::new(code).into(),
+                Err(code) => self.turned_away(code, ip),
             },
             Way::Deed(_, handler) => {
                 let params = Params::from(params);
@@ -218,6 +219,12 @@ impl Server {
                 handler(Call { server: Arc::clone(self), arrival, params, query, parcel }).await
             }
         }
+    }
+
+    /// A request that reaches neither door: told why, and counted.
+    fn turned_away(&self, code: Code, ip: IpAddr) -> Outcome {
+        self.gate.turned_away(code, ip);
+        Rejection::new(code).into()
     }
 
     /// What the gate is told of a request before anybody is asked anything.
