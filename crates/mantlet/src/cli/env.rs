@@ -11,6 +11,7 @@ use super::{
     exit::Failure,
     print,
     session::{self, Session},
+    user::write_secret,
 };
 use crate::home::Home;
 
@@ -71,8 +72,8 @@ fn bundle(home: &Home, ca: &Path) -> Result<PathBuf, Failure> {
     let candidates = set.into_iter().chain(SYSTEM_BUNDLES.map(PathBuf::from));
     let system = candidates.filter_map(|path| fs::read_to_string(path).ok()).next().unwrap_or_default();
     let temporary = path.with_extension("new");
-    fs::write(&temporary, format!("{}\n{own}", system.trim_end()))
-        .and_then(|()| fs::rename(&temporary, &path))
-        .map_err(|error| failed(&path, error))?;
+    let _ = fs::remove_file(&temporary);
+    write_secret(&temporary, format!("{}\n{own}", system.trim_end()).as_bytes())?;
+    fs::rename(&temporary, &path).map_err(|error| failed(&path, error))?;
     Ok(path)
 }

@@ -18,6 +18,7 @@ use super::{
     exit::Failure,
     init, print,
     session::{self, root_key},
+    user::write_secret,
 };
 use crate::{
     assemble::{App, Live, server_identity, told},
@@ -137,7 +138,8 @@ fn announce(
     plaintext: bool,
 ) -> Result<(), Failure> {
     let path = home.address_path();
-    fs::write(&path, address.to_string()).map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
+    let _ = fs::remove_file(&path); // left by a server that was killed
+    write_secret(&path, address.to_string().as_bytes())?;
     let probe = listeners.probe.as_ref().and_then(|probe| probe.local_addr().ok());
     let scheme = if plaintext { "http" } else { "https" };
     if common.json {
