@@ -32,7 +32,7 @@ pub async fn run(session: &Session, command: RoleCommand, as_json: bool) -> Resu
             print::listing(&reply, "bindings", &["user", "role", "project"], false)?;
             let pending = reply["pending"].as_array().is_some_and(|pending| !pending.is_empty());
             if pending {
-                let columns = ["number", "beneficiary", "role", "project", "proposed_by", "approved_by", "expires"];
+                let columns = ["grant", "user", "role", "project", "proposed_by", "approved_by", "expires"];
                 print::line("\npending")?;
                 print::listing(&reply, "pending", &columns, false)?;
             }
@@ -48,7 +48,19 @@ pub async fn run(session: &Session, command: RoleCommand, as_json: bool) -> Resu
     }
 }
 
-/// A reply's own sentence.
+/// What became of a binding, in a sentence.
 fn said(reply: &Value, as_json: bool) -> Result<(), Failure> {
-    if as_json { print::json(reply) } else { print::line(print::cell(reply, "message")) }
+    if as_json {
+        return print::json(reply);
+    }
+    let cell = |member| print::cell(reply, member);
+    let binding = format!("`{}` as `{}` in `{}`", cell("user"), cell("role"), cell("project"));
+    match (reply["state"].as_str(), reply["grant"].is_number()) {
+        (Some("bound"), _) => print::line(format!("bound {binding}")),
+        (_, true) => {
+            print::line(format!("grant {}: {binding}, until {}", cell("grant"), cell("expires")))?;
+            print::line(format!("next: {}", cell("next")))
+        }
+        _ => print::line(format!("no longer bound: {binding}")),
+    }
 }

@@ -19,7 +19,7 @@ pub async fn run(session: &Session, command: User, as_json: bool) -> Result<(), 
         User::Invite { user, project, out } => invite(session, &user, &project, out, as_json).await,
         User::List => {
             let reply = session.call(Method::GET, "/admin/v1/users", None).await?;
-            print::listing(&reply, "users", &["user", "disabled", "projects", "roles", "certificates"], as_json)
+            print::listing(&reply, "users", &["user", "disabled", "projects", "roles", "certificate"], as_json)
         }
         User::Disable { user } => {
             let reply = session.call(Method::DELETE, &format!("/admin/v1/users/{user}"), None).await?;
