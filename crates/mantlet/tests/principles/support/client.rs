@@ -34,13 +34,58 @@ pub struct Reply {
 impl Reply {
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{error}: {} {:?}", self.status, String::from_utf8_lossy(&self.body))
+        })
     }
 
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The request's id.
+    pub fn request_id(&self) -> &str {
+        self.header("x-request-id").expect("every reply names its request")
+    }
+
+    /// The body without what differs between any two replies.
+    pub fn shape(&self) -> String {
+        self.text().replace(self.request_id(), "")
+    }
+
+    /// Checks that a rejection says nothing of what is behind it: no software, no version, no file, no cause.
+    pub fn assert_discreet(&self) {
+        let text = self.shape().replace("https://iana.org/assignments/http-problem-types#quota-exceeded", "");
+        let lower = text.to_lowercase();
+        for word in [
+            "onnx",
+            "rten",
+            "hyper",
+            "rustls",
+            "rust",
+            "tokio",
+            "serde",
+            "cedar",
+            "sqlite",
+            "sqlx",
+            "panick",
+            "unwrap",
+            "thread",
+            "stack",
+            "errno",
+            "os error",
+            "0x",
+            ".rs",
+            "/",
+            "\\",
+            env!("CARGO_PKG_VERSION"),
+        ] {
+            assert!(!lower.contains(word), "`{word}` in {text}");
+        }
+        for name in ["server", "x-powered-by", "via"] {
+            assert_eq!(self.header(name), None, "{name}");
+        }
     }
 
     /// A header's text.
@@ -69,7 +114,8 @@ impl Client {
 
     /// The same with a client certificate.
     pub fn certificate(mut self, ca: &Path, certificate: &Path, key: &Path) -> Self {
-        let chain = CertificateDer::pem_file_iter(certificate).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+        let chain =
+            CertificateDer::pem_file_iter(certificate).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_file(key).unwrap();
         let config = ClientConfig::builder().with_root_certificates(roots(ca));
         self.tls = Some(Arc::new(config.with_client_auth_cert(chain, key).unwrap()));
@@ -94,13 +140,19 @@ impl Client {
 
     /// POST of a JSON document.
     pub fn post(&self, path: &str, body: &Value) -> Reply {
-        self.clone().header("content-type", "application/json").send("POST", path, Bytes::from(body.to_string()))
+        self.clone().header("content-type", "application/json").send(
+            "POST",
+            path,
+            Bytes::from(body.to_string()),
+        )
     }
 
     /// Any request.
     pub fn send(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Reply {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(self.exchange(method, path, body.into())).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        runtime
+            .block_on(self.exchange(method, path, body.into()))
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// Any request, on a runtime of the test's own; a broken connection is an error.

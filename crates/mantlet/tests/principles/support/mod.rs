@@ -1,8 +1,11 @@
 //! The harness: a home in a temporary directory, the real binary on it, and a client that speaks TLS and HTTP.
 
 pub mod client;
+pub mod people;
+pub mod rows;
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -12,6 +15,7 @@ use std::{
 };
 
 pub use client::{Client, Reply};
+pub use people::{Key, Person};
 use serde_json::Value;
 
 /// How long anything may take before a test gives up. Generous: machines that test are busy.
@@ -40,7 +44,7 @@ pub struct Home {
 impl Home {
     /// A one-person home with the demo model.
     pub fn demo() -> Self {
-        Self::init(&["--demo"])
+        Self::init(&["--demo", "--operator", "olivia"])
     }
 
     /// A home made with these options.
@@ -102,6 +106,58 @@ impl Home {
         self.log().into_iter().filter(|entry| entry["request_id"] == request_id).collect()
     }
 
+    /// The entries of one request, once there are so many: rejections are written down a moment after they are told.
+    pub fn entries_in_time(&self, request_id: &str, count: usize) -> Vec<Value> {
+        until("entries of a request", || {
+            Some(self.entries_of(request_id)).filter(|found| found.len() >= count)
+        })
+    }
+
+    /// The entry of a request that leaves one.
+    pub fn entry_of(&self, reply: &Reply) -> Value {
+        let mut found = self.entries_in_time(reply.request_id(), 1);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    }
+
+    /// How many events of nobody known the log tells of, by code. Exact, but up to a second late.
+    pub fn strangers(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for entry in self.log().iter().filter(|entry| entry["event"] == "auth.fail") {
+            let code = entry["error_code"].as_str().unwrap_or_default().to_owned();
+            *counts.entry(code).or_default() += entry["count"].as_u64().unwrap_or(1);
+        }
+        counts
+    }
+
+    /// What `audit verify` says.
+    pub fn verdict(&self) -> Value {
+        self.json(&["audit", "verify"])
+    }
+
+    /// A place beside the home.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name)
+    }
+
+    /// Copies the bundled model's package under another name.
+    pub fn package(&self, name: &str) -> PathBuf {
+        let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/breast-cancer");
+        let dir = self.beside(name);
+        fs::create_dir(&dir).unwrap();
+        for file in ["model.onnx", "profile.json"] {
+            fs::copy(bundled.join(file), dir.join(file)).unwrap();
+        }
+        let settings = fs::read_to_string(bundled.join("mantlet-model.toml")).unwrap();
+        fs::write(dir.join("mantlet-model.toml"), settings.replace("breast-cancer", name)).unwrap();
+        dir
+    }
+
+    /// Registers the bundled model once more, under another name.
+    pub fn add_model(&self, name: &str) {
+        self.json(&["model", "add", self.package(name).to_str().unwrap()]);
+    }
+
     /// Changes the configuration file.
     pub fn configure(&self, text: &str) {
         let file = self.path.join("mantlet.toml");
@@ -134,7 +190,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// Where its standard error goes.
     pub stderr: PathBuf,
-    ca: PathBuf,
+    /// Whom to trust.
+    pub ca: PathBuf,
 }
 
 impl Server {
@@ -145,7 +202,8 @@ impl Server {
 
     /// Serves with further arguments and environment.
     pub fn with(home: &Home, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        Self::try_with(home, arguments, environment).unwrap_or_else(|error| panic!("serve did not start: {error}"))
+        Self::try_with(home, arguments, environment)
+            .unwrap_or_else(|error| panic!("serve did not start: {error}"))
     }
 
     /// Serves, or tells what the server said when it ended instead.
@@ -231,10 +289,4 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// The row that the demo model answers with confidence: a benign one.
-pub fn sample_row() -> Value {
-    let text = include_str!("../../../demo/breast-cancer/row.json");
-    serde_json::from_str(text).unwrap()
 }

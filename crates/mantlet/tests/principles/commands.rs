@@ -1,0 +1,249 @@
+//! What scripts and people rely on: documents, exit codes, messages.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Home, Server, mantlet,
+    rows::{benign, question},
+};
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).trim_end().to_owned()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+fn run(arguments: &[&str]) -> Output {
+    mantlet().args(arguments).output().unwrap()
+}
+
+#[test]
+fn help_tells_the_commands() {
+    assert_snapshot!(printed(&run(&["--help"])), @r"
+    One binary that makes the secure way to serve a model the shortest way
+
+    Usage: mantlet [OPTIONS] <COMMAND>
+
+    Commands:
+      init         Make a home: configuration, keys, certificate authority, store
+      serve        Serve models over TLS; makes a home first where there is none
+      predict      Ask a model
+      key          API keys of applications
+      role         Role bindings of people
+      user         People
+      model        Model packages and what is served
+      audit        The audit log
+      env          Shell lines with which curl, Python, Node and the OpenAI SDKs trust and find this
+                   server
+      config       The configuration
+      version      Version, build and formats
+      completions  Shell completions, to standard output
+      man          Manual pages
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+          --home <DIR>  The home directory [default: ./mantlet-home] [env: MANTLET_HOME=]
+          --json        Print one JSON document (or JSON lines where a stream is said) instead of text
+      -h, --help        Print help
+      -V, --version     Print version
+
+    Exit codes: 0 yes or done, 1 the answer is no, 2 could not answer, 4 not authenticated.
+    ");
+}
+
+#[test]
+fn errors_say_what_and_what_to_do() {
+    let nowhere = run(&["key", "list", "--home", "/nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert_snapshot!(said(&nowhere), @r"
+    error: `/nowhere` is not a mantlet home
+    hint: make one: mantlet init /nowhere
+    ");
+    let role = run(&["role", "assign", "ann", "root", "--home", "/nowhere"]);
+    assert_eq!(role.status.code(), Some(2));
+    assert_snapshot!(said(&role), @r"
+    error: invalid value 'root' for '<ROLE>': unknown role; known roles: reader, analyst, admin, data_engineer, data_scientist, ml_engineer, security, operator, reviewer, monitor
+
+    For more information, try '--help'.
+    ");
+    let rate =
+        run(&["key", "create", "--consumer", "app", "--model", "m", "--rate", "fast", "--home", "/nowhere"]);
+    assert_eq!(rate.status.code(), Some(2));
+    assert_snapshot!(said(&rate), @r"
+    error: invalid value 'fast' for '--rate <RATE>': a rate is written as `60/min`, from 1 to 60000000
+
+    For more information, try '--help'.
+    ");
+    let url = mantlet()
+        .args(["predict", "m", "--input", "/dev/null", "--url", "http://127.0.0.1:1"])
+        .env("MANTLET_API_KEY", "mtk_live_x")
+        .output()
+        .unwrap();
+    assert_eq!(url.status.code(), Some(2));
+    let input = run(&["predict", "m", "--input", "/nowhere"]);
+    assert_eq!(input.status.code(), Some(2));
+    assert!(said(&input).contains("`/nowhere`"), "{}", said(&input));
+}
+
+#[test]
+fn documents_have_the_members_that_scripts_read() {
+    let home = Home::demo();
+    for member in ["home", "ca", "listen", "operator_key", "demo_key"] {
+        assert!(home.made[member].is_string(), "init: `{member}`");
+    }
+    assert_eq!(home.made["models"], json!(["breast-cancer"]));
+    let key =
+        home.json(&["key", "create", "--consumer", "app", "--model", "breast-cancer", "--rate", "60/min"]);
+    for member in ["key", "kid", "expires"] {
+        assert!(key[member].is_string(), "key create: `{member}`");
+    }
+    for member in ["role", "action", "resource", "decision", "policy"] {
+        assert!(home.json(&["role", "matrix"])[0][member].is_string(), "role matrix: `{member}`");
+    }
+    let version: Value = serde_json::from_slice(&run(&["version", "--json"]).stdout).unwrap();
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert!(version["build"].is_object());
+    let verdict = home.verdict();
+    assert_eq!(verdict["verdict"], "self-consistent");
+    // Every default comes with its reason.
+    let report = home.json(&["config", "check"]).to_string();
+    assert!(
+        report.contains("reason") && report.contains("nobody but this machine can reach a server"),
+        "{report}"
+    );
+    // Everything that lists prints one document.
+    for command in [["key", "list"], ["user", "list"], ["role", "list"], ["model", "list"]] {
+        let listed = home.json(&command);
+        assert!(listed.is_array() || listed.is_object(), "{command:?}");
+    }
+    // A home is made once.
+    let again = run(&["init", home.path.to_str().unwrap(), "--demo", "--json"]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(said(&again).contains("hint: use it: mantlet serve"), "{}", said(&again));
+}
+
+#[test]
+fn tables_for_people_have_no_holes() {
+    let home = Home::demo();
+    home.invite("carol");
+    let assigned = home.run(&["role", "assign", "carol", "reader"]);
+    assert!(
+        printed(&assigned).contains("carol") && printed(&assigned).contains("reader"),
+        "{:?}",
+        printed(&assigned)
+    );
+    let users = printed(&home.run(&["user", "list"]));
+    let carol = users.lines().find(|line| line.starts_with("carol")).unwrap();
+    assert!(!carol.split_whitespace().any(|cell| cell == "-"), "{carol}");
+    let team = Home::init(&["--operator", "alice", "--security", "bob"]);
+    team.invite("dora");
+    let proposed = team.run(&["role", "assign", "dora", "ml_engineer"]);
+    assert!(printed(&proposed).contains("mantlet role approve"), "{:?}", printed(&proposed));
+    let roles = printed(&team.run(&["role", "list"]));
+    let pending = roles.lines().find(|line| line.contains("dora")).unwrap();
+    assert!(pending.contains("ml_engineer") && pending.contains("alice"), "{pending}");
+    assert!(!pending.starts_with('-'), "{pending}");
+}
+
+#[test]
+fn exit_codes_mean_the_same_everywhere() {
+    let home = Home::demo();
+    let row = home.beside("row.json");
+    fs::write(&row, question(&benign()).to_string()).unwrap();
+    let row = row.to_str().unwrap();
+    let predict = |model: &str| home.run(&["predict", model, "--input", row]).status.code();
+    assert_eq!(predict("breast-cancer"), Some(2), "no server runs");
+    let server = Server::start(&home);
+    assert_eq!(predict("breast-cancer"), Some(0));
+    assert_eq!(predict("unknown"), Some(1));
+    let url = format!("https://{}", server.address);
+    let with_key = |key: &str| {
+        let mut command = home.command(&["predict", "breast-cancer", "--input", row, "--url", &url]);
+        command.env("MANTLET_API_KEY", key).output().unwrap()
+    };
+    assert_eq!(with_key(home.said("demo_key")).status.code(), Some(0));
+    let refused = with_key("mtk_live_nothing");
+    assert_eq!(refused.status.code(), Some(4));
+    assert!(said(&refused).contains("hint:"), "{}", said(&refused));
+    assert_eq!(with_key("").status.code(), Some(4));
+    assert_eq!(home.run(&["key", "revoke", "AAAAAAAAAAAA"]).status.code(), Some(1));
+    assert_eq!(home.run(&["model", "add", "/nowhere"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_signature_is_made_verified_and_refused() {
+    let home = Home::demo();
+    let package = home.package("tumors");
+    let (key, dir) = (home.beside("key.pem"), package.to_str().unwrap());
+    let (key, public) = (key.to_str().unwrap(), format!("{}.pub", key.display()));
+    assert!(run(&["model", "keygen", key]).status.success());
+    assert!(run(&["model", "sign", dir, "--key", key]).status.success());
+    let verify = |options: &[&str]| {
+        let output = run(&[&["model", "verify", dir, "--public-key", &public, "--json"], options].concat());
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        (output.status.code(), document)
+    };
+    let (code, document) = verify(&[]);
+    assert_eq!((code, &document["verdict"], &document["uncovered"]), (Some(0), &json!("accept"), &json!([])));
+    // A file that nobody signed, then one that somebody changed.
+    fs::write(package.join("extra.txt"), "x").unwrap();
+    let (code, document) = verify(&[]);
+    assert_eq!((code, &document["verdict"]), (Some(1), &json!("reject")), "{document}");
+    let (code, document) = verify(&["--ignore-unsigned-files"]);
+    assert_eq!((code, &document["uncovered"]), (Some(0), &json!(["extra.txt"])), "{document}");
+    fs::remove_file(package.join("extra.txt")).unwrap();
+    let model = package.join("model.onnx");
+    let mut bytes = fs::read(&model).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&model, bytes).unwrap();
+    let (code, document) = verify(&[]);
+    assert_eq!((code, &document["verdict"]), (Some(1), &json!("reject")));
+    assert!(document["reason"].as_str().unwrap().contains("model.onnx"), "{document}");
+}
+
+#[test]
+fn env_sets_what_a_shell_needs_to_trust_and_find_the_server() {
+    let home = Home::demo();
+    let server = Server::start(&home);
+    let lines = printed(&home.run(&["env"]));
+    let shell = |script: &str| {
+        let output = Command::new("sh").args(["-c", &format!("{lines}\n{script}")]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(shell("printf %s \"$MANTLET_URL\""), format!("https://{}", server.address));
+    assert_eq!(shell("printf %s \"$MANTLET_API_KEY\""), home.said("demo_key"));
+    let bundle = fs::read_to_string(shell("printf %s \"$SSL_CERT_FILE\"")).unwrap();
+    assert!(bundle.contains(fs::read_to_string(&server.ca).unwrap().trim()));
+    for name in
+        ["CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "OPENAI_BASE_URL", "OPENAI_API_KEY"]
+    {
+        assert!(!shell(&format!("printf %s \"${name}\"")).is_empty(), "{name}");
+    }
+    // A name that a shell would read something into stays a name.
+    let odd = home.beside("it's; echo $HOME");
+    fs::rename(&home.path, &odd).unwrap();
+    let lines = printed(&mantlet().arg("env").arg("--home").arg(&odd).output().unwrap());
+    let output =
+        Command::new("sh").args(["-c", &format!("{lines}\nprintf %s \"$MANTLET_HOME\"")]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), odd.canonicalize().unwrap().display().to_string());
+}
+
+#[test]
+fn manual_and_completions_come_from_the_same_definition() {
+    let page = printed(&run(&["man"]));
+    assert!(page.contains(".TH mantlet 1"), "{page}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(&run(&["completions", shell]));
+        for command in ["predict", "audit", "matrix"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}

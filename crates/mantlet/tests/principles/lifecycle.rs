@@ -1,0 +1,251 @@
+//! A home has one writer, which starts only on what it can trust, takes changes whole or not at all, and ends in good
+//! order.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Home, Server,
+    rows::{benign, question},
+    until,
+};
+
+const PREDICT: &str = "/v1/models/breast-cancer/predict";
+
+#[test]
+fn one_home_has_one_server() {
+    let home = Home::demo();
+    let server = Server::start(&home);
+    let second = home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains(&server.pid().to_string()) && said.contains("hint:"), "{said}");
+    assert_eq!(server.client().get("/v2/health/ready").status, 200);
+    // A lock is never stale: the next server starts where the last one was killed.
+    server.kill();
+    assert_eq!(Server::start(&home).client().get("/v2/health/ready").status, 200);
+}
+
+#[test]
+fn commands_work_with_and_without_a_server() {
+    let home = Home::demo();
+    let without = home.key("early", &["--model", "breast-cancer"]);
+    let server = Server::start(&home);
+    let with = home.key("late", &["--model", "breast-cancer"]);
+    for key in [&without, &with] {
+        assert_eq!(server.client_with(&key.key).post(PREDICT, &question(&benign())).status, 200);
+    }
+    let tail = home.command(&["audit", "tail", "-n", "3", "--json"]).output().unwrap();
+    assert_eq!(tail.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), 3);
+    fs::write(home.beside("row.json"), question(&benign()).to_string()).unwrap();
+    let predict =
+        home.run(&["predict", "breast-cancer", "--input", home.beside("row.json").to_str().unwrap()]);
+    assert!(predict.status.success(), "{}", String::from_utf8_lossy(&predict.stderr));
+    let said: Value = serde_json::from_slice(&predict.stdout).unwrap();
+    assert_eq!(said["result"], "benign");
+    assert!(said["request_id"].is_string() && said["confidence"].is_f64(), "{said}");
+    server.stop();
+    home.json(&["key", "revoke", &with.kid]);
+    assert_eq!(Server::start(&home).client_with(&with.key).post(PREDICT, &question(&benign())).status, 401);
+}
+
+#[test]
+fn revocation_and_rotation_hold_for_the_next_request() {
+    let home = Home::demo();
+    let key = home.busy_key("app");
+    let server = Server::start(&home);
+    let ask = |key: &str| server.client_with(key).post(PREDICT, &question(&benign())).status;
+    assert_eq!(ask(&key.key), 200);
+    let new = home.json(&["key", "rotate", &key.kid]);
+    let new = new["key"].as_str().unwrap();
+    assert_eq!((ask(&key.key), ask(new)), (200, 200), "both work while the new one is rolled out");
+    home.json(&["key", "revoke", &key.kid]);
+    assert_eq!((ask(&key.key), ask(new)), (401, 200));
+    let person = home.bound("reader", "reader");
+    let client = server.client_as(&person);
+    assert_eq!(client.post(PREDICT, &question(&benign())).status, 200);
+    home.json(&["user", "disable", "reader"]);
+    assert_eq!(client.post(PREDICT, &question(&benign())).status, 401);
+}
+
+#[test]
+fn a_request_under_way_ends_before_the_server() {
+    let home = Home::demo();
+    let key = home.busy_key("app");
+    let server = Server::with(&home, &["--plaintext-loopback"], &[]);
+    let body = question(&benign()).to_string();
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    let head = format!(
+        "POST {PREDICT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+        key.key,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    // The server has begun with the request once it asks for the body.
+    let mut go_on = [0; 12];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100");
+    server.signal("TERM");
+    until("the listener to close", || TcpStream::connect(server.address).is_err().then_some(()));
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("HTTP/1.1 200") && answer.contains("benign"), "{answer}");
+    assert!(server.stop().success());
+    let log = home.log();
+    assert_eq!(log.last().unwrap()["event"], "sys.stop");
+    assert!(!home.path.join("run/control.sock").exists());
+    assert_eq!(home.verdict()["verdict"], "self-consistent");
+}
+
+/// Writes the configuration anew and has the server read it; the entry that tells how that went.
+fn reload(home: &Home, server: &Server, text: &str) -> Value {
+    let outcomes = || -> Vec<Value> {
+        let log = home.log().into_iter();
+        log.filter(|entry| entry["event"] == "config.reload" && entry["phase"] != "intent").collect()
+    };
+    let before = outcomes().len();
+    fs::write(home.path.join("mantlet.toml"), text).unwrap();
+    server.signal("HUP");
+    until("the reload in the log", || outcomes().into_iter().nth(before))
+}
+
+#[test]
+fn a_new_configuration_is_taken_whole_or_not_at_all() {
+    let home = Home::demo();
+    let good = fs::read_to_string(home.path.join("mantlet.toml")).unwrap();
+    let client_key = home.key("app", &["--model", "breast-cancer"]);
+    let server = Server::start(&home);
+    let heard = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = server.client_with(&client_key.key);
+        runtime
+            .block_on(client.exchange("GET", "/v2/models/breast-cancer", bytes::Bytes::new()))
+            .is_ok_and(|reply| reply.status == 200)
+    };
+    let nobody = format!("{good}\n[server]\nallow = []\n");
+    assert!(heard());
+    assert_eq!(reload(&home, &server, &nobody)["status"], 200);
+    assert!(!heard(), "an emptied allowlist still admits");
+    assert_eq!(reload(&home, &server, &good)["status"], 200);
+    assert!(heard());
+    // One bad key, and the good ones beside it do not count either.
+    for (what, text) in [
+        ("an unknown key", format!("{nobody}\n[limits]\nrate_per_minut = 5\n")),
+        ("no TOML", format!("{nobody}\n[[[\n")),
+        ("a value out of range", format!("{nobody}\n[limits]\nrate_per_minute = 0\n")),
+        ("a new danger", nobody.replace("[danger]", "[danger]\nthreshold_lowered = true")),
+        ("what takes a restart", format!("{nobody}\n[audit]\ndurability = \"every\"\n")),
+    ] {
+        let entry = reload(&home, &server, &text);
+        assert_ne!(entry["status"], 200, "{what} was taken: {entry}");
+        assert!(heard(), "{what}: half of a configuration was taken");
+        let output = home.run(&["config", "reload"]);
+        assert_eq!(output.status.code(), Some(1), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let why = server.said();
+    for reason in ["rate_per_minut", "threshold_lowered", "audit.durability"] {
+        assert!(why.contains(reason), "`{reason}` is not in {why}");
+    }
+    fs::write(home.path.join("mantlet.toml"), &good).unwrap();
+    assert!(home.run(&["config", "reload"]).status.success());
+}
+
+#[test]
+fn a_certificate_is_replaced_without_a_restart() {
+    let home = Home::demo();
+    let other = Home::init(&["--single-person"]);
+    let server = Server::start(&home);
+    assert_eq!(server.client().get("/v2/health/live").status, 200);
+    // A certificate from elsewhere: here, of another authority.
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (chain, private) = (other.beside("server.pem"), other.beside("server.key"));
+    fs::write(&chain, certificate.pem()).unwrap();
+    fs::write(&private, key.serialize_pem()).unwrap();
+    fs::set_permissions(&private, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let good = fs::read_to_string(home.path.join("mantlet.toml")).unwrap();
+    let text = format!(
+        "{good}\n[server]\ncertificate = {:?}\nkey = {:?}\n",
+        chain.display().to_string(),
+        private.display().to_string()
+    );
+    let entry = reload(&home, &server, &text);
+    assert_eq!(entry["status"], 200, "{}", server.said());
+    let get = |ca: &Path| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = crate::support::Client::new(server.address, ca);
+        runtime.block_on(client.exchange("GET", "/v2/health/live", bytes::Bytes::new()))
+    };
+    assert!(get(&home.path.join("ca.pem")).is_err(), "the old certificate is still shown");
+    assert_eq!(get(&chain).unwrap().status, 200);
+}
+
+/// Copies a directory as a backup would.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        match path.metadata() {
+            Ok(metadata) if metadata.is_dir() => copy(&path, &target),
+            Ok(metadata) if metadata.is_file() => drop(fs::copy(&path, &target).unwrap()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_home_behind_its_anchor_does_not_start() {
+    let home = Home::demo();
+    let anchor = home.beside("anchor");
+    home.configure(&format!("[audit]\nanchors = [{:?}]\n", anchor.display().to_string()));
+    // An anchor that is gone could have told of a rollback: without it nothing is said, and nothing starts.
+    assert_eq!(home.run(&["audit", "verify"]).status.code(), Some(2));
+    assert!(Server::try_with(&home, &[], &[]).is_err_and(|said| said.contains("anchor")));
+    fs::write(&anchor, "").unwrap();
+    assert!(Server::start(&home).stop().success());
+    let old = home.beside("old");
+    copy(&home.path, &old);
+    let server = Server::start(&home);
+    assert_eq!(server.client_with(home.said("demo_key")).post(PREDICT, &question(&benign())).status, 200);
+    assert!(server.stop().success());
+    let verdict = home.verdict();
+    assert_eq!(verdict["verdict"], "anchored");
+    assert_eq!(verdict["anchored"], verdict["size"]);
+    // Somebody puts the older copy back, to be rid of what happened since.
+    fs::remove_dir_all(&home.path).unwrap();
+    fs::rename(&old, &home.path).unwrap();
+    let said = match Server::try_with(&home, &[], &[]) {
+        Ok(_) => panic!("a home that was rolled back is served"),
+        Err(said) => said,
+    };
+    assert!(said.contains("exit status: 2") && said.contains("hint:"), "{said}");
+    assert_eq!(home.run(&["audit", "verify"]).status.code(), Some(1));
+    assert_ne!(home.run(&["key", "list"]).status.code(), Some(0), "a command writes behind the anchor");
+}
+
+#[test]
+fn a_copied_log_is_verified_with_nothing_but_its_key() {
+    let home = Home::demo();
+    let verdict = home.verdict();
+    let copied = home.beside("log");
+    copy(&home.path.join("audit"), &copied);
+    let verify = |key: &str| {
+        let mut command = crate::support::mantlet();
+        command.args(["audit", "verify", "--json", "--vkey", key, "--log"]).arg(&copied).output().unwrap()
+    };
+    let output = verify(verdict["vkey"].as_str().unwrap());
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&said["verdict"], &said["size"]), (&json!("self-consistent"), &verdict["size"]));
+    let other = Home::demo().verdict()["vkey"].as_str().unwrap().to_owned();
+    assert_eq!(verify(&other).status.code(), Some(1));
+}

@@ -1,0 +1,36 @@
+//! The principles, tested from outside: the real binary, spoken to over TLS, HTTP and its command line, with the audit
+//! log read as evidence.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "whatever a test does not expect ends it; helpers stand outside of what the lints take for tests"
+)]
+
+// The harness: homes, servers, people, keys, rows.
+mod support;
+
+// The principles.
+mod complete_mediation;
+mod defence_in_depth;
+mod fail_securely;
+mod least_privilege;
+mod secure_defaults;
+mod separation_of_duties;
+
+// Every route × method × credential class.
+mod walk;
+
+// No acknowledged entry is lost, however the process ends.
+mod crash;
+
+// Starting, reloading, draining; the command line beside a running server; anchors.
+mod lifecycle;
+
+// Nothing that was sent, and no key, turns up where it does not belong.
+mod canaries;
+
+// What scripts rely on: documents, exit codes, messages.
+mod commands;

@@ -1,0 +1,243 @@
+//! Separation of duties: critical operations are divided among several people, so that nobody controls a process alone.
+
+use std::{fs, process::Output};
+
+use mantlet::server::upload;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Home, Person, Reply, Server, mantlet,
+    rows::{benign, question},
+};
+
+const PREDICT: &str = "/v1/models/tumors/predict";
+
+/// A team's home: alice operates it, bob oversees it.
+fn team() -> Home {
+    Home::init(&["--operator", "alice", "--security", "bob"])
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Proposes as the operator; the grant's number.
+fn propose(home: &Home, user: &str, role: &str) -> u64 {
+    let proposed = home.json(&["role", "assign", user, role]);
+    assert_eq!(proposed["state"], "pending", "{proposed}");
+    proposed["grant"].as_u64().unwrap()
+}
+
+/// Binds a person to a duty the way that a team does: one proposes, another approves, the first applies.
+fn bind(home: &Home, server: &Server, user: &str, role: &str) {
+    let grant = propose(home, user, role);
+    let approved =
+        server.client_as(&home.founder("bob")).post(&format!("/admin/v1/grants/{grant}/approve"), &json!({}));
+    assert_eq!(approved.status, 200, "{}", approved.text());
+    assert_eq!(home.json(&["role", "apply", &grant.to_string()])["state"], "bound");
+}
+
+/// Signs the bundled model as this person, in the form that goes over the wire.
+fn signed(home: &Home, key: &str) -> Vec<u8> {
+    let package = home.package("tumors");
+    let dir = package.to_str().unwrap();
+    let signed = mantlet().args(["model", "sign", dir, "--key", key]).output().unwrap();
+    assert!(signed.status.success(), "{}", said(&signed));
+    let files: Vec<(String, Vec<u8>)> = fs::read_dir(&package)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
+        .collect();
+    upload::encode("tumors", files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())))
+}
+
+/// An author's signing key; the home trusts it.
+fn author(home: &Home) -> String {
+    let key = home.beside("author.key");
+    let made = mantlet().args(["model", "keygen", key.to_str().unwrap()]).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    fs::copy(format!("{}.pub", key.display()), home.path.join("keys/trusted/author.pem")).unwrap();
+    key.to_str().unwrap().to_owned()
+}
+
+fn register(client: &Client, package: &[u8]) -> Reply {
+    let client = client.clone().header("content-type", upload::CONTENT_TYPE);
+    client.send("POST", "/admin/v1/models/tumors?project=home", package.to_vec())
+}
+
+#[test]
+fn a_duty_needs_a_second_person() {
+    let home = team();
+    home.invite("dora");
+    let server = Server::start(&home);
+    let alice = server.client_as(&home.founder("alice"));
+    let bob = home.founder("bob");
+    let grant = propose(&home, "dora", "data_scientist");
+    let step =
+        |client: &Client, step: &str| client.post(&format!("/admin/v1/grants/{grant}/{step}"), &json!({}));
+    // Not applied before it is approved, and not approved by who proposed it, with whatever credential.
+    assert_eq!(step(&alice, "apply").status, 403);
+    assert_eq!(step(&alice, "approve").status, 403);
+    let own = home.run(&["role", "approve", &grant.to_string()]);
+    assert_eq!(own.status.code(), Some(1), "{}", said(&own));
+    // The approver's key alone is not enough: who has found it is not the approver.
+    let without_certificate = step(&server.client_with(&bob.key), "approve");
+    assert_eq!(without_certificate.status, 403);
+    assert_eq!(home.entry_of(&without_certificate)["authn"], "api_key");
+    // Somebody else's certificate beside it is no second factor either.
+    let mut mixed = home.founder("alice");
+    mixed.key.clone_from(&bob.key);
+    assert_eq!(step(&server.client_as(&mixed), "approve").status, 403);
+    let approved = step(&server.client_as(&bob), "approve");
+    assert_eq!(approved.status, 200, "{}", approved.text());
+    assert_eq!(step(&alice, "apply").status, 200);
+    // Both are in the log by name.
+    let names: Vec<Value> = home
+        .log()
+        .into_iter()
+        .filter(|entry| {
+            entry["event"] == "role.change" && entry["phase"] == "outcome" && entry["status"] == 200
+        })
+        .map(|entry| entry["principal"].clone())
+        .collect();
+    assert_eq!(names, [json!("user:alice"), json!("user:bob"), json!("user:alice")]);
+    // What was applied cannot be applied again.
+    assert_eq!(step(&alice, "apply").status, 404);
+}
+
+#[test]
+fn nobody_gives_themselves_anything() {
+    let home = team();
+    let server = Server::start(&home);
+    for role in ["reader", "admin", "security", "ml_engineer"] {
+        let output = home.run(&["role", "assign", "alice", role]);
+        assert_eq!(output.status.code(), Some(1), "{role}: {}", said(&output));
+    }
+    // Nor does the overseer operate.
+    let bob = server.client_as(&home.founder("bob"));
+    home.invite("dora");
+    for (path, body) in [
+        ("/admin/v1/roles", json!({ "user": "dora", "role": "reader", "project": "home" })),
+        ("/admin/v1/users", json!({ "user": "eve", "project": "home" })),
+        ("/admin/v1/keys", json!({ "consumer": "app", "project": "home", "models": [], "monitor": true })),
+        ("/admin/v1/reload", json!({})),
+    ] {
+        let reply = bob.post(path, &body);
+        assert_eq!(reply.status, 403, "{path}: {}", reply.text());
+        assert_eq!(home.entry_of(&reply)["decision"], "deny");
+    }
+    let bindings = home.json(&["role", "list"]);
+    assert_eq!(bindings["bindings"].as_array().unwrap().len(), 2, "{bindings}");
+}
+
+#[test]
+fn nobody_holds_two_duties() {
+    let home = team();
+    home.invite("dora");
+    let server = Server::start(&home);
+    bind(&home, &server, "dora", "data_engineer");
+    for role in ["data_scientist", "ml_engineer", "security", "operator", "admin"] {
+        let output = home.run(&["role", "assign", "dora", role]);
+        assert_eq!(output.status.code(), Some(1), "{role}: {}", said(&output));
+        assert!(
+            said(&output).contains("data_engineer"),
+            "the duty in the way is not named: {}",
+            said(&output)
+        );
+    }
+    // What is no duty goes with one.
+    assert_eq!(home.json(&["role", "assign", "dora", "reviewer"])["state"], "bound");
+}
+
+#[test]
+fn each_duty_does_its_own_work_and_no_other() {
+    let home = team();
+    let duties = ["data_engineer", "data_scientist", "ml_engineer"];
+    let people: Vec<Person> = duties.iter().map(|duty| home.invite(&duty.replace('_', "-"))).collect();
+    let key = author(&home);
+    let server = Server::start(&home);
+    for duty in duties {
+        bind(&home, &server, &duty.replace('_', "-"), duty);
+    }
+    let package = signed(&home, &key);
+    let clients: Vec<Client> = people.iter().map(|person| server.client_as(person)).collect();
+    let [engineer, scientist, deployer] = &clients[..] else { panic!("three duties") };
+    let (alice, bob) = (server.client_as(&home.founder("alice")), server.client_as(&home.founder("bob")));
+    // Only the data scientist registers models: not who deploys, operates or oversees.
+    for client in [engineer, deployer, &alice, &bob] {
+        let reply = register(client, &package);
+        assert_eq!(reply.status, 403, "{}", reply.text());
+        assert_eq!(home.entry_of(&reply)["action"], "register_version");
+    }
+    let registered = register(scientist, &package);
+    assert_eq!(registered.status, 200, "{}", registered.text());
+    assert_eq!(registered.json()["status"], "candidate");
+    // Only the overseer reads the log, and reading is all that they do with models.
+    for client in [engineer, scientist, deployer, &alice] {
+        assert_eq!(client.post("/audit/v1/search", &json!({})).status, 403);
+    }
+    assert_eq!(bob.post("/audit/v1/search", &json!({})).status, 200);
+    // Only the operator manages people and keys.
+    for client in [engineer, scientist, deployer, &bob] {
+        assert_eq!(client.post("/admin/v1/users", &json!({ "user": "eve", "project": "home" })).status, 403);
+    }
+    // What is no candidate of theirs answers nobody here: there is no live version.
+    for client in [engineer, deployer, &alice, &bob] {
+        let reply = client.post(PREDICT, &question(&benign()));
+        assert!([403, 404, 503].contains(&reply.status), "{}", reply.text());
+    }
+}
+
+#[test]
+fn a_candidate_answers_its_author_alone() {
+    let home = team();
+    let (dora, mel) = (home.invite("dora"), home.invite("mel"));
+    let colleague = home.invite("carl");
+    let key = author(&home);
+    let server = Server::start(&home);
+    bind(&home, &server, "dora", "data_scientist");
+    bind(&home, &server, "mel", "ml_engineer");
+    bind(&home, &server, "carl", "data_scientist");
+    let author = server.client_as(&dora);
+    assert_eq!(register(&author, &signed(&home, &key)).status, 200);
+    let candidate = "/v1/models/tumors/versions/1/predict";
+    let reply = author.post(candidate, &question(&benign()));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(reply.json()["candidate"], true, "{}", reply.text());
+    let entry = home.entry_of(&reply);
+    assert_eq!((&entry["action"], &entry["principal"]), (&json!("try_candidate"), &json!("user:dora")));
+    for client in
+        [&server.client_as(&mel), &server.client_as(&colleague), &server.client_as(&home.founder("alice"))]
+    {
+        let reply = client.post(candidate, &question(&benign()));
+        let unknown = client.post("/v1/models/tumors/versions/7/predict", &question(&benign()));
+        assert_eq!((reply.status, reply.shape()), (404, unknown.shape()));
+    }
+    // Nothing is live, so nobody asks the model itself, its author included.
+    assert_ne!(author.post(PREDICT, &question(&benign())).status, 200);
+}
+
+#[test]
+fn a_package_that_nobody_trusted_signed_is_not_registered() {
+    let home = team();
+    let dora = home.invite("dora");
+    let trusted = author(&home);
+    let server = Server::start(&home);
+    bind(&home, &server, "dora", "data_scientist");
+    let client = server.client_as(&dora);
+    let stranger = home.beside("stranger.key");
+    assert!(
+        mantlet().args(["model", "keygen", stranger.to_str().unwrap()]).output().unwrap().status.success()
+    );
+    let package = signed(&home, stranger.to_str().unwrap());
+    let reply = register(&client, &package);
+    assert_eq!(reply.status, 400, "{}", reply.text());
+    assert!(home.json(&["model", "list"])["models"].as_array().unwrap().is_empty());
+    // Signed by who is trusted, and changed by one byte afterwards.
+    fs::remove_dir_all(home.beside("tumors")).unwrap();
+    let mut package = signed(&home, &trusted);
+    let last = package.len() - 1;
+    package[last] ^= 1;
+    assert_eq!(register(&client, &package).status, 400);
+    assert!(home.json(&["model", "list"])["models"].as_array().unwrap().is_empty());
+}

@@ -1,0 +1,104 @@
+//! People and keys: who asks, and with what.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Client, Home, Server};
+
+/// Somebody with a personal key and a certificate as second factor.
+pub struct Person {
+    /// The personal key.
+    pub key: String,
+    certificate: PathBuf,
+    certificate_key: PathBuf,
+}
+
+/// An application's key.
+pub struct Key {
+    /// The whole key.
+    pub key: String,
+    /// Its public part.
+    pub kid: String,
+}
+
+impl Home {
+    /// Creates an application's key.
+    pub fn key(&self, consumer: &str, options: &[&str]) -> Key {
+        let made = self.json(&[&["key", "create", "--consumer", consumer], options].concat());
+        let text = |member: &str| made[member].as_str().unwrap().to_owned();
+        Key { key: text("key"), kid: text("kid") }
+    }
+
+    /// A key for the demo model that no limit stops.
+    pub fn busy_key(&self, consumer: &str) -> Key {
+        self.key(consumer, &["--model", "breast-cancer", "--rate", "6000000/min"])
+    }
+
+    /// Invites a person, who then has no role.
+    pub fn invite(&self, user: &str) -> Person {
+        let out = self.beside(&format!("{user}.mantlet"));
+        self.json(&["user", "invite", user, "--out", out.to_str().unwrap()]);
+        Person {
+            key: read(&out.join("key")),
+            certificate: out.join("certificate.pem"),
+            certificate_key: out.join("certificate.key"),
+        }
+    }
+
+    /// Invites a person of a one-person home and binds them to a role.
+    pub fn bound(&self, user: &str, role: &str) -> Person {
+        let person = self.invite(user);
+        self.json(&["role", "assign", user, role]);
+        person
+    }
+
+    /// One of those whom `init` made: the operator, or a team's security person.
+    pub fn founder(&self, user: &str) -> Person {
+        let people = self.path.join("keys/people");
+        let key = if self.said("operator") == user {
+            self.said("operator_key").to_owned()
+        } else {
+            read(&people.join(format!("{user}.apikey")))
+        };
+        Person {
+            key,
+            certificate: people.join(format!("{user}.pem")),
+            certificate_key: people.join(format!("{user}.key.pem")),
+        }
+    }
+}
+
+impl Server {
+    /// A client with a person's key and certificate.
+    pub fn client_as(&self, person: &Person) -> Client {
+        let Person { key, certificate, certificate_key } = person;
+        self.client().certificate(&self.ca, certificate, certificate_key).bearer(key)
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A key that was never issued, with the checksum that it should have: only its secret is wrong.
+pub fn forged(kid: &str) -> String {
+    let body = format!("mtk_live_{kid}_{}", "7".repeat(43));
+    let mut rest = crc32(body.as_bytes());
+    let mut digits = [0; 6];
+    for slot in digits.iter_mut().rev() {
+        *slot = BASE62[rest as usize % 62];
+        rest /= 62;
+    }
+    body + std::str::from_utf8(&digits).unwrap()
+}
+
+/// CRC-32 as in IEEE 802.3, bit by bit, so that it shares nothing with what it checks.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+    })
+}

@@ -1,0 +1,52 @@
+//! Rows for the demo model, from the data that it was tested with.
+
+use serde_json::{Map, Value, json};
+
+const TEST_SET: &str = include_str!("../../../../../testdata/models/breast_cancer/test.csv");
+
+/// The features' names in the model's order.
+pub fn names() -> Vec<&'static str> {
+    let header = TEST_SET.lines().next().unwrap();
+    header.split(',').filter(|name| *name != "target").collect()
+}
+
+/// The first row of a class: 1 is benign, 0 is malignant.
+pub fn first_of(class: &str) -> Vec<f64> {
+    let mut rows = TEST_SET.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let row = rows.find(|row| row.last() == Some(&class)).unwrap();
+    row[..row.len() - 1].iter().map(|cell| cell.parse().unwrap()).collect()
+}
+
+/// A row that the model answers with confidence.
+pub fn benign() -> Vec<f64> {
+    first_of("1")
+}
+
+/// Two fifths of the way from a benign row to a malignant one, where the model is not sure.
+pub fn doubtful() -> Vec<f64> {
+    first_of("1")
+        .iter()
+        .zip(first_of("0"))
+        .map(|(benign, malignant)| 0.6 * benign + 0.4 * malignant)
+        .collect()
+}
+
+/// A row by name.
+pub fn named(row: &[f64]) -> Map<String, Value> {
+    names().iter().zip(row).map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+}
+
+/// A question in the simple protocol.
+pub fn question(row: &[f64]) -> Value {
+    json!({ "features": named(row) })
+}
+
+/// A batch of one row so many times.
+pub fn batch(row: &[f64], rows: usize) -> Value {
+    json!({ "features": vec![row; rows] })
+}
+
+/// A question in the Open Inference Protocol.
+pub fn inference(row: &[f64]) -> Value {
+    json!({ "inputs": [{ "name": "input", "datatype": "FP32", "shape": [1, row.len()], "data": row }] })
+}

@@ -1,0 +1,343 @@
+//! Every API call is authenticated and authorized.
+//!
+//! A walk over the route table: every route, by every method, with every kind of credential. What it has no answer
+//! for is a route that somebody added without a thought for who may use it.
+//!
+//! No command makes a key that has expired already: the shortest life is a day. That the door turns expired keys away
+//! is tested on a clock of its own, beside the door.
+
+use std::collections::BTreeSet;
+
+use mantlet::server::routes::{Route, TABLE, Verb, Way};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Client, Home, Reply, Server,
+    people::forged,
+    rows::{benign, inference, question},
+    until,
+};
+
+const MODEL: &str = "breast-cancer";
+
+/// Limits that a walk does not meet: it is about who may, not about how often.
+const WIDE: &str =
+    "[limits]\nfailures_per_minute = 1000000\ndenials_per_minute = 1000000\nrate_per_minute = 1000000\n";
+
+/// What routes take names of.
+struct Names {
+    kid: String,
+    user: &'static str,
+    receipt: String,
+}
+
+/// A request that the right caller gets an answer for.
+struct Sample {
+    path: String,
+    body: Value,
+    /// What the right caller gets.
+    status: u16,
+}
+
+/// A valid request for every route. A new route fails the walk until it has one.
+fn sample(route: &Route, names: &Names, model: &str) -> Sample {
+    let home = "home";
+    let (body, status) = match (route.verb, route.path) {
+        (Verb::Get, _) => (Value::Null, 200),
+        (Verb::Delete, "/admin/v1/keys/{kid}" | "/admin/v1/users/{user}") => (Value::Null, 200),
+        (Verb::Post, path) if path.ends_with("/predict") => (question(&benign()), 200),
+        (Verb::Post, path) if path.ends_with("/infer") => (inference(&benign()), 200),
+        (Verb::Post, "/v2/repository/index" | "/admin/v1/reload" | "/admin/v1/keys/{kid}/rotate") => {
+            (json!({}), 200)
+        }
+        // Models go live by deployment; loading and unloading by name is known, and refused to everybody.
+        (Verb::Post, "/v2/repository/models/{model}/load" | "/v2/repository/models/{model}/unload") => {
+            (json!({}), 403)
+        }
+        (Verb::Post, "/admin/v1/keys") => {
+            (json!({ "consumer": "newcomer", "project": home, "models": [MODEL] }), 200)
+        }
+        (Verb::Post, "/admin/v1/users") => (json!({ "user": "newbie", "project": home }), 200),
+        (Verb::Post, "/admin/v1/roles" | "/admin/v1/roles/revoke") => {
+            (json!({ "user": "joiner", "role": "analyst", "project": home }), 200)
+        }
+        // In a one-person home nothing waits for a second person.
+        (Verb::Post, "/admin/v1/grants/{number}/approve" | "/admin/v1/grants/{number}/apply") => {
+            (json!({}), 404)
+        }
+        // Leave is given before the package is looked at, and this is none.
+        (Verb::Post, "/admin/v1/models/{model}") => (json!({}), 400),
+        (Verb::Post, "/audit/v1/search") => (json!({}), 200),
+        (Verb::Post, "/audit/v1/prove") => (json!({ "receipt": names.receipt }), 200),
+        (verb, path) => panic!("the walk has no request for {} {path}", verb.as_str()),
+    };
+    let mut path = route
+        .path
+        .replace("{model}", model)
+        .replace("{version}", "1")
+        .replace("{kid}", &names.kid)
+        .replace("{user}", names.user)
+        .replace("{number}", "1");
+    if route.path == "/admin/v1/models/{model}" {
+        path.push_str("?project=home");
+    }
+    Sample { path, body, status }
+}
+
+fn send(client: &Client, method: &str, sample: &Sample) -> Reply {
+    let body = if sample.body.is_null() { String::new() } else { sample.body.to_string() };
+    client.clone().header("content-type", "application/json").send(method, &sample.path, body)
+}
+
+fn published(route: &Route) -> bool {
+    matches!(route.way, Way::Open(_))
+}
+
+/// A home with everything that the table's paths name.
+fn home() -> Home {
+    let home = Home::demo();
+    home.configure(WIDE);
+    home.add_model("other");
+    home
+}
+
+fn names_in(home: &Home) -> Names {
+    let kid = home.key("leaving", &["--model", MODEL]).kid;
+    for user in ["leaver", "joiner"] {
+        home.invite(user);
+    }
+    Names { kid, user: "leaver", receipt: String::new() }
+}
+
+#[test]
+fn nobody_is_answered_without_a_credential_that_holds() {
+    let home = home();
+    let names = names_in(&home);
+    let revoked = home.key("gone", &["--model", MODEL]);
+    home.json(&["key", "revoke", &revoked.kid]);
+    let disabled = home.bound("left", "analyst");
+    home.json(&["user", "disable", "left"]);
+    let server = Server::start(&home);
+    let spoofed =
+        ["x-user", "x-forwarded-user", "x-remote-user", "remote-user", "kubeflow-userid", "x-auth-user"];
+    let spoofing = spoofed.iter().fold(server.client(), |client, name| client.header(name, "alice"));
+    let truth = home.said("demo_key");
+    let mistyped = format!("{}{}", &truth[..truth.len() - 1], if truth.ends_with('0') { '1' } else { '0' });
+    let callers = [
+        ("no credential", server.client()),
+        ("a header that names a user", spoofing),
+        ("no key", server.client_with("let-me-in")),
+        ("another scheme", server.client().header("authorization", "Basic YWxpY2U6YWxpY2U=")),
+        ("a mistyped key", server.client_with(&mistyped)),
+        ("an unknown key", server.client_with(&forged("AAAAAAAAAAAA"))),
+        ("a known key's id with another secret", server.client_with(&forged(&names.kid))),
+        ("a revoked key", server.client_with(&revoked.key)),
+        ("a disabled person's key", server.client_as(&disabled)),
+    ];
+    let mut turned_away = 0;
+    for route in TABLE.iter().filter(|route| !published(route)) {
+        let sample = sample(route, &names, MODEL);
+        let mut shapes = BTreeSet::new();
+        for (who, client) in &callers {
+            let reply = send(client, route.verb.as_str(), &sample);
+            assert_eq!(reply.status, 401, "{who}: {} {}", route.verb.as_str(), sample.path);
+            assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+            assert_eq!(reply.header("mantlet-receipt"), None);
+            reply.assert_discreet();
+            shapes.insert(reply.shape());
+            turned_away += 1;
+        }
+        assert_eq!(shapes.len(), 1, "what was wrong with a credential shows in {shapes:?}");
+    }
+    // Nobody known asked, so there is no entry for each; but every single one is counted.
+    until("all failures in the log", || {
+        (home.strangers().get("unauthenticated") == Some(&turned_away)).then_some(())
+    });
+}
+
+#[test]
+fn published_pages_reveal_nothing() {
+    let home = home();
+    let names = names_in(&home);
+    let server = Server::start(&home);
+    let pages: BTreeSet<&str> =
+        TABLE.iter().filter(|route| published(route)).map(|route| route.path).collect();
+    assert_eq!(pages, BTreeSet::from(["/healthz", "/v2", "/v2/health/live", "/v2/health/ready"]));
+    for route in TABLE.iter().filter(|route| published(route)) {
+        let stranger = send(&server.client(), "GET", &sample(route, &names, MODEL));
+        assert_eq!(stranger.status, 200, "{}", route.path);
+        stranger.assert_discreet();
+        let owner = send(
+            &server.client_as(&home.founder(home.said("operator"))),
+            "GET",
+            &sample(route, &names, MODEL),
+        );
+        assert_eq!(stranger.text(), owner.text(), "{}: a credential changes what is published", route.path);
+        for secret in [MODEL, "other", home.said("operator"), home.path.to_str().unwrap()] {
+            assert!(!stranger.text().contains(secret), "{}", route.path);
+        }
+        assert!(stranger.body.len() < 200, "{}", stranger.text());
+    }
+}
+
+#[test]
+fn a_path_answers_only_the_methods_that_the_table_has() {
+    let home = home();
+    let names = names_in(&home);
+    let server = Server::start(&home);
+    let owner = server.client_as(&home.founder(home.said("operator")));
+    for route in TABLE {
+        let known: BTreeSet<&str> =
+            TABLE.iter().filter(|other| other.path == route.path).map(|other| other.verb.as_str()).collect();
+        let sample = sample(route, &names, MODEL);
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"] {
+            if known.contains(method) || method == "HEAD" && known.contains("GET") {
+                continue;
+            }
+            for client in [&server.client(), &owner] {
+                let reply = send(client, method, &sample);
+                assert_eq!(reply.status, 405, "{method} {}", sample.path);
+                let allowed: BTreeSet<&str> = reply.header("allow").unwrap().split(", ").collect();
+                assert!(allowed.is_superset(&known) && !allowed.contains(method), "{allowed:?}");
+                reply.assert_discreet();
+            }
+        }
+    }
+    for path in
+        ["/", "/v1", "/v3", "/admin", "/admin/v1", "/v2/models/..", "//v2", "/v2/", "/console", "/%2e%2e/v2"]
+    {
+        assert_eq!(owner.get(path).status, 404, "{path}");
+    }
+}
+
+/// Lists hold what the caller may see. To those who may see nothing they are empty, and that is their answer.
+const LISTS: [(Verb, &str); 6] = [
+    (Verb::Get, "/admin/v1/keys"),
+    (Verb::Get, "/admin/v1/users"),
+    (Verb::Get, "/admin/v1/roles"),
+    (Verb::Get, "/admin/v1/models"),
+    (Verb::Get, "/v2/models/stats"),
+    (Verb::Post, "/v2/repository/index"),
+];
+
+/// What tells everybody known the same: the table itself.
+const FOR_ALL_KNOWN: [&str; 1] = ["/openapi.json"];
+
+#[test]
+fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
+    let home = home();
+    let mut names = names_in(&home);
+    let foreign = home.key("foreign", &["--model", "other", "--rate", "6000000/min"]);
+    let own = home.busy_key("own");
+    let roleless = home.invite("roleless");
+    let server = Server::start(&home);
+    names.receipt = receipt(&server.client_with(&own.key));
+    let callers = [
+        ("consumer:foreign", "another model's key", server.client_with(&foreign.key)),
+        ("consumer:own", "an application's key", server.client_with(&own.key)),
+        ("user:roleless", "a person without a role", server.client_as(&roleless)),
+    ];
+    let mut asked = Vec::new();
+    for route in TABLE.iter().filter(|route| !published(route)) {
+        let asks_model = route.path.contains("/models/{model}") && !route.path.starts_with("/admin");
+        let asks_only = matches!(route.way, Way::Ask(..) | Way::Deed(mantlet_types::Action::Predict, _));
+        for (principal, who, client) in &callers {
+            if *principal == "consumer:own" && asks_model && asks_only {
+                continue; // that would be the right key
+            }
+            let reply = send(client, route.verb.as_str(), &sample(route, &names, MODEL));
+            let what =
+                format!("{who}: {} {} → {} {}", route.verb.as_str(), route.path, reply.status, reply.text());
+            if LISTS.contains(&(route.verb, route.path)) {
+                assert_eq!(reply.status, 200, "{what}");
+                for hidden in [home.said("operator"), "leaver", "leaving", "demo", names.kid.as_str()] {
+                    assert!(!reply.text().contains(&format!("\"{hidden}")), "{what}");
+                }
+                assert!(*principal == "consumer:own" || !reply.text().contains(MODEL), "{what}");
+            } else if FOR_ALL_KNOWN.contains(&route.path) {
+                assert_eq!(reply.status, 200, "{what}");
+            } else {
+                assert!([400, 403, 404, 415].contains(&reply.status), "{what}");
+                assert_eq!(reply.header("mantlet-receipt"), None, "{what}");
+                reply.assert_discreet();
+                if asks_model {
+                    // A model that one may not ask, and one that does not exist, are one answer.
+                    let nothing = send(client, route.verb.as_str(), &sample(route, &names, "nothing"));
+                    assert_eq!((reply.status, reply.shape()), (nothing.status, nothing.shape()), "{what}");
+                    assert!(reply.status == 404 || reply.text() == nothing.text(), "{what}");
+                }
+            }
+            asked.push((*principal, reply));
+        }
+    }
+    recorded(&home, &asked);
+}
+
+#[test]
+fn the_right_caller_is_answered_and_leaves_its_trace() {
+    let home = home();
+    let mut names = names_in(&home);
+    let own = home.busy_key("own");
+    let server = Server::start(&home);
+    let owner = format!("user:{}", home.said("operator"));
+    let operator = server.client_as(&home.founder(home.said("operator")));
+    let consumer = server.client_with(&own.key);
+    names.receipt = receipt(&consumer);
+    let mut asked = Vec::new();
+    for route in TABLE.iter().filter(|route| !published(route)) {
+        let (who, client) = match route.way {
+            Way::Ask(..) => ("consumer:own", &consumer),
+            _ => (owner.as_str(), &operator),
+        };
+        let sample = sample(route, &names, MODEL);
+        let reply = send(client, route.verb.as_str(), &sample);
+        assert_eq!(reply.status, sample.status, "{} {}: {}", route.verb.as_str(), sample.path, reply.text());
+        asked.push((who, reply));
+    }
+    recorded(&home, &asked);
+    let answered: Vec<&Reply> =
+        asked.iter().map(|(_, reply)| reply).filter(|reply| reply.status == 200).collect();
+    assert!(
+        answered.iter().all(|reply| reply.header("mantlet-receipt").is_some()),
+        "an answer has no receipt"
+    );
+}
+
+#[test]
+fn headers_that_name_somebody_have_no_influence() {
+    let home = home();
+    let own = home.busy_key("own");
+    let server = Server::start(&home);
+    let claims =
+        ["x-user", "x-forwarded-user", "x-remote-user", "kubeflow-userid", "x-forwarded-email", "x-real-ip"];
+    let client =
+        claims.iter().fold(server.client_with(&own.key), |client, name| client.header(name, "alice"));
+    let client = client.header("x-forwarded-for", "203.0.113.9").header("forwarded", "for=203.0.113.9");
+    let reply = client.post("/v1/models/breast-cancer/predict", &question(&benign()));
+    assert_eq!(reply.status, 200);
+    let entry = home.entry_of(&reply);
+    assert_eq!((&entry["principal"], &entry["client_ip"]), (&json!("consumer:own"), &json!("127.0.0.1")));
+    assert_eq!(client.get("/admin/v1/keys").json().as_array().map(|keys| keys.len() < 2), Some(true));
+    assert_eq!(client.post("/audit/v1/search", &json!({})).status, 404);
+}
+
+/// The receipt of an answer.
+fn receipt(client: &Client) -> String {
+    let reply = client.post("/v1/models/breast-cancer/predict", &question(&benign()));
+    reply.header("mantlet-receipt").expect("an answer has a receipt").to_owned()
+}
+
+/// Every request of somebody known is in the log, under their name, with what they were told.
+fn recorded(home: &Home, asked: &[(&str, Reply)]) {
+    until("every request in the log", || {
+        let log = home.log();
+        let missing = asked.iter().find(|(principal, reply)| {
+            !log.iter().any(|entry| {
+                entry["request_id"] == reply.request_id()
+                    && entry["principal"] == *principal
+                    && entry["status"] == reply.status
+            })
+        });
+        missing.is_none().then_some(())
+    });
+}
