@@ -28,11 +28,11 @@ use mantlet_types::{ModelName, entry::Event};
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Allow, Config, Overlay},
+    config::{self, Config, Overlay},
     deeds::reload::Reloader,
     home::{Home, HomeLock, RootKey},
     ledger::{LogLedger, SystemClock},
-    server::{Facilities, Server, address::Addresses, tls::ServerCertificate},
+    server::{Facilities, Server, address::Addresses, bounds::Bounds, tls::ServerCertificate},
 };
 
 /// A home in use.
@@ -119,7 +119,7 @@ impl App {
         let ledger = Arc::new(LogLedger::new(Arc::clone(&log), config.audit.node.clone()));
         let gate = Arc::new(Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock)));
         administer::announce(&gate, Event::SysStart).await?;
-        let addresses = addresses(&config);
+        let (addresses, bounds) = (addresses(&config), bounds(&config));
         let live = Arc::new(Live {
             root: Arc::new(root),
             config: Mutex::new(config),
@@ -134,7 +134,7 @@ impl App {
             shelf,
             reloader: Arc::clone(&live) as _,
         };
-        let server = Server::new(gate, addresses, facilities).map_err(|error| Failure::new(error.to_string()))?;
+        let server = Server::new(gate, addresses, bounds, facilities).map_err(|error| Failure::new(error.to_string()))?;
         let server = Arc::new(server);
         *lock(&live.server) = Arc::downgrade(&server);
         Ok((Self { server, log, store, _lock: held }, live))
@@ -282,11 +282,24 @@ fn settings(config: &Config) -> Settings {
 
 /// Whose connections are taken.
 fn addresses(config: &Config) -> Addresses {
-    let trusted_proxies = config.server.trusted_proxies.clone();
-    match &config.server.allow {
-        Allow::Loopback => Addresses { trusted_proxies, ..Addresses::default() },
-        Allow::Networks(allowed) => Addresses { allowed: allowed.clone(), trusted_proxies },
+    Addresses {
+        allowed: config.server.allow.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
     }
+}
+
+/// What connections may take, from start to end.
+fn bounds(config: &Config) -> Bounds {
+    let config::Server {
+        connections_max,
+        body_bytes_max,
+        handshake_timeout,
+        header_timeout,
+        body_timeout,
+        drain_timeout,
+        ..
+    } = config.server;
+    Bounds { connections_max, body_bytes_max, handshake_timeout, header_timeout, body_timeout, drain_timeout }
 }
 
 /// The certificate to show: one from elsewhere if configured, else our own, renewed when it is about to end.

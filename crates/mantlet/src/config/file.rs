@@ -64,7 +64,6 @@ pub(super) struct Sections {
     pub(super) model: Vec<Model>,
     pub(super) audit: Audit,
     pub(super) store: Store,
-    pub(super) metrics: Metrics,
     pub(super) log: Log,
     pub(super) danger: Danger,
 }
@@ -117,7 +116,6 @@ pub(super) struct Model {
 pub(super) struct Audit {
     pub(super) durability: Text,
     pub(super) anchors: Texts,
-    pub(super) retention_days: Number,
     pub(super) node: Text,
 }
 
@@ -125,12 +123,6 @@ pub(super) struct Audit {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Store {
     pub(super) root_key: Text,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Metrics {
-    pub(super) enabled: Flag,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

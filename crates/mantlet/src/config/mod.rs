@@ -21,6 +21,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{ConfigFile, FILE_BYTES_MAX, Overlay, Source};
 use ipnet::IpNet;
+use mantlet_gate::perimeter::Allowlist;
 use mantlet_types::{ModelName, NodeId, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
@@ -42,8 +43,6 @@ pub struct Config {
     pub audit: Audit,
     /// Everything at rest.
     pub store: Store,
-    /// Statistics.
-    pub metrics: Metrics,
     /// What the operator reads.
     pub log: Log,
     /// What is less safe than it could be.
@@ -58,7 +57,7 @@ pub struct Server {
     /// Where to serve.
     pub listen: SocketAddr,
     /// Who may knock.
-    pub allow: Allow,
+    pub allow: Allowlist,
     /// Whose word on the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// Where to serve health alone, without TLS; nowhere by default.
@@ -81,15 +80,6 @@ pub struct Server {
     pub inference_timeout: Duration,
     /// For requests under way when the server is told to stop.
     pub drain_timeout: Duration,
-}
-
-/// Which addresses are let in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Allow {
-    /// This machine only: what holds if nothing is said.
-    Loopback,
-    /// These networks; none admits nobody.
-    Networks(Vec<IpNet>),
 }
 
 /// A PEM chain and its key.
@@ -137,8 +127,6 @@ pub struct Audit {
     pub durability: Durability,
     /// Files of other users to which checkpoints are also written.
     pub anchors: Vec<PathBuf>,
-    /// How long entries are kept, in days.
-    pub retention_days: u32,
     /// This node's name in the log's origin.
     pub node: NodeId,
 }
@@ -159,13 +147,6 @@ pub enum Durability {
 pub struct Store {
     /// Where the root key is.
     pub root_key: RootKeySource,
-}
-
-/// `[metrics]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Metrics {
-    /// Whether `/metrics` answers those who may read statistics.
-    pub enabled: bool,
 }
 
 /// `[log]`

@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
+use mantlet_gate::perimeter::Allowlist;
 use mantlet_types::{ModelName, id::IdError, limits};
 
 use super::{
-    Allow, Audit, CertificateFiles, Config, Danger, Durability, Identity, Limits, Log, LogFormat, LogLevel,
-    Metrics, ModelSettings, Server, Store,
+    Audit, CertificateFiles, Config, Danger, Durability, Identity, Limits, Log, LogFormat, LogLevel,
+    ModelSettings, Server, Store,
     error::{ConfigError, ConfigErrors},
     file::{self, ConfigFile, Given, Source},
 };
@@ -40,12 +41,11 @@ pub(super) fn resolve(file: &ConfigFile) -> Result<Config, ConfigErrors> {
     let models = resolver.models(&sections.model);
     let audit = resolver.audit(&sections.audit, danger);
     let store = resolver.store(&sections.store, danger);
-    let metrics = Metrics { enabled: given(sections.metrics.enabled.as_ref(), true) };
     let log = resolver.log(&sections.log);
     let given = file.given.iter().map(|(key, source)| (key.clone(), source_text(file, source))).collect();
     match (audit, store) {
         (Some(audit), Some(store)) if resolver.errors.is_empty() => {
-            Ok(Config { server, identity, limits, models, audit, store, metrics, log, danger, given })
+            Ok(Config { server, identity, limits, models, audit, store, log, danger, given })
         }
         _ => Err(ConfigErrors(resolver.errors)),
     }
@@ -91,8 +91,8 @@ impl Resolver<'_> {
         Server {
             listen,
             allow: match &server.allow {
-                None => Allow::Loopback,
-                Some(networks) => Allow::Networks(self.networks("server.allow", networks)),
+                None => Allowlist::Loopback,
+                Some(networks) => Allowlist::Listed(self.networks("server.allow", networks)),
             },
             trusted_proxies: self.proxies(server.trusted_proxies.as_deref().unwrap_or_default()),
             probe_listen,
@@ -216,14 +216,12 @@ impl Resolver<'_> {
         }
         let anchors =
             audit.anchors.iter().flatten().map(|anchor| self.path("audit.anchors", anchor)).collect();
-        let retention = audit.retention_days.as_ref();
-        let retention_days = self.number("audit.retention_days", retention, 400, 1..=36_500);
         let node = audit.node.as_ref().map_or(NODE_DEFAULT, |typed| typed.value.as_str()).parse();
         if let (Err(error), Some(typed)) = (&node, &audit.node) {
             let error: &IdError = error;
             self.fail(&typed.source, error.to_string(), "give the node a name such as `node-1`");
         }
-        Some(Audit { durability: chosen, anchors, retention_days, node: node.ok()? })
+        Some(Audit { durability: chosen, anchors, node: node.ok()? })
     }
 
     /// `None` if an error was noted.

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Allow, Config};
+use mantlet_gate::perimeter::Allowlist;
+
+use super::Config;
 
 /// One setting.
 pub(super) struct Setting {
@@ -53,8 +55,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "server.allow",
         value: |c| match &c.server.allow {
-            Allow::Loopback => Value::Null,
-            Allow::Networks(networks) => list(networks),
+            Allowlist::Loopback => Value::Null,
+            Allowlist::Listed(networks) => list(networks),
         },
         reason: "absent admits loopback only, so that a changed `listen` alone opens nothing; an empty list admits \
                  nobody",
@@ -194,12 +196,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: WRITER,
     },
     Setting {
-        key: "audit.retention_days",
-        value: |c| json!(c.audit.retention_days),
-        reason: "a year and a month: last year's review can still be checked",
-        restart: WRITER,
-    },
-    Setting {
         key: "audit.node",
         value: |c| json!(c.audit.node.as_str()),
         reason: "the first node of a home; it is part of the log's origin, so it does not follow the host's name",
@@ -210,12 +206,6 @@ pub(super) const SETTINGS: &[Setting] = &[
         value: |c| json!(c.store.root_key.to_string()),
         reason: "a systemd credential leaves no readable file behind; `mantlet init` writes what it chose",
         restart: Some("what lies at rest is sealed under it"),
-    },
-    Setting {
-        key: "metrics.enabled",
-        value: |c| json!(c.metrics.enabled),
-        reason: "what is not watched fails unseen; `/metrics` asks for a credential like everything else",
-        restart: None,
     },
     Setting {
         key: "log.format",

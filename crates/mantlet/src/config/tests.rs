@@ -23,12 +23,11 @@ fn check(text: &str, message: &str, pointed_at: &str, hint: &str) {
 fn nothing_is_the_strictest_configuration() {
     let config = load("");
     assert!(config.server.listen.ip().is_loopback());
-    assert_eq!(config.server.allow, Allow::Loopback);
+    assert_eq!(config.server.allow, Allowlist::Loopback);
     assert_eq!(config.danger, Danger::default());
     assert_eq!(config.dangers(), Vec::<&str>::new());
     assert_eq!(config.audit.durability, Durability::Group);
     assert_eq!(config.limits.rate_per_minute, 60);
-    assert_eq!(config.audit.retention_days, 400);
     assert_eq!(config.server.body_bytes_max, mantlet_types::limits::BODY_BYTES_MAX);
     assert!(config.report().settings.iter().all(|row| row.source == "default" && row.value == row.default));
 }
@@ -68,12 +67,9 @@ fn everything_can_be_said() {
         [audit]
         durability = "os"
         anchors = ["/srv/anchor"]
-        retention_days = 1
         node = "node-7"
         [store]
         root_key = "file:/etc/root.key"
-        [metrics]
-        enabled = false
         [log]
         format = "json"
         level = "debug"
@@ -94,13 +90,13 @@ fn everything_can_be_said() {
     assert_eq!(same, ["danger.plaintext"]);
     assert_eq!(
         config.server.allow,
-        Allow::Networks(vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()])
+        Allowlist::Listed(vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()])
     );
 }
 
 #[test]
 fn an_empty_allowlist_admits_nobody() {
-    assert_eq!(load("[server]\nallow = []").server.allow, Allow::Networks(Vec::new()));
+    assert_eq!(load("[server]\nallow = []").server.allow, Allowlist::Listed(Vec::new()));
 }
 
 #[test]
@@ -112,6 +108,17 @@ fn unknown_keys_are_errors_with_the_nearest_known_one() {
     check("listen = 1", "unknown section `listen`", "listen", "belongs in `[server]`");
     let model = "[[model]]\nname = \"a\"\ntreshold = 0.8";
     check(model, "unknown key `treshold` in `[model]`", "treshold", "did you mean `threshold`?");
+}
+
+#[test]
+fn a_setting_that_nothing_obeys_is_not_accepted() {
+    check("[metrics]\nenabled = false", "unknown section `metrics`", "metrics", "");
+    check(
+        "[audit]\nretention_days = 1",
+        "unknown key `retention_days` in `[audit]`",
+        "retention_days",
+        "node",
+    );
 }
 
 #[test]

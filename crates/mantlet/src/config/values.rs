@@ -8,6 +8,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use mantlet_gate::perimeter::{self, NetworkError};
 
 use super::{
     error::ConfigError,
@@ -96,15 +97,14 @@ impl Resolver<'_> {
     pub(super) fn networks(&mut self, key: &str, typed: &[Given<String>]) -> Vec<IpNet> {
         let mut networks = Vec::with_capacity(typed.len());
         for network in typed {
-            let text = network.value.as_str();
-            // A bare address is the network of that address alone.
-            match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
-                Ok(parsed) if parsed.trunc() == parsed => networks.push(parsed),
-                Ok(parsed) => {
-                    let hint = format!("`{}`, or `{}` for the address alone", parsed.trunc(), parsed.addr());
+            match perimeter::parse_network(&network.value) {
+                Ok(parsed) => networks.push(parsed),
+                Err(NetworkError::HostBits(meant)) => {
+                    let address = network.value.split('/').next().unwrap_or_default();
+                    let hint = format!("`{meant}`, or `{address}` for the address alone");
                     self.fail(&network.source, format!("`{key}` has an address inside a network"), hint);
                 }
-                Err(_) => {
+                Err(NetworkError::Form) => {
                     let hint = "write networks such as `10.0.0.0/8`, `2001:db8::/32` or single addresses";
                     self.fail(&network.source, format!("`{key}` has something that is no network"), hint);
                 }

@@ -3,13 +3,19 @@
 //! ECDSA on P-256 throughout. The authority's key is sealed under the root key and opened only to issue. A user
 //! certificate names its user in a URI of the subject alternative names, `mantlet:user:NAME`; whether it counts is
 //! the directory's business, which lists the digests of those that do.
+//!
+//! Clients are told to trust this authority, some of them for every connection that they make. So it says itself, in a
+//! critical extension that they all obey, for whom it can vouch: this machine, and the names that its home was made
+//! for. Whoever steals its key impersonates nobody else. For other names later on there are certificates from
+//! elsewhere.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
+use mantlet_gate::identity::Certificate;
 use mantlet_types::{Sha256, Timestamp, UserId};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use time::{Duration, OffsetDateTime};
@@ -45,6 +51,9 @@ pub enum AuthorityError {
     /// A host name that cannot stand in a certificate.
     #[error("`{0}` is not a host name or address")]
     Name(String),
+    /// A host name for which the authority was not made.
+    #[error("the home's certificate authority cannot vouch for `{0}`")]
+    NotPermitted(String),
     /// A file that holds no certificate or no key.
     #[error("`{}` holds no usable certificate or key", path.display())]
     Unreadable {
@@ -70,6 +79,11 @@ impl AuthorityError {
             Self::Name(_) => {
                 Some("`[server] names` takes names such as `gate.example.com` and addresses".into())
             }
+            Self::NotPermitted(_) => Some(
+                "it vouches for this machine and for the names that the home was made with; for others, give \
+                 `[server] certificate` and `key`"
+                    .into(),
+            ),
             Self::Unreadable { .. } => {
                 Some("give a PEM file: the chain, leaf first, or its PKCS#8 key".into())
             }
@@ -113,14 +127,16 @@ impl<'a> Authority<'a> {
         Self { home, root }
     }
 
-    /// Makes the authority of a new home.
-    pub(super) fn create(home: &Home, root: &RootKey) -> Result<(), HomeError> {
+    /// Makes the authority of a new home, for this machine and these names.
+    pub(super) fn create(home: &Home, root: &RootKey, names: &[String]) -> Result<(), HomeError> {
         let key = KeyPair::generate().map_err(AuthorityError::from)?;
         let mut params = lasting(OffsetDateTime::now_utc(), AUTHORITY_DAYS);
         // Clients may trust several homes: the name tells them apart.
         params.distinguished_name.push(DnType::CommonName, format!("Mantlet home {}", home.id()));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.name_constraints =
+            Some(NameConstraints { permitted_subtrees: permitted(names)?, excluded_subtrees: Vec::new() });
         let certificate = params.self_signed(&key).map_err(AuthorityError::from)?;
         files::make(&home.ca_path(), certificate.pem().as_bytes())?;
         files::replace_sealed(&ca_key_path(home), root, key.serialized_der())
@@ -140,7 +156,7 @@ impl<'a> Authority<'a> {
     /// is missing, ends within two weeks, or was made for other names: then a new one.
     ///
     /// # Errors
-    /// If a file cannot be read or written, or a name cannot stand in a certificate.
+    /// If a file cannot be read or written, a name cannot stand in a certificate, or the authority was not made for it.
     pub fn server_identity(
         &self,
         names: &[String],
@@ -164,7 +180,8 @@ impl<'a> Authority<'a> {
     ) -> Result<UserCertificate, AuthorityError> {
         let key = KeyPair::generate()?;
         let mut params = lasting(moment(now), USER_DAYS);
-        params.distinguished_name.push(DnType::CommonName, user.as_str());
+        // Not the bare name: some would take one with a dot for a host's, for which the authority cannot vouch.
+        params.distinguished_name.push(DnType::CommonName, format!("Mantlet user {user}"));
         params.subject_alt_names = vec![SanType::URI(format!("{USER_URI}{user}").try_into()?)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -182,6 +199,7 @@ impl<'a> Authority<'a> {
         names: Vec<SanType>,
         now: Timestamp,
     ) -> Result<ServerIdentity, AuthorityError> {
+        self.check_permitted(&names)?;
         let key = KeyPair::generate()?;
         let mut params = lasting(moment(now), SERVER_DAYS);
         params.distinguished_name.push(DnType::CommonName, "Mantlet");
@@ -216,6 +234,20 @@ impl<'a> Authority<'a> {
         }
         let key = private_key(&key, &key_path).ok()?;
         Some(ServerIdentity { chain: vec![leaf], key, expires })
+    }
+
+    /// Whether clients will believe the authority in all of these names. One that was made without constraints may
+    /// vouch for any.
+    fn check_permitted(&self, names: &[SanType]) -> Result<(), AuthorityError> {
+        let der = self.certificate()?;
+        let unreadable = |_| AuthorityError::Unreadable { path: self.home.ca_path() };
+        let (_, parsed) = X509Certificate::from_der(&der).map_err(unreadable)?;
+        let constraints = parsed.name_constraints().map_err(|error| unreadable(error.into()))?;
+        let Some(subtrees) = constraints.and_then(|found| found.value.permitted_subtrees.as_ref()) else {
+            return Ok(());
+        };
+        let permits = |name: &&SanType| !subtrees.iter().any(|subtree| is_within(name, &subtree.base));
+        names.iter().find(permits).map_or(Ok(()), |name| Err(AuthorityError::NotPermitted(name_text(name))))
     }
 
     fn issuer(&self) -> Result<Issuer<'static, KeyPair>, AuthorityError> {
@@ -254,14 +286,56 @@ impl ServerIdentity {
     }
 }
 
-/// The user whom a certificate names: exactly one alternative name, a URI of ours. Says nothing of who issued it.
+/// A certificate as a user's second factor, if it names one: exactly one alternative name, a URI of ours. Says nothing
+/// of who issued it.
 #[must_use]
-pub fn certified_user(der: &[u8]) -> Option<UserId> {
+pub fn user_certificate(der: &[u8]) -> Option<Certificate> {
     let (rest, certificate) = X509Certificate::from_der(der).ok()?;
     let names = certificate.subject_alternative_name().ok()??;
-    match names.value.general_names.as_slice() {
-        [GeneralName::URI(uri)] if rest.is_empty() => uri.strip_prefix(USER_URI)?.parse().ok(),
+    let user = match names.value.general_names.as_slice() {
+        [GeneralName::URI(uri)] if rest.is_empty() => uri.strip_prefix(USER_URI)?.parse().ok()?,
+        _ => return None,
+    };
+    let expires = timestamp(certificate.validity().not_after.timestamp());
+    Some(Certificate { digest: sha256(der), user, expires })
+}
+
+/// For whom a new authority can vouch: this machine, and these names with everything below them.
+fn permitted(names: &[String]) -> Result<Vec<GeneralSubtree>, AuthorityError> {
+    let subtree = |name: &SanType| match name {
+        SanType::IpAddress(IpAddr::V4(address)) => {
+            Some(GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix(address.octets(), 32)))
+        }
+        SanType::IpAddress(IpAddr::V6(address)) => {
+            Some(GeneralSubtree::IpAddress(CidrSubnet::from_v6_prefix(address.octets(), 128)))
+        }
+        SanType::DnsName(name) => Some(GeneralSubtree::DnsName(name.as_str().to_owned())),
         _ => None,
+    };
+    let loopback = CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8);
+    let mut subtrees = vec![GeneralSubtree::IpAddress(loopback)];
+    subtrees.extend(subject_names(names)?.iter().filter_map(subtree));
+    Ok(subtrees)
+}
+
+/// Whether a name lies within a permitted subtree (RFC 5280, section 4.2.1.10).
+fn is_within(name: &SanType, subtree: &GeneralName<'_>) -> bool {
+    match (name, subtree) {
+        (SanType::DnsName(name), GeneralName::DNSName(base)) => {
+            let (name, base) = (name.as_str().to_ascii_lowercase(), base.to_ascii_lowercase());
+            name.strip_suffix(&base).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        }
+        (SanType::IpAddress(address), GeneralName::IPAddress(network)) => {
+            let octets = match address {
+                IpAddr::V4(address) => address.octets().to_vec(),
+                IpAddr::V6(address) => address.octets().to_vec(),
+            };
+            // The network's address, then its mask.
+            let Some((base, mask)) = network.split_at_checked(octets.len()) else { return false };
+            mask.len() == octets.len()
+                && octets.iter().zip(base).zip(mask).all(|((octet, base), mask)| octet & mask == base & mask)
+        }
+        _ => false,
     }
 }
 

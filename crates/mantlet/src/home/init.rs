@@ -16,6 +16,9 @@ use super::{Authority, Home, HomeError, HomeId, LAYOUT, RootKey, RootKeySource, 
 /// What a new home should be like.
 #[derive(Clone, Debug, Default)]
 pub struct InitOptions {
+    /// What the server will be called by its clients, beside `localhost`. The certificate authority can vouch for these
+    /// names and for no others, ever.
+    pub names: Vec<String>,
     /// As whom the owner of the files acts at the control socket.
     pub owner: Option<UserId>,
     /// A laptop's home: duties may meet in one person, and the root key may lie inside.
@@ -162,7 +165,7 @@ fn furnish(
     let mut seed = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(seed.as_mut_slice()).map_err(|_| HomeError::Provider)?;
     files::replace_sealed(&home.audit_key_path(), &root, seed.as_slice())?;
-    Authority::create(&home, &root)?;
+    Authority::create(&home, &root, &options.names)?;
     if options.single_person {
         make_author(&home)?;
     }
@@ -212,6 +215,10 @@ fn configuration(options: &InitOptions, source: &RootKeySource) -> String {
         .as_ref()
         .map(|owner| format!("[identity]\nowner = \"{owner}\"\n\n"))
         .unwrap_or_default();
+    let names = match options.names.as_slice() {
+        [] => String::new(),
+        names => format!("[server]\nnames = {}\n\n", toml::Value::from(names.to_vec())),
+    };
     let danger = if options.single_person {
         "\n[danger]\n# One person may hold every duty. Every record and screen says so.\nsingle_person = true\n"
     } else {
@@ -219,6 +226,6 @@ fn configuration(options: &InitOptions, source: &RootKeySource) -> String {
     };
     format!(
         "# What is not written here has its safe default: mantlet config check\n\n\
-         {owner}[store]\nroot_key = {root_key}\n{danger}"
+         {names}{owner}[store]\nroot_key = {root_key}\n{danger}"
     )
 }

@@ -30,7 +30,7 @@ use std::{
 };
 
 pub use authority::{
-    Authority, AuthorityError, RENEWAL_DAYS, ServerIdentity, USER_DAYS, UserCertificate, certified_user,
+    Authority, AuthorityError, RENEWAL_DAYS, ServerIdentity, USER_DAYS, UserCertificate, user_certificate,
 };
 pub use error::HomeError;
 pub use init::{InitOptions, NewHome, prepare};

@@ -29,7 +29,13 @@ fn one_person() -> InitOptions {
 }
 
 fn made(dir: &Path) -> (Home, RootKey) {
-    let (home, source) = prepare(dir, &one_person(), no_env).unwrap().finish().unwrap();
+    made_for(dir, &[])
+}
+
+fn made_for(dir: &Path, names: &[&str]) -> (Home, RootKey) {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let (home, source) =
+        prepare(dir, &InitOptions { names, ..one_person() }, no_env).unwrap().finish().unwrap();
     let root = home.root_key(&source, no_env).unwrap();
     (home, root)
 }
@@ -270,7 +276,7 @@ fn now() -> Timestamp {
 #[test]
 fn the_servers_certificate_satisfies_a_client() {
     let temp = tempfile::tempdir().unwrap();
-    let (home, root) = made(&temp.path().join("home"));
+    let (home, root) = made_for(&temp.path().join("home"), &["example.com", "192.0.2.1"]);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let now = now();
     let names = ["gate.example.com".to_owned(), "192.0.2.1".to_owned()];
@@ -292,9 +298,40 @@ fn the_servers_certificate_satisfies_a_client() {
 }
 
 #[test]
+fn a_stolen_authority_impersonates_no_other_site() {
+    let temp = tempfile::tempdir().unwrap();
+    let (home, root) = made_for(&temp.path().join("home"), &["gate.example.com", "192.0.2.1"]);
+    let authority = home.authority(&root);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(roots(&home, &root), provider).build().unwrap();
+    // The thief has no need of our own check.
+    let key = files::read_sealed(&home.keys_dir().join("ca.key"), &root).unwrap();
+    let key = rcgen::KeyPair::try_from(key.as_slice()).unwrap();
+    let issuer = rcgen::Issuer::from_ca_cert_der(&authority.certificate().unwrap(), key).unwrap();
+    let leaf_key = rcgen::KeyPair::generate().unwrap();
+    let believed = |name: &str| {
+        let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        let leaf = params.signed_by(&leaf_key, &issuer).unwrap();
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(leaf.der(), &[], &name, &[], at(now())).is_ok()
+    };
+    for own in
+        ["localhost", "127.0.0.1", "127.0.0.2", "::1", "gate.example.com", "a.gate.example.com", "192.0.2.1"]
+    {
+        assert!(believed(own), "{own}");
+    }
+    for other in ["example.com", "bank.example", "xgate.example.com", "192.0.2.2", "2001:db8::1"] {
+        assert!(!believed(other), "{other}");
+        let refused = authority.server_identity(&[other.to_owned()], now());
+        assert!(matches!(refused, Err(AuthorityError::NotPermitted(name)) if name == other));
+    }
+}
+
+#[test]
 fn the_servers_certificate_is_kept_while_it_will_do() {
     let temp = tempfile::tempdir().unwrap();
-    let (home, root) = made(&temp.path().join("home"));
+    let (home, root) = made_for(&temp.path().join("home"), &["gate.example.com"]);
     let authority = home.authority(&root);
     let identity = |names: &[&str], time| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -319,7 +356,8 @@ fn a_user_certificate_satisfies_the_server_and_names_its_user() {
     let alice = "alice".parse().unwrap();
     let issued = home.authority(&root).issue_user_certificate(&alice, now).unwrap();
     let der = CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes()).unwrap();
-    assert_eq!(certified_user(&der), Some(alice));
+    let factor = user_certificate(&der).unwrap();
+    assert_eq!((factor.user, factor.digest, factor.expires), (alice, issued.digest, issued.expires));
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &der);
     assert_eq!(digest.as_ref(), issued.digest.0);
     let days = (issued.expires.micros() - now.micros()) / 86_400_000_000;
@@ -332,8 +370,8 @@ fn a_user_certificate_satisfies_the_server_and_names_its_user() {
     // A server's certificate is nobody's second factor.
     let server = home.authority(&root).server_identity(&[], now).unwrap();
     assert!(verifier.verify_client_cert(&server.chain[0], &[], at(now)).is_err());
-    assert_eq!(certified_user(&server.chain[0]), None);
-    assert_eq!(certified_user(b"not a certificate"), None);
+    assert_eq!(user_certificate(&server.chain[0]), None);
+    assert_eq!(user_certificate(b"not a certificate"), None);
 }
 
 #[test]

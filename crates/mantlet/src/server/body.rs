@@ -1,6 +1,6 @@
 //! Request bodies: bounded, timed, and decompressed within the same bound.
 //!
-//! A body is read inside door 1, after the caller is known and admitted: a stranger's body is never read. What the
+//! A body is read inside a door, after the caller is known and admitted: a stranger's body is never read. What the
 //! bytes mean is the protocols' business.
 
 use std::{io::Read, time::Duration};
@@ -12,6 +12,8 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use mantlet_types::{Code, Rejection, limits};
 
+use super::bounds::Bounds;
+
 /// How long a body that nobody reads is taken off the wire.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -22,29 +24,45 @@ const DISCARDED_BYTES_MAX: usize = 2 * limits::BODY_BYTES_MAX;
 #[derive(Debug)]
 pub enum Body {
     /// On its way over a connection.
-    Wire(Incoming),
-    /// On its way over a stream of HTTP/2.
-    Stream(Stream),
+    Wire(Arriving),
     /// Already whole, for requests made in process.
     Whole(Bytes),
 }
 
-/// A body in HTTP/2 that is taken off the wire even if nobody reads it: a stream that is reset while its client still
-/// sends loses the rejection with common clients. Over HTTP/1 hyper sees to that itself.
+/// A body that arrives while it is read, within the server's bounds.
 #[derive(Debug)]
-pub struct Stream(Option<Incoming>);
+pub struct Arriving {
+    incoming: Option<Incoming>,
+    timeout: Duration,
+    question_bytes_max: usize,
+    /// Whether it is taken off the wire even if nobody reads it. In HTTP/2 a stream that is reset while its client
+    /// still sends loses the rejection with common clients; over HTTP/1 hyper sees to that itself.
+    discarded: bool,
+}
 
-impl Stream {
-    /// A body that has just begun to arrive.
+impl Arriving {
+    /// A body over HTTP/1.
     #[must_use]
-    pub fn new(incoming: Incoming) -> Self {
-        Self(Some(incoming))
+    pub fn http1(incoming: Incoming, bounds: &Bounds) -> Self {
+        Self::new(incoming, bounds, false)
+    }
+
+    /// A body over a stream of HTTP/2.
+    #[must_use]
+    pub fn http2(incoming: Incoming, bounds: &Bounds) -> Self {
+        Self::new(incoming, bounds, true)
+    }
+
+    fn new(incoming: Incoming, bounds: &Bounds, discarded: bool) -> Self {
+        let Bounds { body_timeout: timeout, body_bytes_max: question_bytes_max, .. } = *bounds;
+        Self { incoming: Some(incoming), timeout, question_bytes_max, discarded }
     }
 }
 
-impl Drop for Stream {
+impl Drop for Arriving {
     fn drop(&mut self) {
-        if let Some(incoming) = self.0.take().filter(|incoming| !incoming.is_end_stream())
+        let left = self.incoming.take().filter(|incoming| self.discarded && !incoming.is_end_stream());
+        if let Some(incoming) = left
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(incoming)));
@@ -103,20 +121,35 @@ impl Parcel {
         Self { body, encoding: encoding(headers), media: media(headers) }
     }
 
+    /// Reads and unpacks the body of a question to a model.
+    ///
+    /// # Errors
+    /// As [`Parcel::read`], with the bound that the configuration sets.
+    pub async fn read_question(self) -> Result<Bytes, Rejection> {
+        let bytes_max = match &self.body {
+            Body::Wire(arriving) => arriving.question_bytes_max,
+            Body::Whole(_) => limits::BODY_BYTES_MAX,
+        };
+        self.read(bytes_max).await
+    }
+
     /// Reads and unpacks the body.
     ///
     /// # Errors
-    /// 413 over `bytes_max`, packed or unpacked; 408 after [`limits::BODY_TIMEOUT`]; 415 for an encoding or type that
-    /// is not taken; 400 if it is cut off or not packed as it says.
+    /// 413 over `bytes_max`, packed or unpacked; 408 if it takes too long; 415 for an encoding or type that is not
+    /// taken; 400 if it is cut off or not packed as it says.
     pub async fn read(self, bytes_max: usize) -> Result<Bytes, Rejection> {
         let encoding = self.encoding?;
         self.media?;
+        // Unpacking takes time in proportion to its bound, on a thread that others wait for.
+        if encoding != Encoding::Identity && bytes_max > limits::BODY_DECOMPRESSED_BYTES_MAX {
+            return Err(Code::UnsupportedMedia.into());
+        }
         let bytes = match self.body {
             Body::Whole(bytes) if bytes.len() <= bytes_max => bytes,
             Body::Whole(_) => return Err(Code::TooLarge.into()),
-            Body::Wire(mut incoming) => receive_in_time(&mut incoming, bytes_max).await?,
-            Body::Stream(mut stream) => match stream.0.as_mut() {
-                Some(incoming) => receive_in_time(incoming, bytes_max).await?,
+            Body::Wire(mut arriving) => match arriving.incoming.as_mut() {
+                Some(incoming) => in_time(arriving.timeout, receive(incoming, bytes_max)).await?,
                 None => Bytes::new(),
             },
         };
@@ -130,12 +163,48 @@ impl Parcel {
             }
         }
     }
+
+    /// Reads a body piece by piece, for those that are too large to be there twice. Packed ones are not taken.
+    ///
+    /// # Errors
+    /// As [`Parcel::read`], and those of `take`, after the first of which nothing more is read.
+    pub async fn read_pieces(
+        self,
+        bytes_max: usize,
+        mut take: impl FnMut(&[u8]) -> Result<(), Rejection> + Send,
+    ) -> Result<(), Rejection> {
+        self.media?;
+        if self.encoding? != Encoding::Identity {
+            return Err(Code::UnsupportedMedia.into());
+        }
+        let mut left = bytes_max;
+        let mut within = |bytes: &[u8]| {
+            left = left.checked_sub(bytes.len()).ok_or(Code::TooLarge)?;
+            take(bytes)
+        };
+        match self.body {
+            Body::Whole(bytes) => within(&bytes),
+            Body::Wire(mut arriving) => match arriving.incoming.as_mut() {
+                Some(incoming) => {
+                    let reading = async {
+                        while let Some(bytes) = piece(incoming).await? {
+                            within(&bytes)?;
+                        }
+                        Ok(())
+                    };
+                    in_time(arriving.timeout, reading).await
+                }
+                None => Ok(()),
+            },
+        }
+    }
 }
 
-async fn receive_in_time(incoming: &mut Incoming, bytes_max: usize) -> Result<Bytes, Rejection> {
-    tokio::time::timeout(limits::BODY_TIMEOUT, receive(incoming, bytes_max))
-        .await
-        .map_err(|_| Rejection::new(Code::RequestTimeout))?
+async fn in_time<T>(
+    timeout: Duration,
+    reading: impl Future<Output = Result<T, Rejection>>,
+) -> Result<T, Rejection> {
+    tokio::time::timeout(timeout, reading).await.map_err(|_| Rejection::new(Code::RequestTimeout))?
 }
 
 async fn receive(incoming: &mut Incoming, bytes_max: usize) -> Result<Bytes, Rejection> {

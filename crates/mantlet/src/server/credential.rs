@@ -4,12 +4,18 @@
 //! (`x-user`, `x-forwarded-user`, `kubeflow-userid` …) is never looked at. Whether a key holds is the gate's business.
 
 use http::{HeaderMap, Uri, header};
-use mantlet_gate::identity::Credential;
+use mantlet_gate::identity::{
+    Credential, LEAKED_MAX,
+    key::{self, KEY_LENGTH},
+};
 use mantlet_types::entry::Token;
 use zeroize::Zeroizing;
 
 /// How every key begins; enough to notice one where it must not be.
 const KEY_PREFIX: &str = "mtk_";
+
+/// Layers of percent-encoding that are looked through. Each relay may add one; nobody has more in earnest.
+const ENCODINGS_MAX: usize = 3;
 
 /// The credential among the headers.
 #[must_use]
@@ -33,38 +39,58 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// A key in the request's URL, where proxies, histories and logs would keep it.
+/// Keys in the request's URL, where proxies, histories and logs would keep them: as they stand there, and behind up to
+/// three layers of percent-encoding, as careless clients and relays wrap them.
 #[must_use]
 pub fn leaked(uri: &Uri) -> Option<Credential> {
-    let target = uri.path_and_query()?.as_str();
-    if target.contains('%') {
-        return found_in(&percent_decoded(target));
+    let mut target = Zeroizing::new(uri.path_and_query()?.as_str().to_owned());
+    let mut keys = Vec::new();
+    let mut decoy = None;
+    for _ in 0..=ENCODINGS_MAX {
+        collect(&target, &mut keys, &mut decoy);
+        let Some(decoded) = percent_decoded(&target) else { break };
+        target = decoded;
     }
-    found_in(target)
+    // What only looks like a key is refused all the same: it may be a real one with a slip of the pen.
+    if keys.is_empty() {
+        keys.extend(decoy);
+    }
+    if keys.is_empty() { None } else { Some(Credential::InUrl(keys)) }
 }
 
-fn found_in(target: &str) -> Option<Credential> {
-    let start = target.get(target.find(KEY_PREFIX)?..)?;
-    let key: String = start.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-    Some(Credential::InUrl(vec![Zeroizing::new(key)]))
+/// Adds every well-formed key in the text, whatever stands around it, and the first text that merely begins like one.
+fn collect(text: &str, keys: &mut Vec<Zeroizing<String>>, decoy: &mut Option<Zeroizing<String>>) {
+    for (at, _) in text.match_indices(KEY_PREFIX) {
+        let whole = text.get(at..at + KEY_LENGTH).filter(|whole| key::parse(whole).is_ok());
+        match whole {
+            Some(whole) if keys.len() < LEAKED_MAX && !keys.iter().any(|known| known.as_str() == whole) => {
+                keys.push(Zeroizing::new(whole.to_owned()));
+            }
+            Some(_) => {}
+            None => {
+                let run = text[at..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+                decoy.get_or_insert_with(|| Zeroizing::new(run.map(char::from).collect()));
+            }
+        }
+    }
 }
 
-/// Escapes resolved once; what is no escape, or no ASCII, cannot be part of a key and becomes a space.
-fn percent_decoded(target: &str) -> Zeroizing<String> {
-    let mut bytes = target.bytes();
+/// Escapes resolved once, if there are any; what is then no ASCII cannot be part of a key and becomes a space.
+fn percent_decoded(target: &str) -> Option<Zeroizing<String>> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = target.as_bytes();
     let mut text = Zeroizing::new(String::with_capacity(target.len()));
-    let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16));
-    while let Some(byte) = bytes.next() {
-        let plain = match byte {
-            b'%' => match (digit(bytes.next()), digit(bytes.next())) {
-                (Some(high), Some(low)) => char::from_u32(high << 4 | low),
-                _ => None,
-            },
-            _ => Some(char::from(byte)),
+    let (mut at, mut resolved) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        let escaped = match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => char::from_u32(high << 4 | low),
+            _ => None,
         };
-        text.push(plain.filter(char::is_ascii).unwrap_or(' '));
+        resolved |= escaped.is_some();
+        at += if escaped.is_some() { 3 } else { 1 };
+        text.push(escaped.or(Some(char::from(*byte))).filter(char::is_ascii).unwrap_or(' '));
     }
-    text
+    resolved.then_some(text)
 }
 
 /// The trace id of a valid W3C `traceparent`; an invalid one is ignored, as the recommendation demands.
@@ -140,17 +166,45 @@ mod tests {
         check(&[("x-user", "admin"), ("x-forwarded-user", "admin"), ("kubeflow-userid", "admin")], "Nothing");
     }
 
+    fn found(uri: &str) -> Vec<String> {
+        match leaked(&uri.parse().unwrap()) {
+            Some(Credential::InUrl(keys)) => keys.iter().map(|key| key.as_str().to_owned()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn minted() -> String {
+        key::mint(key::Env::Live, &key::Peppers::new(1, &[7; 32])).unwrap().secret.reveal().to_string()
+    }
+
     #[test]
-    fn keys_in_urls_are_noticed() {
-        let find = |uri: &str| match leaked(&uri.parse().unwrap()) {
-            Some(Credential::InUrl(keys)) => keys.first().map(|key| key.as_str().to_owned()),
-            _ => None,
-        };
-        assert_eq!(find("/v2?key=mtk_live_a&x=1").as_deref(), Some("mtk_live_a"));
-        assert_eq!(find("/v2/mtk_live_a/x").as_deref(), Some("mtk_live_a"));
-        assert_eq!(find("/v2?key=%6dtk%5Flive_a").as_deref(), Some("mtk_live_a"));
-        assert_eq!(find("/v2?key=%6d%"), None);
-        assert_eq!(find("/v2/models/mtk/infer"), None);
+    fn what_looks_like_a_key_in_a_url_is_noticed() {
+        assert_eq!(found("/v2?key=mtk_live_a&x=1"), ["mtk_live_a"]);
+        assert_eq!(found("/v2/mtk_live_a/x"), ["mtk_live_a"]);
+        assert_eq!(found("/v2?key=%6dtk%5Flive_a"), ["mtk_live_a"]);
+        assert_eq!(found("/v2?key=%6d%").len(), 0);
+        assert_eq!(found("/v2/models/mtk/infer").len(), 0);
+    }
+
+    #[test]
+    fn a_leaked_key_is_found_behind_decoys() {
+        let (one, other) = (minted(), minted());
+        assert_eq!(found(&format!("/v2?a=mtk_x&key={one}")), [one.as_str()]);
+        assert_eq!(found(&format!("/mtk_mtk_{one}{other}x?k={one}")), [one.as_str(), other.as_str()]);
+        assert_eq!(found(&format!("/v2?a=%mtk_live_&b={one}")), [one.as_str()]);
+        let many: Vec<String> = (0..LEAKED_MAX + 2).map(|_| minted()).collect();
+        assert_eq!(found(&format!("/v2?{}", many.join("&"))).len(), LEAKED_MAX);
+    }
+
+    #[test]
+    fn a_leaked_key_is_found_behind_several_encodings() {
+        let key = minted();
+        let mut wrapped = key.replacen("mtk", "%6dtk", 1);
+        for _ in 0..ENCODINGS_MAX {
+            assert_eq!(found(&format!("/v2?key={wrapped}")), [key.as_str()], "{wrapped}");
+            wrapped = wrapped.replace('%', "%25");
+        }
+        assert_eq!(found(&format!("/v2?key=%zz%{}", key.replace('_', "%5f"))), [key.as_str()]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod address;
 mod admin;
 pub mod body;
+pub mod bounds;
 pub mod call;
 mod catalog;
 pub mod credential;
@@ -14,6 +15,8 @@ pub mod json;
 pub mod listen;
 mod monitor;
 pub mod openapi;
+mod patience;
+mod places;
 pub mod reply;
 pub mod routes;
 pub mod simple;
@@ -51,6 +54,7 @@ use mantlet_types::{Code, ModelName, Rejection, RequestId, limits, rejection::Bl
 use self::{
     address::Addresses,
     body::{Body, Parcel},
+    bounds::Bounds,
     call::{Call, Params},
     reply::{Dialect, Reply},
     routes::{Found, Protocol, Route, Router, Way},
@@ -92,6 +96,7 @@ pub struct Server {
     gate: Arc<Gate>,
     router: Router,
     addresses: ArcSwap<Addresses>,
+    bounds: Bounds,
     facilities: Facilities,
     statistics: Arc<Statistics>,
 }
@@ -120,11 +125,17 @@ impl Server {
     ///
     /// # Errors
     /// If two routes of the table conflict.
-    pub fn new(gate: Arc<Gate>, addresses: Addresses, facilities: Facilities) -> Result<Self, Conflict> {
+    pub fn new(
+        gate: Arc<Gate>,
+        addresses: Addresses,
+        bounds: Bounds,
+        facilities: Facilities,
+    ) -> Result<Self, Conflict> {
         Ok(Self {
             gate,
             router: Router::new()?,
             addresses: ArcSwap::from_pointee(addresses),
+            bounds,
             facilities,
             statistics: Arc::default(),
         })
@@ -134,6 +145,12 @@ impl Server {
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// What connections and requests may take.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// From now on, takes connections from these addresses.
@@ -166,7 +183,7 @@ impl Server {
         }
         let latency = began.elapsed();
         self.statistics.replied(route, reply.status().as_u16(), latency);
-        log(id, &parts.method, route, reply.status(), latency);
+        log(id, &parts.method, route, &reply, receipt.is_some(), latency);
         reply
     }
 
@@ -341,11 +358,17 @@ fn bounded(parts: &Parts) -> Result<(), Code> {
 }
 
 /// One line per request: who asked and what is in the audit log, not here; paths only as the table writes them.
-fn log(id: RequestId, method: &Method, route: Option<&Route>, status: StatusCode, latency: Duration) {
+///
+/// Only an answer that is in the audit log gets its line at the usual level. Whatever strangers can bring about as often
+/// as they like would fill the disk that these lines end up on; it is counted, by route and status.
+fn log(id: RequestId, method: &Method, route: Option<&Route>, reply: &Reply, answered: bool, latency: Duration) {
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    let route = route.map_or("", |route| route.path);
-    tracing::info!(target: "mantlet::request", request_id = %id, %method, route,
-        status = status.as_u16(), latency_us);
+    let (route, status) = (route.map_or("", |route| route.path), reply.status().as_u16());
+    if answered {
+        tracing::info!(target: "mantlet::request", request_id = %id, %method, route, status, latency_us);
+    } else {
+        tracing::debug!(target: "mantlet::request", request_id = %id, %method, route, status, latency_us);
+    }
 }
 
 /// A value of our own for a header.

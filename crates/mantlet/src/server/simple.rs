@@ -20,7 +20,7 @@ use mantlet_gate::{
 };
 use mantlet_types::{
     Contract, Rejection, RequestId,
-    limits::{BODY_BYTES_MAX, ELEMENTS_MAX, FEATURES_MAX},
+    limits::{ELEMENTS_MAX, FEATURES_MAX},
     question::{Question, Rows, Scalar},
 };
 
@@ -47,7 +47,7 @@ impl Payload for Predict {
         if self.parcel.media == Ok(Media::Binary) {
             return Err(mantlet_types::Code::UnsupportedMedia.into());
         }
-        let bytes = self.parcel.read(BODY_BYTES_MAX).await?;
+        let bytes = self.parcel.read_question().await?;
         let Decoded { question, batch } = decode(&bytes, contract)?;
         self.batch.store(batch, Ordering::Relaxed);
         Ok(question)

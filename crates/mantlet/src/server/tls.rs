@@ -4,11 +4,9 @@
 //! one name must say which user it belongs to; then it counts as that user's second factor. Whether it still
 //! does is the gate's business.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use mantlet_gate::identity::Certificate;
-use mantlet_types::{Sha256, Timestamp};
 use rustls::{
     RootCertStore, ServerConfig,
     server::{
@@ -17,9 +15,11 @@ use rustls::{
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::home::certified_user;
+use crate::home::ServerIdentity;
+
+/// How often it is looked whether the certificate should be another one: renewal begins weeks before the end.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(86_400);
 
 /// What was wrong with a certificate or key.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,47 @@ impl ServerCertificate {
     ) -> Result<(), TlsError> {
         self.0.store(Arc::new(certified(chain, key)?));
         Ok(())
+    }
+}
+
+impl ServerCertificate {
+    /// Takes over the certificate that `current` names, if it is another one than is shown: `current` renews what is
+    /// due. Says whether it was another one.
+    ///
+    /// # Errors
+    /// If there is none, or its parts do not belong together; then the old one stays.
+    pub fn renew_if_due<E: From<TlsError>>(
+        &self,
+        current: impl FnOnce() -> Result<ServerIdentity, E>,
+    ) -> Result<bool, E> {
+        let ServerIdentity { chain, key, .. } = current()?;
+        let due = self.0.load().cert != chain;
+        if due {
+            self.replace(chain, key)?;
+        }
+        Ok(due)
+    }
+}
+
+/// Renews a server's certificate while it runs, once a day if it is due: a server that runs for a year must not show a
+/// certificate that has ended.
+pub async fn renew_daily<E>(
+    certificate: Arc<ServerCertificate>,
+    current: impl Fn() -> Result<ServerIdentity, E> + Send + Sync + 'static,
+) where
+    E: From<TlsError> + std::fmt::Display + Send + 'static,
+{
+    let current = Arc::new(current);
+    loop {
+        tokio::time::sleep(RENEWAL_INTERVAL).await;
+        let (certificate, current) = (Arc::clone(&certificate), Arc::clone(&current));
+        let renewed = tokio::task::spawn_blocking(move || certificate.renew_if_due(|| current())).await;
+        match renewed {
+            Ok(Ok(true)) => tracing::info!("the server shows a new certificate"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the server's certificate could not be renewed"),
+            Err(error) => tracing::error!(%error, "the server's certificate could not be renewed"),
+        }
     }
 }
 
@@ -110,16 +151,4 @@ pub fn config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
-}
-
-/// The user certificate among a verified chain: its leaf, if it names a user.
-#[must_use]
-pub fn user_certificate(chain: Option<&[CertificateDer<'_>]>) -> Option<Certificate> {
-    let leaf = chain?.first()?;
-    let user = certified_user(leaf)?;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, leaf);
-    let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
-    let expires = parsed.validity().not_after.timestamp().checked_mul(1_000_000)?;
-    let expires = Timestamp::from_micros(expires);
-    Some(Certificate { digest: Sha256(digest.as_ref().try_into().ok()?), user, expires })
 }

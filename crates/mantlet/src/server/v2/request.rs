@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use mantlet_gate::mediate::Payload;
 use mantlet_types::{
     Code, Contract, Datatype, Rejection, Tensor, TensorData,
-    limits::{BODY_BYTES_MAX, ELEMENTS_MAX, RANK_MAX, TENSORS_MAX},
+    limits::{ELEMENTS_MAX, RANK_MAX, TENSORS_MAX},
     question::{Question, Rows, Scalar},
 };
 
@@ -46,7 +46,7 @@ impl Payload for Infer {
         if header_bytes.is_none() && self.parcel.media == Ok(Media::Binary) {
             return Err(Code::UnsupportedMedia.into());
         }
-        let bytes = self.parcel.read(BODY_BYTES_MAX).await?;
+        let bytes = self.parcel.read_question().await?;
         let (question, form) = match header_bytes {
             Some(0) => decode_raw(&bytes, contract)?,
             Some(length) => {
