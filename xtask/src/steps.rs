@@ -15,8 +15,11 @@ pub fn test() -> Result<(), String> {
     packages()?;
     let python = python()?;
     let expected = target().join("expected");
-    run(Command::new(&python).arg(root().join("conformance/agreement.py")).arg(&expected))?;
-    run(cargo(&["test", "--workspace", "--locked"])
+    run(Command::new(&python)
+        .arg(root().join("conformance/agreement.py"))
+        .args([root().join("testdata/models"), expected.clone()]))?;
+    // The feature lets tests order disk faults from the real binary; no release is built with it.
+    run(cargo(&["test", "--workspace", "--locked", "--features", "mantlet/faults"])
         .env("MANTLET_EXPECTED", &expected)
         .env("MANTLET_PYTHON", &python))?;
     run(Command::new(&python)
@@ -42,7 +45,16 @@ pub fn smoke() -> Result<(), String> {
 /// Fuzz targets, for a while each.
 pub fn fuzz(arguments: &[&str]) -> Result<(), String> {
     let seconds = arguments.get(1).copied().unwrap_or("30");
-    let all = ["request_json", "request_binary", "api_key", "configuration", "onnx", "audit_entry", "audit_tiles"];
+    let all = [
+        "request_json",
+        "request_binary",
+        "api_key",
+        "configuration",
+        "onnx",
+        "audit_entry",
+        "audit_tiles",
+        "upload",
+    ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {
         let limit = format!("-max_total_time={seconds}");

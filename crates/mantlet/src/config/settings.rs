@@ -77,14 +77,15 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "server.names",
         value: |c| list(&c.server.names),
-        reason: "the own certificate names localhost and the loopback addresses; further names are for whoever \
-                 listens elsewhere",
+        reason: "the own certificate names localhost and the loopback addresses; further names must be among those \
+                 that the home was made for, since its authority vouches for no others",
         restart: None,
     },
     Setting {
         key: "server.certificate",
         value: |c| json!(c.server.certificate.as_ref().map(|files| &files.certificate)),
-        reason: "without one, the home's own authority issues one that clients can verify by `ca.pem`",
+        reason: "without one, the home's own authority issues one that clients can verify by `ca.pem`; with one, \
+                 `names` is not used",
         restart: None,
     },
     Setting {
@@ -96,7 +97,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         key: "server.connections_max",
         value: |c| json!(c.server.connections_max),
-        reason: "an idle connection costs at most 8 KiB, so all of them fit into 16 MiB",
+        reason: "an idle connection costs at most 8 KiB, so all of them fit into 16 MiB; one address has a quarter of \
+                 them, or 64 if that is more",
         restart: READ_AT_START,
     },
     Setting {
@@ -128,7 +130,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "server.inference_timeout_ms",
         value: |c| millis(c.server.inference_timeout),
         reason: "callers have given up after ten seconds, and a hanging model must not hold the pool",
-        restart: READ_AT_START,
+        restart: None,
     },
     Setting {
         key: "server.drain_timeout_ms",
