@@ -66,6 +66,28 @@ impl Live {
     pub fn watch(&self, certificate: Arc<ServerCertificate>) {
         *lock(&self.certificate) = Some(certificate);
     }
+
+    /// Looks once a day whether the listener's certificate has to be renewed, and renews it: a server that runs for
+    /// a year must not show one that has ended.
+    pub async fn renew_daily(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(86_400)).await;
+            let live = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || live.renew_if_due()).await {
+                Ok(Ok(true)) => tracing::info!("the server shows a new certificate"),
+                Ok(Ok(false)) => {}
+                Ok(Err(why)) => tracing::error!(%why, "the server's certificate could not be renewed"),
+                Err(error) => tracing::error!(%error, "the server's certificate could not be renewed"),
+            }
+        }
+    }
+
+    fn renew_if_due(&self) -> Result<bool, String> {
+        let Some(certificate) = lock(&self.certificate).clone() else { return Ok(false) };
+        let config = lock(&self.config).clone();
+        let identity = server_identity(&self.home, &self.root, &config).map_err(|failure| failure.message)?;
+        certificate.renew(identity).map_err(|error| error.to_string())
+    }
 }
 
 impl Reloader for Live {
@@ -78,7 +100,7 @@ impl Reloader for Live {
         // Everything that can fail comes first; then nothing is left half done.
         if let Some(certificate) = lock(&self.certificate).as_ref() {
             let identity = server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
-            certificate.replace(identity.chain, identity.key).map_err(|error| error.to_string())?;
+            certificate.renew(identity).map_err(|error| error.to_string())?;
         }
         if let Some(server) = lock(&self.server).upgrade() {
             server.hear(addresses(&new));

@@ -53,9 +53,11 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let (listeners, address) = listeners(&home, &identity_root, &config, &live).await?;
     drop(identity_root);
     announce(common, &home, address, &listeners, plaintext)?;
+    let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live));
     listen::serve(Arc::clone(&app.server), listeners, stop()).await;
     reloading.abort();
+    renewing.abort();
     for path in [home.control_socket(), home.address_path()] {
         let _ = fs::remove_file(path);
     }

@@ -4,7 +4,7 @@
 //! one name must say which user it belongs to; then it counts as that user's second factor. Whether it still
 //! does is the gate's business.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -17,9 +17,6 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::home::ServerIdentity;
-
-/// How often it is looked whether the certificate should be another one: renewal begins weeks before the end.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(86_400);
 
 /// What was wrong with a certificate or key.
 #[derive(Debug, thiserror::Error)]
@@ -60,46 +57,17 @@ impl ServerCertificate {
         self.0.store(Arc::new(certified(chain, key)?));
         Ok(())
     }
-}
 
-impl ServerCertificate {
-    /// Takes over the certificate that `current` names, if it is another one than is shown: `current` renews what is
-    /// due. Says whether it was another one.
+    /// Puts this one in its place if it is another. Says whether it was.
     ///
     /// # Errors
-    /// If there is none, or its parts do not belong together; then the old one stays.
-    pub fn renew_if_due<E: From<TlsError>>(
-        &self,
-        current: impl FnOnce() -> Result<ServerIdentity, E>,
-    ) -> Result<bool, E> {
-        let ServerIdentity { chain, key, .. } = current()?;
-        let due = self.0.load().cert != chain;
-        if due {
-            self.replace(chain, key)?;
+    /// If the parts do not belong together; then the old one stays.
+    pub fn renew(&self, identity: ServerIdentity) -> Result<bool, TlsError> {
+        let another = self.0.load().cert != identity.chain;
+        if another {
+            self.replace(identity.chain, identity.key)?;
         }
-        Ok(due)
-    }
-}
-
-/// Renews a server's certificate while it runs, once a day if it is due: a server that runs for a year must not show a
-/// certificate that has ended.
-pub async fn renew_daily<E>(
-    certificate: Arc<ServerCertificate>,
-    current: impl Fn() -> Result<ServerIdentity, E> + Send + Sync + 'static,
-) where
-    E: From<TlsError> + std::fmt::Display + Send + 'static,
-{
-    let current = Arc::new(current);
-    loop {
-        tokio::time::sleep(RENEWAL_INTERVAL).await;
-        let (certificate, current) = (Arc::clone(&certificate), Arc::clone(&current));
-        let renewed = tokio::task::spawn_blocking(move || certificate.renew_if_due(|| current())).await;
-        match renewed {
-            Ok(Ok(true)) => tracing::info!("the server shows a new certificate"),
-            Ok(Ok(false)) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the server's certificate could not be renewed"),
-            Err(error) => tracing::error!(%error, "the server's certificate could not be renewed"),
-        }
+        Ok(another)
     }
 }
 
@@ -151,4 +119,31 @@ pub fn config(
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> ServerIdentity {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        ServerIdentity {
+            chain: vec![cert.der().clone()],
+            key: PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap(),
+            expires: mantlet_types::Timestamp::from_micros(0),
+        }
+    }
+
+    #[test]
+    fn a_server_that_runs_for_a_year_takes_over_the_renewed_certificate() {
+        let (first, second) = (identity(), identity());
+        let chain = second.chain.clone();
+        let shown = ServerCertificate::new(first.chain.clone(), first.key.clone_key()).unwrap();
+        assert!(!shown.renew(first).unwrap(), "the same one");
+        let mismatched = ServerIdentity { key: identity().key, ..identity() };
+        assert!(shown.renew(mismatched).is_err());
+        assert!(shown.renew(second).unwrap());
+        assert_eq!(shown.0.load().cert, chain);
+    }
 }
