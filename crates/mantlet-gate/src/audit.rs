@@ -1,6 +1,6 @@
 //! The last step of both doors: nothing leaves that is not written down.
 
-use mantlet_types::{Code, Rejection, RequestId, entry::Decision};
+use mantlet_types::{Code, Rejection, RequestId, entry::Phase};
 
 use crate::{
     Gate,
@@ -36,15 +36,24 @@ pub(crate) async fn release<T>(
             Err(LedgerClosed) => closed(),
         },
         Err(rejection) => {
-            if let Some(cause) = &rejection.cause {
-                tracing::warn!(request_id = record.request_id().map(tracing::field::display),
-                    code = %rejection.code, cause = %cause, "rejected");
-            }
+            explain(&record, &rejection);
             match note(gate, record, &rejection) {
                 Ok(()) => Released { outcome: Err(rejection), receipt: None },
                 Err(LedgerClosed) => closed(),
             }
         }
+    }
+}
+
+/// Why something was rejected, for the operator. Strangers can be rejected as often as they like, so that theirs are told
+/// only to whoever asks for them: the disk that these lines end up on is finite, and the log may share it.
+fn explain(record: &Record, rejection: &Rejection) {
+    let Some(cause) = &rejection.cause else { return };
+    let (request_id, code) = (record.request_id().map(tracing::field::display), rejection.code);
+    if record.is_authenticated() {
+        tracing::warn!(request_id, %code, %cause, "rejected");
+    } else {
+        tracing::debug!(request_id, %code, %cause, "rejected");
     }
 }
 
@@ -64,7 +73,8 @@ async fn append(gate: &Gate, record: Record, status: u16) -> Result<Receipt, Led
 }
 
 /// Three ways for a rejection into the log: aggregated by address (nobody known asked), aggregated by principal (a
-/// known one floods), or an entry of its own.
+/// known one floods, with whatever it is that is rejected), or an entry of its own. An outcome always is one: its intent
+/// is in the log already, and must not stay without an end.
 fn note(gate: &Gate, record: Record, rejection: &Rejection) -> Result<(), LedgerClosed> {
     if !record.is_authenticated() {
         if let Some(ip) = record.client_ip() {
@@ -72,9 +82,13 @@ fn note(gate: &Gate, record: Record, rejection: &Rejection) -> Result<(), Ledger
         }
         return Ok(());
     }
-    let denied = record.decision_is(Decision::Deny) || rejection.code == Code::RateLimited;
     let entry = record.rejected(rejection);
-    if denied && !gate.denials.admits(entry.principal.as_ref(), gate.snapshot().settings.denials_per_minute) {
+    let budgeted = entry.principal.is_some() && entry.phase != Phase::Outcome;
+    let per_minute = gate.snapshot().settings.denials_per_minute;
+    if budgeted && !gate.denials.admits(entry.principal.as_ref(), per_minute) {
+        if !gate.ledger.is_open() {
+            return Err(LedgerClosed);
+        }
         gate.ledger.denial(rejection.code, &entry);
         return Ok(());
     }

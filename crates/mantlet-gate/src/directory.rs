@@ -44,6 +44,22 @@ pub struct User {
     pub certificates: BTreeSet<Sha256>,
 }
 
+impl User {
+    /// The duties that the user holds anywhere.
+    pub fn duties(&self) -> impl Iterator<Item = Role> + '_ {
+        self.bindings
+            .iter()
+            .filter(|(role, bound)| role.is_duty() && !bound.is_empty())
+            .map(|(role, _)| *role)
+    }
+
+    /// Whether the user is bound to the role in the project.
+    #[must_use]
+    pub fn is_bound(&self, role: Role, project: &ProjectId) -> bool {
+        self.bindings.get(&role).is_some_and(|bound| bound.contains(project))
+    }
+}
+
 /// The most that an operator may give.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

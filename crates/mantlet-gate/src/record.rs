@@ -60,9 +60,9 @@ impl Record {
     }
 
     /// What is asked for.
-    pub(crate) fn request(&mut self, action: Action, resource: &Resource) {
+    pub(crate) fn request(&mut self, action: Action, resource: Option<&Resource>) {
         self.entry.action = Some(action);
-        self.entry.resource = Some(Token::of(&resource.to_string()));
+        self.entry.resource = resource.map(|resource| Token::of(&resource.to_string()));
     }
 
     /// What policy said, and which policies.

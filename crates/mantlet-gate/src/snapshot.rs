@@ -45,7 +45,7 @@ pub struct Settings {
     pub single_person: bool,
     /// Predictions per minute and principal × model for principals without a limit of their own.
     pub rate_per_minute: u32,
-    /// Failed authentications per minute and address before it is turned away unheard.
+    /// Failed authentications per minute and address before it is turned away.
     pub failures_per_minute: u32,
     /// Denials per minute and principal that get an entry each; further ones are counted.
     pub denials_per_minute: u32,

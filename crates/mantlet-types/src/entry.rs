@@ -188,6 +188,10 @@ names! {
         UserChange = "user.change",
         /// People and bindings were read.
         UserRead = "user.read",
+        /// An application was changed or disabled. Its making shows in `key.create`.
+        ConsumerChange = "consumer.change",
+        /// A project was made.
+        ProjectChange = "project.change",
         /// A binding was proposed, approved, made or ended.
         RoleChange = "role.change",
         /// A key was created.

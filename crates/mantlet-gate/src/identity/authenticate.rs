@@ -5,7 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use mantlet_types::{Code, Kid, PrincipalId, Rejection, Sha256, Timestamp, entry::Authn};
+use mantlet_types::{Code, Kid, PrincipalId, Rejection, Timestamp, entry::Authn};
 
 use super::{Arrival, Certificate, Channel, Credential, LEAKED_MAX, Principal, key};
 use crate::{
@@ -33,6 +33,7 @@ enum Failure {
     OwnerExpired,
     NotLocal,
     CertificateGone,
+    CertificateExpired,
 }
 
 impl Failure {
@@ -53,6 +54,7 @@ impl Failure {
             Self::OwnerExpired => "owner_expired",
             Self::NotLocal => "not_local_owner",
             Self::CertificateGone => "certificate_withdrawn",
+            Self::CertificateExpired => "certificate_expired",
         }
     }
 
@@ -85,8 +87,9 @@ impl From<Failed> for Rejection {
 /// Establishes who asks.
 ///
 /// # Errors
-/// 401 for whatever does not hold, the caller does not learn which; 400 for a key in a URL; 429 for an address with
-/// too many failures, before anything is looked at.
+/// 401 for whatever does not hold, the caller does not learn which; 400 for a key in a URL; 429 instead for an address
+/// with too many failures. What holds is let in even from there: strangers at an address that many share must not be
+/// able to shut out those who have a key, and to find that out costs one HMAC, whether the key is known or not.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a credential is looked at once, and wiped as the arrival ends"
@@ -96,32 +99,34 @@ pub(crate) fn authenticate(
     arrival: Arrival,
     record: &mut Record,
 ) -> Result<Principal, Rejection> {
-    perimeter::hear(gate, &arrival)?;
     match identify(gate.snapshot(), &arrival, gate.now()) {
         Ok(principal) => {
             record.principal(&principal);
             Ok(principal)
         }
-        Err(failed) => {
-            perimeter::count_failure(gate, &arrival);
-            Err(failed.into())
-        }
+        Err(failed) => Err(turned_away(gate, &arrival, failed)),
     }
 }
 
-/// Refuses a key in a URL. Gives the rejection, and the key's id if the secret was the key's own: ids are no secrets,
-/// so a made-up key with somebody's id must not harm that key.
-pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Option<Kid>) {
-    if let Err(rejection) = perimeter::hear(gate, arrival) {
-        return (rejection, None);
+/// A failure as its address deserves it: counted, or not even that once there are too many.
+fn turned_away(gate: &Gate, arrival: &Arrival, failed: Failed) -> Rejection {
+    match perimeter::count_failure(gate, arrival) {
+        Ok(()) => failed.into(),
+        Err(unheard) => unheard,
     }
-    perimeter::count_failure(gate, arrival);
+}
+
+/// Refuses keys in a URL. Gives the rejection, and the id of a key whose secret was the key's own and that is not
+/// revoked yet: ids are no secrets, so a made-up key with somebody's id must not harm that key. Neither a decoy before
+/// the real one nor an address with too many failures keeps a real key from being found.
+pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Option<Kid>) {
     let Credential::InUrl(texts) = &arrival.credential else {
-        return (Failed::from(Failure::Malformed).into(), None);
+        return (turned_away(gate, arrival, Failure::Malformed.into()), None);
     };
     let snapshot = gate.snapshot();
-    let kid = texts.iter().take(LEAKED_MAX).find_map(|text| Some(proven(&snapshot, text).ok()?.0));
-    (Failed(Failure::InUrl, kid).into(), kid)
+    let shown = texts.iter().take(LEAKED_MAX).filter_map(|text| proven(&snapshot, text).ok());
+    let kid = shown.filter(|(_, key)| key.state != KeyState::Revoked).map(|(kid, _)| kid).next();
+    (turned_away(gate, arrival, Failed(Failure::InUrl, kid)), kid)
 }
 
 /// The same principal against the newest snapshot, if it still holds there.
@@ -131,7 +136,8 @@ pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Optio
 pub(crate) fn renew(gate: &Gate, principal: Principal) -> Result<Principal, Rejection> {
     let newest = gate.snapshot();
     still_holds(&newest, &principal, gate.now()).map_err(|failure| Failed(failure, principal.kid))?;
-    Ok(Principal { snapshot: newest, ..principal })
+    let confined = principal.kid.filter(|kid| is_confined(&newest, *kid));
+    Ok(Principal { snapshot: newest, confined, ..principal })
 }
 
 fn identify(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Result<Principal, Failed> {
@@ -153,12 +159,13 @@ fn by_key(
     let (kid, key) = proven(&snapshot, text)?;
     holds(key, arrival.ip, now).map_err(|failure| Failed(failure, Some(kid)))?;
     stands(&snapshot.directory, &key.owner, now).map_err(|failure| Failed(failure, Some(kid)))?;
-    let certificate = second_factor(&snapshot.directory, &key.owner, &arrival.channel);
+    let certificate = second_factor(&snapshot.directory, &key.owner, &arrival.channel, now);
     Ok(Principal {
         id: key.owner.clone(),
         kid: Some(kid),
         authn: if certificate.is_some() { Authn::ApiKeyAndCertificate } else { Authn::ApiKey },
         mfa: certificate.is_some(),
+        confined: Some(kid).filter(|kid| is_confined(&snapshot, *kid)),
         certificate,
         protected: protected(&arrival.channel),
         ip: arrival.ip,
@@ -216,15 +223,25 @@ fn stands(directory: &Directory, owner: &PrincipalId, now: Timestamp) -> Result<
     }
 }
 
-/// The certificate that makes a user's key two factors: one that names the same user and is listed as theirs.
-/// Any other certificate has no influence, neither for nor against.
-fn second_factor(directory: &Directory, owner: &PrincipalId, channel: &Channel) -> Option<Sha256> {
-    let (PrincipalId::User(owner), Channel::Tls(Some(Certificate { digest, user, .. }))) = (owner, channel)
-    else {
-        return None;
-    };
-    let listed = directory.users.get(owner)?.certificates.contains(digest);
-    (listed && user == owner).then_some(*digest)
+/// Whether all that a key is good for is to be replaced: see [`Principal::confined`].
+fn is_confined(snapshot: &Snapshot, kid: Kid) -> bool {
+    let Some(key) = snapshot.directory.keys.get(&kid) else { return true };
+    let PrincipalId::User(owner) = &key.owner else { return false };
+    let has_duty = || snapshot.directory.users.get(owner).is_none_or(|user| user.duties().next().is_some());
+    key.handed_over && !snapshot.settings.single_person && has_duty()
+}
+
+/// The certificate that makes a user's key two factors: one that names the same user, is listed as theirs and has
+/// not ended. Any other certificate has no influence, neither for nor against.
+fn second_factor(
+    directory: &Directory,
+    owner: &PrincipalId,
+    channel: &Channel,
+    now: Timestamp,
+) -> Option<Certificate> {
+    let (PrincipalId::User(owner), Channel::Tls(Some(shown))) = (owner, channel) else { return None };
+    let listed = directory.users.get(owner)?.certificates.contains(&shown.digest);
+    (listed && shown.user == *owner && now < shown.expires).then(|| shown.clone())
 }
 
 /// The home's owner, at the control socket and nowhere else.
@@ -239,6 +256,7 @@ fn by_socket(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Resu
         kid: None,
         authn: Authn::LocalOwner,
         mfa: true,
+        confined: None,
         certificate: None,
         protected: protected(&arrival.channel),
         ip: arrival.ip,
@@ -269,15 +287,12 @@ fn still_holds(newest: &Snapshot, principal: &Principal, now: Timestamp) -> Resu
         None if local_owner(newest, &principal.id) => {}
         None => return Err(Failure::NotLocal),
     }
-    match (&principal.certificate, &principal.id) {
-        (Some(digest), PrincipalId::User(user)) => {
-            let listed =
-                newest.directory.users.get(user).is_some_and(|user| user.certificates.contains(digest));
-            if listed { Ok(()) } else { Err(Failure::CertificateGone) }
-        }
-        (Some(_), _) => Err(Failure::CertificateGone),
-        (None, _) => Ok(()),
+    let Some(shown) = &principal.certificate else { return Ok(()) };
+    let user = newest.directory.users.get(&shown.user).ok_or(Failure::CertificateGone)?;
+    if !user.certificates.contains(&shown.digest) {
+        return Err(Failure::CertificateGone);
     }
+    if now >= shown.expires { Err(Failure::CertificateExpired) } else { Ok(()) }
 }
 
 fn local_owner(snapshot: &Snapshot, id: &PrincipalId) -> bool {

@@ -86,8 +86,10 @@ pub struct Principal {
     kid: Option<Kid>,
     authn: Authn,
     mfa: bool,
+    /// The key, if it is confined to being replaced.
+    confined: Option<Kid>,
     /// The certificate that was the second factor.
-    certificate: Option<Sha256>,
+    certificate: Option<Certificate>,
     protected: bool,
     ip: IpAddr,
     snapshot: Arc<Snapshot>,
@@ -116,6 +118,13 @@ impl Principal {
     #[must_use]
     pub fn mfa(&self) -> bool {
         self.mfa
+    }
+
+    /// The key that was shown, if all it is good for is to be replaced by its owner: somebody else has seen it, and
+    /// its owner holds a duty, which must not be in that other hand too (S10, S12). Always `None` in a one-person home.
+    #[must_use]
+    pub fn confined(&self) -> Option<Kid> {
+        self.confined
     }
 
     /// Whether nobody could listen in: TLS, the control socket, or loopback under `[danger]`.

@@ -76,7 +76,8 @@ pub(crate) fn founding(
                 expires: now.plus_seconds(KEY_DAYS * 86_400),
                 state: KeyState::Active,
                 networks: Vec::new(),
-                handed_over: false,
+                // Founding shows all keys to the operator.
+                handed_over: !founder.roles.contains(&Role::Operator),
             },
         ));
         keys.push(FounderKey { user: founder.user.clone(), kid: minted.kid, secret: minted.secret });
@@ -92,5 +93,11 @@ fn person(founder: &Founder, project: &ProjectId) -> User {
         models: None,
         rate_per_minute: CEILING_PER_MINUTE,
     });
-    User { disabled: false, projects: here, bindings, ceiling, certificates: BTreeSet::from([founder.certificate]) }
+    User {
+        disabled: false,
+        projects: here,
+        bindings,
+        ceiling,
+        certificates: BTreeSet::from([founder.certificate]),
+    }
 }

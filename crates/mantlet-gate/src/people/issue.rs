@@ -88,7 +88,8 @@ pub(super) fn issue(office: &Office<'_>, draft: Draft) -> Result<(IssuedKey, Cha
         expires,
         state: KeyState::Active,
         networks,
-        handed_over: matches!(owner, PrincipalId::User(_)) && office.caller.id() != &owner,
+        // Whoever makes a key sees it.
+        handed_over: matches!(owner, PrincipalId::User(_)) && *office.caller.id() != owner,
     };
     Ok((IssuedKey { owner, kid, expires, secret: minted.secret }, Change::PutKey(kid, key)))
 }
@@ -133,6 +134,13 @@ pub(super) fn is_valid(key: &Key, now: Timestamp) -> bool {
         KeyState::Revoked => false,
     };
     current && now < key.expires
+}
+
+/// A valid key of this person that somebody else has seen, if there is one.
+pub(super) fn handed_over_key(office: &Office<'_>, owner: &PrincipalId) -> Option<Kid> {
+    let now = office.gate.now();
+    let mut keys = keys_of(&office.snapshot.directory, owner);
+    keys.find(|(_, key)| key.handed_over && is_valid(key, now)).map(|(kid, _)| kid)
 }
 
 /// 409, with what is in the way.

@@ -5,7 +5,7 @@ mod list;
 mod revoke;
 mod rotate;
 
-use mantlet_types::{Action, Code, PrincipalId, ProjectId, Rejection, Resource, UserId};
+use mantlet_types::{Action, PrincipalId, ProjectId, Rejection, Resource, Role, UserId};
 
 pub use self::{
     create::{CreateKey, KeyRequest},
@@ -21,19 +21,46 @@ pub(super) fn on_project(action: Action, project: &ProjectId) -> (Action, Target
     (action, Target::Resource(Resource::Project(project.clone())))
 }
 
-/// The claims on managing a person: the right to do so in every project that the person belongs to, because a person's
-/// key and standing are the same in all of them.
-pub(super) fn on_user(directory: &Directory, user: &UserId) -> Result<Claims, Rejection> {
-    let projects = &directory.users.get(user).ok_or(Code::NotFound)?.projects;
-    let claims = projects.iter().map(|project| on_project(Action::ManageUsers, project)).collect();
-    // Who belongs nowhere is the home's business.
-    let nowhere = || Ok::<_, Rejection>(vec![on_project(Action::ManageUsers, &home_project()?)]);
-    Ok(Claims::All(if projects.is_empty() { nowhere()? } else { claims }))
+/// A claim on what is not there: denied, like what may not be known.
+pub(super) fn unknown(action: Action) -> Claims {
+    Claims::All(vec![(action, Target::Unknown)])
 }
 
-/// Whether the caller is the person whose key this is.
-fn is_own(caller: &Principal, owner: &PrincipalId) -> bool {
-    matches!(owner, PrincipalId::User(_)) && caller.id() == owner
+/// The claims on what a person gains by: the right to manage people in every project that the person belongs to, because
+/// a key opens all of them.
+pub(super) fn on_user(directory: &Directory, user: &UserId) -> Result<Claims, Rejection> {
+    let Some(user) = directory.users.get(user) else { return Ok(unknown(Action::ManageUsers)) };
+    let claims = user.projects.iter().map(|project| on_project(Action::ManageUsers, project)).collect();
+    // Who belongs nowhere is the home's business.
+    let nowhere = || Ok::<_, Rejection>(vec![on_project(Action::ManageUsers, &home_project()?)]);
+    Ok(Claims::All(if user.projects.is_empty() { nowhere()? } else { claims }))
+}
+
+/// The claim on what only takes from a person: the right to manage people in one of the person's projects, or in the
+/// home. Nobody is shielded from one project's operators by belonging to another too.
+pub(super) fn on_user_anywhere(
+    caller: &Principal,
+    directory: &Directory,
+    user: &UserId,
+) -> Result<Claims, Rejection> {
+    let Some(user) = directory.users.get(user) else { return Ok(unknown(Action::ManageUsers)) };
+    let home = home_project()?;
+    let caller = match caller.id() {
+        PrincipalId::User(id) => directory.users.get(id),
+        PrincipalId::Consumer(_) | PrincipalId::Component(_) => None,
+    };
+    // Which of the projects is asked about; the decision itself is policy's.
+    let standing = |project: &&ProjectId| {
+        caller.map(|caller| (caller.is_bound(Role::Operator, project), caller.projects.contains(*project)))
+    };
+    let operated = Some(&home).filter(|home| standing(home).is_some_and(|(operates, _)| operates));
+    let project = user.projects.iter().chain(operated).max_by_key(standing).unwrap_or(&home);
+    Ok(Claims::All(vec![on_project(Action::ManageUsers, project)]))
+}
+
+/// Whether the caller is the person whom this is about. A key that is confined to being replaced does not say so.
+pub(super) fn is_own(caller: &Principal, owner: &PrincipalId) -> bool {
+    matches!(owner, PrincipalId::User(_)) && caller.id() == owner && caller.confined().is_none()
 }
 
 #[cfg(test)]

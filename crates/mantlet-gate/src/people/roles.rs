@@ -18,12 +18,17 @@ use serde::{Deserialize, Serialize};
 pub use approval::{ApplyGrant, ApproveGrant, Approved};
 pub use list::{Binding, ListRoles, PendingGrant, RoleList, RoleMatrix};
 
-use super::issue::conflict;
+use super::{
+    founding::home_project,
+    issue::{conflict, handed_over_key},
+    keys::on_project,
+    oversight::check_not_last,
+};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Change, Directory, Grant, User},
     identity::Principal,
-    policy::Target,
+    policy::{Target, handed_over},
 };
 
 /// A proposal that nobody applies within three days is void.
@@ -119,15 +124,18 @@ impl Deed for AssignRole {
         self.0.subject()
     }
 
-    fn claims(&self, caller: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
         let (grant, waits) = self.grant(caller)?;
         let approves = !grant.approved_by.is_empty();
+        let joins = joining(directory, &grant)?;
         let target = Target::Grant(0, grant);
-        Ok(Claims::All(match (waits, approves) {
+        let mut claims = match (waits, approves) {
             (true, _) => vec![(Action::ProposeChange, target)],
             (false, true) => vec![(Action::Grant, target.clone()), (Action::ApproveChange, target)],
             (false, false) => vec![(Action::Grant, target)],
-        }))
+        };
+        claims.extend(joins);
+        Ok(Claims::All(claims))
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Assigned>, Rejection> {
@@ -150,7 +158,7 @@ fn propose(office: &Office<'_>, grant: Grant) -> Result<Done<Assigned>, Rejectio
         return Err(conflict(format!("{GRANTS_MAX} grants wait already; apply some, or let them end")));
     }
     let grant = Grant { expires: now.plus_seconds(GRANT_SECONDS), ..grant };
-    let number = next_number(directory, now);
+    let number = new_number(directory)?;
     let reply = Assigned::Pending {
         grant: number,
         binding: Binding::of(&grant),
@@ -162,12 +170,18 @@ fn propose(office: &Office<'_>, grant: Grant) -> Result<Done<Assigned>, Rejectio
     Ok(Done::changed(reply, changes))
 }
 
-/// Numbers follow the clock, so that none is used twice: who approves a number means the grant they looked at, not
-/// one that took its place.
-fn next_number(directory: &Directory, now: Timestamp) -> u64 {
-    let seconds = u64::try_from(now.micros() / 1_000_000).unwrap_or_default();
-    let last = directory.grants.last_key_value().map_or(0, |(number, _)| *number);
-    seconds.max(last.saturating_add(1))
+/// Numbers are drawn, so that none is used twice whatever the clock does and whatever was there before: who approves a
+/// number means the grant they looked at, not one that took its place.
+fn new_number(directory: &Directory) -> Result<u64, Rejection> {
+    let mut random = [0; 4];
+    aws_lc_rs::rand::fill(&mut random)
+        .map_err(|_| Rejection::unavailable("the system's random number generator failed"))?;
+    // Ten digits at most: people type them.
+    let number = u64::from(u32::from_be_bytes(random));
+    if directory.grants.contains_key(&number) {
+        return Err(Rejection::unavailable("a grant's number was drawn twice"));
+    }
+    Ok(number)
 }
 
 fn same_binding(one: &Grant, other: &Grant) -> bool {
@@ -201,29 +215,38 @@ fn caller<'a>(office: &'a Office<'_>) -> Option<&'a User> {
 fn bindable<'a>(office: &'a Office<'_>, grant: &Grant) -> Result<&'a User, Rejection> {
     let Grant { beneficiary, role, project, .. } = grant;
     let user = known(&office.snapshot.directory, beneficiary)?;
-    if user.bindings.get(role).is_some_and(|bound| bound.contains(project)) {
+    if user.is_bound(*role, project) {
         return Err(conflict(format!("`{beneficiary}` is bound to `{role}` in `{project}` already")));
     }
-    let held = duties(user).find(|held| held != role).filter(|_| role.is_duty());
-    match held {
-        // The other duty may be in a project that the caller must not know of, so only its name is told.
-        Some(held) if !office.snapshot.settings.single_person => Err(conflict(format!(
-            "`{beneficiary}` holds the duty `{held}`, and nobody holds two: `{role}` needs another person"
-        ))),
-        _ => Ok(user),
+    if !role.is_duty() || office.snapshot.settings.single_person {
+        return Ok(user);
     }
+    // The other duty may be in a project that the caller must not know of, so only its name is told.
+    if let Some(held) = user.duties().find(|held| held != role) {
+        return Err(conflict(format!(
+            "`{beneficiary}` holds the duty `{held}`, and nobody holds two: `{role}` needs another person"
+        )));
+    }
+    // Who handed the key over would hold the duty too.
+    if let Some(kid) = handed_over_key(office, &PrincipalId::User(beneficiary.clone())) {
+        return Err(conflict(handed_over(kid)));
+    }
+    Ok(user)
+}
+
+/// Whoever does not belong to the project yet is brought in by those who manage the home's people: one project's
+/// operators must not get a say over another project's people by themselves.
+fn joining(directory: &Directory, grant: &Grant) -> Result<Option<(Action, Target)>, Rejection> {
+    let user = directory.users.get(&grant.beneficiary);
+    let belongs = user.is_some_and(|user| user.projects.contains(&grant.project));
+    Ok(if belongs { None } else { Some(on_project(Action::ManageUsers, &home_project()?)) })
 }
 
 /// The first two duties of a user who holds more than one, which nobody may outside a one-person home (S10).
 #[must_use]
 pub fn conflicting_duties(user: &User) -> Option<[Role; 2]> {
-    let mut duties = duties(user);
+    let mut duties = user.duties();
     Some([duties.next()?, duties.next()?])
-}
-
-/// The duties that a user holds anywhere.
-fn duties(user: &User) -> impl Iterator<Item = Role> {
-    user.bindings.iter().filter(|(role, bound)| role.is_duty() && !bound.is_empty()).map(|(role, _)| *role)
 }
 
 /// Releases a person from a role.
@@ -260,11 +283,7 @@ impl Deed for RevokeRole {
         if !bound {
             return Err(conflict(format!("`{id}` is not bound to `{role}` in `{project}`")));
         }
-        if role == Role::Operator && !has_other_operator(directory, &project, &id) {
-            return Err(conflict(format!(
-                "`{id}` is the last operator of `{project}`; bind another one first"
-            )));
-        }
+        check_not_last(office, &id, role, &project)?;
         user.bindings.retain(|_, bound| !bound.is_empty());
         if !user.bindings.contains_key(&Role::Operator) {
             // Whoever binds this person again decides anew how much they may give.
@@ -273,14 +292,6 @@ impl Deed for RevokeRole {
         let reply = Binding { user: id.clone(), role, project };
         Ok(Done::changed(reply, vec![Change::PutUser(id, user)]))
     }
-}
-
-fn has_other_operator(directory: &Directory, project: &ProjectId, id: &UserId) -> bool {
-    directory.users.iter().any(|(other, user)| {
-        other != id
-            && !user.disabled
-            && user.bindings.get(&Role::Operator).is_some_and(|bound| bound.contains(project))
-    })
 }
 
 fn known<'a>(directory: &'a Directory, id: &UserId) -> Result<&'a User, Rejection> {

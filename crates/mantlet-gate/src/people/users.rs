@@ -1,16 +1,24 @@
-//! Deeds about people: invited, listed, disabled. What they may do is the business of roles.
+//! Deeds about people: invited, listed, disabled, enabled, and their second factors. What they may do is the business
+//! of roles.
+
+mod certificates;
+mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_types::{
-    Action, Code, Kid, PrincipalId, ProjectId, Rejection, Role, Sha256, UserId,
+    Action, Kid, PrincipalId, ProjectId, Rejection, Role, Sha256, UserId,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    certificates::{AddCertificate, CertificateRequest, Certificates, WithdrawCertificate},
+    standing::{DisableUser, EnableUser},
+};
 use super::{
     issue::{Draft, IssuedKey, conflict, drawn_kid, issue, lifetime},
-    keys::{on_project, on_user},
+    keys::on_project,
 };
 use crate::{
     administer::{Claims, Deed, Done, Office},
@@ -77,10 +85,8 @@ impl Deed for InviteUser {
         if directory.users.contains_key(&id) {
             return Err(conflict(format!("the name `{id}` is taken")));
         }
-        // A certificate is one person's: as somebody else's too it would be no second factor.
-        if directory.users.values().any(|user| certificate.is_some_and(|it| user.certificates.contains(&it)))
-        {
-            return Err(conflict("the certificate is another person's"));
+        if let Some(digest) = &certificate {
+            certificates::check_free(directory, &id, digest)?;
         }
         let user = User {
             projects: BTreeSet::from([project]),
@@ -121,6 +127,9 @@ pub struct UserInfo {
     pub roles: BTreeMap<Role, BTreeSet<ProjectId>>,
     /// Whether there is a second factor.
     pub certificate: bool,
+    /// SHA-256 of the DER of each certificate that is one.
+    #[serde(default)]
+    pub certificates: BTreeSet<Sha256>,
 }
 
 impl Deed for ListUsers {
@@ -178,46 +187,7 @@ fn info(id: &UserId, user: &User, visible: impl Fn(&ProjectId) -> bool) -> UserI
         projects: shown(&user.projects),
         roles: roles.filter(|(_, projects)| !projects.is_empty()).collect(),
         certificate: !user.certificates.is_empty(),
-    }
-}
-
-/// Disables a person: the next request with any of their credentials fails.
-#[derive(Clone, Debug)]
-pub struct DisableUser {
-    /// Whom.
-    pub user: UserId,
-}
-
-impl Deed for DisableUser {
-    type Reply = ();
-
-    fn event(&self) -> Event {
-        Event::UserChange
-    }
-
-    fn changes(&self) -> bool {
-        true
-    }
-
-    fn subject(&self) -> Option<Token> {
-        Some(Token::of(&format!("user:{}", self.user)))
-    }
-
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        on_user(directory, &self.user)
-    }
-
-    async fn act(self, office: &Office<'_>) -> Result<Done<()>, Rejection> {
-        let user = office.snapshot.directory.users.get(&self.user).ok_or(Code::NotFound)?;
-        // Nobody changes their own standing; this also keeps the last operator from locking everybody out by mistake.
-        if matches!(office.caller.id(), PrincipalId::User(own) if *own == self.user) {
-            return Err(conflict("nobody disables themselves"));
-        }
-        if user.disabled {
-            return Ok(Done::read(()));
-        }
-        let disabled = User { disabled: true, ..user.clone() };
-        Ok(Done::changed((), vec![Change::PutUser(self.user, disabled)]))
+        certificates: user.certificates.clone(),
     }
 }
 

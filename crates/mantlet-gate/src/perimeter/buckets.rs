@@ -47,11 +47,6 @@ impl<K: Eq + Hash> Buckets<K> {
         }
     }
 
-    /// The bucket of this key, if there is one.
-    pub(super) fn find(&self, key: &K) -> Option<Arc<Bucket>> {
-        self.shard(key).get(key).map(Arc::clone)
-    }
-
     /// The bucket of this key, made if there is none; `None` if there is no room.
     pub(super) fn bucket(&self, key: K, now: Timestamp) -> Option<Arc<Bucket>> {
         let mut shard = self.shard(&key);

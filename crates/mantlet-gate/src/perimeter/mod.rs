@@ -16,7 +16,7 @@ use mantlet_types::{
     quota::Standing,
 };
 
-pub(crate) use failures::{count_failure, hear};
+pub(crate) use failures::count_failure;
 pub use network::{Allowlist, ForwardedError, NetworkError, client_ip, parse_network};
 
 use self::{

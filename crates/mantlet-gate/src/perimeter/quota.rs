@@ -59,12 +59,6 @@ impl Bucket {
         }
     }
 
-    /// Whether so many units would fit.
-    pub(super) fn probe(&self, units: u32, quota: u32, now: Timestamp) -> Result<Standing, Exceeded> {
-        let drained = self.lock().drained(quota, now);
-        drained.charged(units, quota).map(|next| next.standing(quota))
-    }
-
     /// Whether nothing would be lost by forgetting it: it has had a whole window to drain.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         let level = self.lock();

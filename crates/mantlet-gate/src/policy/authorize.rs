@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use cedar_policy::{Context, RestrictedExpression as Value};
 use mantlet_types::{
-    Action, Code, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
+    Action, Code, Kid, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
     entry::{Authn, Decision, Token},
 };
 
@@ -23,6 +23,9 @@ use crate::{
 
 /// Why a user without any binding is denied everything, as audit entries say it.
 const NO_ROLE: &str = "no_role_assigned";
+
+/// Why a key that is confined to being replaced is denied everything else, as audit entries say it.
+const HANDED_OVER: &str = "key_handed_over";
 
 /// Any one of these makes a model visible to a principal.
 const SEES_MODEL: [Action; 6] = [
@@ -45,6 +48,8 @@ pub(super) struct Asker<'a> {
     pub(super) ip: IpAddr,
     pub(super) mfa: bool,
     pub(super) protected: bool,
+    /// A key that is good for nothing but being replaced.
+    pub(super) confined: Option<Kid>,
     pub(super) snapshot: &'a Snapshot,
 }
 
@@ -56,6 +61,7 @@ impl<'a> From<&'a Principal> for Asker<'a> {
             ip: principal.ip(),
             mfa: principal.mfa(),
             protected: principal.protected(),
+            confined: principal.confined(),
             snapshot: principal.snapshot(),
         }
     }
@@ -70,7 +76,7 @@ pub(super) fn ask(
 ) -> Result<(Arc<dyn Model>, bool), Rejection> {
     let known = asker.snapshot.directory.models.get(&ask.model);
     let (action, resource, candidate) = meant(ask, known);
-    record.request(action, &resource);
+    record.request(action, Some(&resource));
     let project = entities::project_of(&asker.snapshot.directory, &resource);
     let verdict = match project {
         Some(_) => asker.decide(action, &resource, now),
@@ -118,7 +124,7 @@ pub(super) fn claim(
     // A deed is recorded under its principal claim, which comes first, unless a later one denies it.
     let settled = verdict.is_allowed() && record.decision_is(Decision::Allow);
     if !settled {
-        record.request(action, &target.resource());
+        record.request(action, target.resource().as_ref());
         record.decision(verdict.decision, &verdict.policies);
         record.entry().model = target.model().filter(|_| project.is_some()).cloned();
         record.entry().project.clone_from(&project);
@@ -126,7 +132,8 @@ pub(super) fn claim(
     if !verdict.is_allowed() {
         let visible = project.as_ref().is_some_and(|project| asker.belongs_to(project));
         let rejection = asker.denied(&verdict, visible, record);
-        return Err(if visible { explained(rejection, action, &verdict) } else { rejection });
+        let explain = visible && asker.confined.is_none();
+        return Err(if explain { explained(rejection, action, &verdict) } else { rejection });
     }
     match target {
         // A name that another project has taken: told only to those who may register here, and never granted, since
@@ -155,6 +162,9 @@ fn explained(rejection: Rejection, action: Action, verdict: &Verdict) -> Rejecti
 impl Asker<'_> {
     /// Decides on a resource of the directory, or recalls the decision.
     pub(super) fn decide(self, action: Action, resource: &Resource, now: Timestamp) -> Verdict {
+        if self.confined.is_some() {
+            return Verdict::denied();
+        }
         let policy = &self.snapshot.policy;
         let key = Key {
             principal: self.id,
@@ -202,6 +212,9 @@ impl Asker<'_> {
 
     /// Asks the engine; also tells when time alone may change the answer.
     fn evaluate(self, action: Action, asked: Asked, now: Timestamp) -> (Verdict, Option<Timestamp>) {
+        if self.confined.is_some() {
+            return (Verdict::denied(), None);
+        }
         let Some(asking) = entities::principal(&self.snapshot.directory, self.id) else {
             return (Verdict::undecided("the principal is not in the directory"), None);
         };
@@ -263,6 +276,11 @@ impl Asker<'_> {
 
     /// What a denied principal learns, and what the record says of it.
     fn denied(self, verdict: &Verdict, visible: bool, record: &mut Record) -> Rejection {
+        if let Some(kid) = self.confined {
+            // The same whatever was asked for, too.
+            record.entry().policy_ids.push(Token::of(HANDED_OVER));
+            return Rejection::new(Code::Forbidden).detailed(handed_over(kid));
+        }
         let mut rejection = Rejection::new(if visible { Code::Forbidden } else { Code::NotFound });
         if let Some(cause) = &verdict.cause {
             rejection = rejection.because(format!("no decision: {cause}"));
@@ -274,6 +292,13 @@ impl Asker<'_> {
         }
         rejection
     }
+}
+
+/// What to do about a key that somebody else has seen.
+pub(crate) fn handed_over(kid: Kid) -> String {
+    format!(
+        "key `{kid}` is known to whoever handed it over; its owner replaces it first: `mantlet key rotate {kid}`"
+    )
 }
 
 #[cfg(test)]

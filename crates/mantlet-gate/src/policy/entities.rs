@@ -111,6 +111,7 @@ pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
     let exists = |project: &ProjectId| directory.projects.get(project).cloned();
     match target {
         Target::Resource(known) => resource(directory, known),
+        Target::Unknown => None,
         Target::Grant(number, grant) => {
             let project = exists(&grant.project)?;
             let uid = names::uid(&names::GRANT, &Resource::Grant(project.clone(), *number).key());

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp};
 
+pub(crate) use authorize::handed_over;
 pub use engine::PolicyError;
 pub use matrix::Cell;
 
@@ -72,6 +73,9 @@ impl Policy {
 pub enum Target {
     /// Something that the directory knows, or a view that every project has (audit log, statistics).
     Resource(Resource),
+    /// A thing that the directory does not know: denied to everybody, in the words and at the cost of a denial, so that
+    /// nobody learns from them what there is.
+    Unknown,
     /// A grant as proposed; it need not be in the directory yet.
     Grant(u64, Grant),
     /// The scope of a consumer's key, held against the operator's ceiling.
@@ -95,15 +99,16 @@ pub enum Target {
 }
 
 impl Target {
-    /// How audit entries name it.
-    fn resource(&self) -> Resource {
-        match self {
+    /// How audit entries name it, if there is something to name.
+    fn resource(&self) -> Option<Resource> {
+        Some(match self {
             Self::Resource(resource) => resource.clone(),
+            Self::Unknown => return None,
             Self::Grant(number, grant) => Resource::Grant(grant.project.clone(), *number),
             Self::ConsumerScope { project, .. } => Resource::Project(project.clone()),
             Self::NewModel { model, .. } => Resource::Model(model.clone()),
             Self::Deployment(way) => Resource::Deployment(way.model.clone(), way.version),
-        }
+        })
     }
 
     fn model(&self) -> Option<&ModelName> {
@@ -113,7 +118,7 @@ impl Target {
             )
             | Self::NewModel { model, .. } => Some(model),
             Self::Deployment(way) => Some(&way.model),
-            Self::Resource(_) | Self::Grant(..) | Self::ConsumerScope { .. } => None,
+            Self::Resource(_) | Self::Unknown | Self::Grant(..) | Self::ConsumerScope { .. } => None,
         }
     }
 }

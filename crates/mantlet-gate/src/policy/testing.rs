@@ -106,11 +106,7 @@ pub(crate) fn snapshot_with(directory: Directory, policy: Policy, single_person:
         policy,
         models,
         peppers: Arc::default(),
-        settings: Arc::new(Settings {
-            single_person,
-            failures_per_minute: 60,
-            ..Settings::default()
-        }),
+        settings: Arc::new(Settings { single_person, failures_per_minute: 60, ..Settings::default() }),
     }
 }
 
@@ -159,7 +155,7 @@ impl Model for Fake {
 /// Somebody with a second factor over a protected connection.
 pub(in crate::policy) fn asker<'a>(id: &'a PrincipalId, snapshot: &'a Snapshot) -> Asker<'a> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Asker { id, authn: Authn::ApiKeyAndCertificate, ip, mfa: true, protected: true, snapshot }
+    Asker { id, authn: Authn::ApiKeyAndCertificate, ip, mfa: true, protected: true, confined: None, snapshot }
 }
 
 pub(crate) fn record() -> Record {

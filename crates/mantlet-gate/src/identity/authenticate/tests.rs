@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use mantlet_types::entry::Event;
+use mantlet_types::{Sha256, entry::Event};
 use zeroize::Zeroizing;
 
 use super::*;
@@ -146,7 +146,8 @@ fn an_owner_who_is_gone_has_no_key() {
 fn a_second_factor_is_the_same_user_s_listed_certificate() {
     let kit = Kit::new();
     let with = |digest, user: &str, key: &str| {
-        let certificate = Certificate { digest, user: user.parse().unwrap(), expires: BEGIN.plus_seconds(DAY) };
+        let certificate =
+            Certificate { digest, user: user.parse().unwrap(), expires: BEGIN.plus_seconds(DAY) };
         let channel = Channel::Tls(Some(certificate));
         kit.authenticate(Arrival { channel, ..kit.bearer(key) }).ok().unwrap()
     };
@@ -224,14 +225,68 @@ fn an_address_that_guesses_is_turned_away() {
     for _ in 0..10 {
         check_fails(&kit, kit.bearer("guess"), "not_a_key");
     }
-    let rejection = kit.authenticate(kit.bearer(&kit.consumer_key)).err().unwrap();
-    assert_eq!(rejection.code, Code::RateLimited);
-    assert_eq!(rejection.retry_after, Some(std::time::Duration::from_secs(6)));
-    let elsewhere = Arrival { ip: "192.0.2.8".parse().unwrap(), ..kit.bearer(&kit.consumer_key) };
-    assert!(kit.authenticate(elsewhere).is_ok());
-    assert!(kit.authenticate(kit.local_owner()).is_ok(), "strangers cannot lock the owner out");
+    for arrival in
+        [kit.bearer("guess"), kit.arrival(Credential::Nothing), kit.bearer(&forged(&kit.consumer_key))]
+    {
+        let rejection = kit.authenticate(arrival).err().unwrap();
+        assert_eq!((rejection.code, cause(&rejection)), (Code::RateLimited, ""));
+        assert_eq!(rejection.retry_after, Some(std::time::Duration::from_secs(6)), "it is not counted");
+    }
+    let elsewhere = Arrival { ip: "192.0.2.8".parse().unwrap(), ..kit.bearer("guess") };
+    check_fails(&kit, elsewhere, "not_a_key");
     kit.clock.advance(6);
+    check_fails(&kit, kit.bearer("guess"), "not_a_key");
+}
+
+#[test]
+fn strangers_at_a_shared_address_lock_out_nobody_with_a_key() {
+    let kit = Kit::new();
+    for _ in 0..1_000 {
+        assert!(kit.authenticate(kit.bearer("guess")).is_err());
+    }
     assert!(kit.authenticate(kit.bearer(&kit.consumer_key)).is_ok());
+    assert!(kit.authenticate(kit.operator()).is_ok());
+    assert!(kit.authenticate(kit.local_owner()).is_ok());
+}
+
+#[test]
+fn a_key_behind_a_decoy_or_at_a_guessing_address_is_found() {
+    let kit = Kit::new();
+    let texts = |texts: &[&str]| {
+        let texts = texts.iter().map(|text| Zeroizing::new((*text).to_owned())).collect();
+        kit.arrival(Credential::InUrl(texts))
+    };
+    let found = |arrival: &Arrival| {
+        let (rejection, kid) = refuse_leaked(&kit.gate, arrival);
+        (rejection.code, kid.map(|kid| kid.as_str().to_owned()))
+    };
+    let kid = Some(kit.consumer_key[9..21].to_owned());
+    let hidden = texts(&["mtk_x", &forged(&kit.consumer_key), &kit.consumer_key]);
+    assert_eq!(found(&hidden), (Code::KeyInUrl, kid.clone()));
+    for _ in 0..20 {
+        assert!(kit.authenticate(kit.bearer("guess")).is_err());
+    }
+    assert_eq!(found(&hidden), (Code::RateLimited, kid));
+    let mut many = vec!["mtk_x"; LEAKED_MAX];
+    many.push(&kit.consumer_key);
+    assert_eq!(found(&texts(&many)).1, None, "how much is tried is bounded");
+}
+
+#[test]
+fn a_certificate_is_no_second_factor_once_it_has_ended() {
+    let kit = Kit::new();
+    let (_, key) = kit.key(&format!("user:{OPERATOR}"));
+    let until = BEGIN.plus_seconds(DAY);
+    let certificate = Certificate { digest: CERTIFICATE, user: OPERATOR.parse().unwrap(), expires: until };
+    let arrival = || Arrival { channel: Channel::Tls(Some(certificate.clone())), ..kit.bearer(&key) };
+    kit.clock.set(Timestamp::from_micros(until.micros() - 1));
+    let before = kit.authenticate(arrival()).ok().unwrap();
+    assert!(before.mfa());
+    kit.clock.set(until);
+    let after = kit.authenticate(arrival()).ok().unwrap();
+    assert_eq!((after.mfa(), after.authn()), (false, Authn::ApiKey), "the connection is older than that");
+    let rejection = renew(&kit.gate, before).err().unwrap();
+    assert!(cause(&rejection).starts_with("certificate_expired"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    Action, Code, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Role, Timestamp,
+    Action, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Timestamp,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,10 @@ use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Change, Consumer, Directory},
     identity::{Principal, key::Env},
-    people::issue::{Draft, IssuedKey, conflict, drawn_kid, issue, lifetime, networks},
-    policy::Target,
+    people::{
+        consumers::{check_scope, scope},
+        issue::{Draft, IssuedKey, conflict, drawn_kid, issue, lifetime, networks},
+    },
 };
 
 /// A key as asked for.
@@ -64,8 +66,10 @@ impl CreateKey {
         Ok(Self { request, kid: drawn_kid()? })
     }
 
+    /// The application, if there is one. One of another project's is as good as none, but for its name.
     fn existing<'a>(&self, directory: &'a Directory) -> Option<&'a Consumer> {
-        directory.consumers.get(&self.request.consumer)
+        let consumer = directory.consumers.get(&self.request.consumer);
+        consumer.filter(|consumer| consumer.project == self.request.project)
     }
 
     fn rate(&self, snapshot: &Snapshot) -> u32 {
@@ -84,23 +88,36 @@ impl CreateKey {
     }
 
     /// The application as it will be.
-    fn consumer(&self, office: &Office<'_>, expires: Timestamp) -> Result<Consumer, Rejection> {
-        match self.existing(&office.snapshot.directory) {
+    fn consumer(&self, snapshot: &Snapshot, expires: Timestamp) -> Result<Consumer, Rejection> {
+        let name = &self.request.consumer;
+        match self.existing(&snapshot.directory) {
             Some(existing) => {
                 self.check_same(existing)?;
                 // An application lasts as long as its last key.
                 Ok(Consumer { expires: existing.expires.max(expires), ..existing.clone() })
             }
-            None => self.newcomer(office, expires),
+            None if snapshot.directory.consumers.contains_key(name) => {
+                Err(conflict(format!("the name `{name}` is taken")))
+            }
+            None => Ok(Consumer { expires, ..self.asked(snapshot) }),
+        }
+    }
+
+    /// The application as the request alone describes it; what it leaves open is as it is or by default.
+    fn asked(&self, snapshot: &Snapshot) -> Consumer {
+        Consumer {
+            disabled: false,
+            project: self.request.project.clone(),
+            models: self.models(&snapshot.directory).clone(),
+            monitor: self.request.monitor,
+            expires: Timestamp::from_micros(0),
+            rate_per_minute: self.rate(snapshot),
         }
     }
 
     fn check_same(&self, existing: &Consumer) -> Result<(), Rejection> {
         let request = &self.request;
         let name = &request.consumer;
-        if existing.project != request.project {
-            return Err(conflict(format!("the name `{name}` is taken")));
-        }
         if existing.disabled {
             return Err(conflict(format!("consumer `{name}` is disabled")));
         }
@@ -110,22 +127,6 @@ impl CreateKey {
             return Err(conflict(format!("consumer `{name}` has another scope; state the same or none")));
         }
         Ok(())
-    }
-
-    fn newcomer(&self, office: &Office<'_>, expires: Timestamp) -> Result<Consumer, Rejection> {
-        let KeyRequest { project, models, monitor, .. } = &self.request;
-        if models.is_empty() && !monitor {
-            return Err(Rejection::argument("a key without any model and without `monitor` opens nothing"));
-        }
-        let rate_per_minute = self.rate(office.snapshot);
-        if rate_per_minute == 0 {
-            return Err(Rejection::argument("the rate is at least 1 a minute"));
-        }
-        if *monitor && !may_give_monitor(office) {
-            return Err(Rejection::new(Code::Forbidden).detailed("`monitor` is beyond your ceiling"));
-        }
-        let (project, models, monitor) = (project.clone(), models.clone(), *monitor);
-        Ok(Consumer { disabled: false, project, models, monitor, expires, rate_per_minute })
     }
 }
 
@@ -147,40 +148,19 @@ impl Deed for CreateKey {
     /// The right to manage consumers, and to give what the key may do. Models that are not the project's are left to
     /// [`Self::act`], which may name them: by then the caller is known to see the project.
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        let project = &self.request.project;
-        let scope = Target::ConsumerScope {
-            project: project.clone(),
-            models: self.models(directory).iter().filter(|m| is_of(directory, m, project)).cloned().collect(),
-            rate_per_minute: self.rate(caller.snapshot()),
-        };
-        Ok(Claims::All(vec![on_project(Action::ManageConsumers, project), (Action::Grant, scope)]))
+        let manage = on_project(Action::ManageConsumers, &self.request.project);
+        let scope = scope(directory, &self.asked(caller.snapshot()));
+        Ok(Claims::All(vec![manage, (Action::Grant, scope)]))
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<IssuedKey>, Rejection> {
-        let directory = &office.snapshot.directory;
-        let project = &self.request.project;
-        if let Some(unknown) = self.models(directory).iter().find(|model| !is_of(directory, model, project)) {
-            let detail = format!("no model `{unknown}` in project `{project}`");
-            return Err(Rejection::new(Code::NotFound).detailed(detail));
-        }
         let expires = lifetime(self.request.expires_in_days, office)?;
         let networks = networks(&self.request.networks)?;
-        let consumer = self.consumer(office, expires)?;
+        let consumer = self.consumer(office.snapshot, expires)?;
+        check_scope(office, &consumer)?;
         let KeyRequest { consumer: id, env, .. } = self.request;
         let owner = PrincipalId::Consumer(id.clone());
         let (issued, key) = issue(office, Draft { kid: self.kid, env, owner, expires, networks })?;
         Ok(Done::changed(issued, vec![Change::PutConsumer(id, consumer), key]))
     }
-}
-
-fn is_of(directory: &Directory, model: &ModelName, project: &ProjectId) -> bool {
-    directory.models.get(model).is_some_and(|record| record.project == *project)
-}
-
-/// The consumer's right to statistics is what the role of that name gives to people; who may not give the one may not
-/// give the other.
-fn may_give_monitor(office: &Office<'_>) -> bool {
-    let PrincipalId::User(caller) = office.caller.id() else { return false };
-    let ceiling = office.snapshot.directory.users.get(caller).and_then(|user| user.ceiling.as_ref());
-    ceiling.is_some_and(|ceiling| ceiling.roles.contains(&Role::Monitor))
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    Action, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Timestamp, entry::Event,
+    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Timestamp, entry::Event,
     limits::KEY_WARNING_DAYS,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{is_own, on_project, on_user};
+use super::{is_own, on_user_anywhere};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Directory, Key, KeyState},
     identity::Principal,
-    people::issue::is_valid,
+    people::{consumers::on_consumer, issue::is_valid},
     policy,
 };
 
@@ -50,6 +50,9 @@ pub struct KeyInfo {
     pub ends_soon: bool,
     /// The networks that it may be used from; none means any that the listener admits.
     pub networks: Vec<String>,
+    /// A person's key that somebody else made and has seen: with a duty it can only be replaced.
+    #[serde(default)]
+    pub handed_over: bool,
     /// The application's models; none for a person.
     pub models: BTreeSet<ModelName>,
     /// The application's limit for each of them; absent for a person.
@@ -113,16 +116,13 @@ impl ListKeys {
     }
 }
 
-/// One decision per item, the same as for changing it.
+/// One decision per item, the same as for revoking it.
 fn may_see(office: &Office<'_>, owner: &PrincipalId, now: Timestamp) -> bool {
     let directory = &office.snapshot.directory;
     let claims = match owner {
         own if is_own(office.caller, own) => return true,
-        PrincipalId::User(id) => on_user(directory, id),
-        PrincipalId::Consumer(id) => match directory.consumers.get(id) {
-            Some(consumer) => Ok(Claims::All(vec![on_project(Action::ManageConsumers, &consumer.project)])),
-            None => return false,
-        },
+        PrincipalId::User(id) => on_user_anywhere(office.caller, directory, id),
+        PrincipalId::Consumer(id) => Ok(on_consumer(directory, id)),
         PrincipalId::Component(_) => return false,
     };
     match claims {
@@ -155,6 +155,7 @@ fn info(directory: &Directory, kid: Kid, key: &Key, now: Timestamp) -> KeyInfo {
         days_left,
         ends_soon: state == KeyPhase::Active && days_left < KEY_WARNING_DAYS,
         networks: key.networks.iter().map(ToString::to_string).collect(),
+        handed_over: key.handed_over,
         models: consumer.map(|consumer| consumer.models.clone()).unwrap_or_default(),
         rate_per_minute: consumer.map(|consumer| consumer.rate_per_minute),
     }

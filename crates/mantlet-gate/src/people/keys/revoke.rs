@@ -6,11 +6,12 @@ use mantlet_types::{
 };
 use serde::Serialize;
 
-use super::{is_own, on_project, on_user};
+use super::{is_own, on_user_anywhere, unknown};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Change, Directory, Key, KeyState},
     identity::Principal,
+    people::consumers::on_consumer,
 };
 
 /// Revokes a key, for good. Revoking it again changes nothing.
@@ -45,15 +46,11 @@ impl Deed for RevokeKey {
     }
 
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        let owner = &directory.keys.get(&self.kid).ok_or(Code::NotFound)?.owner;
-        match owner {
-            own if is_own(caller, own) => Ok(Claims::Own(own.clone())),
-            PrincipalId::User(id) => on_user(directory, id),
-            PrincipalId::Consumer(id) => {
-                let consumer = directory.consumers.get(id).ok_or(Code::NotFound)?;
-                Ok(Claims::All(vec![on_project(Action::ManageConsumers, &consumer.project)]))
-            }
-            PrincipalId::Component(_) => Err(Code::NotFound.into()),
+        match directory.keys.get(&self.kid).map(|key| &key.owner) {
+            Some(own) if is_own(caller, own) => Ok(Claims::Own(own.clone())),
+            Some(PrincipalId::User(id)) => on_user_anywhere(caller, directory, id),
+            Some(PrincipalId::Consumer(id)) => Ok(on_consumer(directory, id)),
+            Some(PrincipalId::Component(_)) | None => Ok(unknown(Action::ManageUsers)),
         }
     }
 

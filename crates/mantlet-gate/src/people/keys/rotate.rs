@@ -1,19 +1,21 @@
 //! Replacing a key: the new one is valid at once, the old one for an overlap.
 
 use mantlet_types::{
-    Action, Code, ConsumerId, Kid, PrincipalId, Rejection, Role, Timestamp,
+    Action, Code, ConsumerId, Kid, PrincipalId, Rejection, Timestamp,
     entry::{Event, Token},
     limits::KEY_OVERLAP_HOURS_MAX,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{is_own, on_project, on_user};
+use super::{is_own, on_project, on_user, unknown};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Change, Consumer, Directory, Key, KeyState},
     identity::{Principal, key::Env},
-    people::issue::{Draft, IssuedKey, conflict, drawn_kid, is_valid, issue, keys_of, lifetime},
-    policy::Target,
+    people::{
+        consumers::{check_monitor, scope},
+        issue::{Draft, IssuedKey, conflict, drawn_kid, is_valid, issue, keys_of, lifetime},
+    },
 };
 
 /// Which key.
@@ -59,11 +61,17 @@ impl RotateKey {
         Ok(Self { request, kid: drawn_kid()? })
     }
 
-    fn owner(&self, directory: &Directory) -> Result<PrincipalId, Rejection> {
+    fn owner(&self, directory: &Directory) -> Option<PrincipalId> {
         match &self.request.which {
-            Which::Kid(kid) => Ok(directory.keys.get(kid).ok_or(Code::NotFound)?.owner.clone()),
-            Which::Consumer(id) => Ok(PrincipalId::Consumer(id.clone())),
+            Which::Kid(kid) => Some(directory.keys.get(kid)?.owner.clone()),
+            Which::Consumer(id) => Some(PrincipalId::Consumer(id.clone())),
         }
+    }
+
+    /// Whether this is a person's own key: any by a key of theirs, but one that others have seen only by itself.
+    fn is_own(&self, caller: &Principal, owner: &PrincipalId) -> bool {
+        let itself = || matches!(&self.request.which, Which::Kid(kid) if caller.confined() == Some(*kid));
+        is_own(caller, owner) || (caller.id() == owner && itself())
     }
 
     /// The key to replace: valid, and not replaced already.
@@ -88,7 +96,13 @@ impl RotateKey {
         }
     }
 
-    fn overlap_end(&self, hours_default: u32, now: Timestamp) -> Result<Timestamp, Rejection> {
+    /// When the old key ends. One that others have seen ends at once when its owner replaces it: the overlap would be
+    /// theirs.
+    fn overlap_end(&self, old: &Key, office: &Office<'_>, now: Timestamp) -> Result<Timestamp, Rejection> {
+        let hours_default = office.snapshot.settings.key_overlap_hours;
+        if old.handed_over && office.caller.id() == &old.owner {
+            return Ok(now);
+        }
         let hours = self.request.overlap_hours.unwrap_or(hours_default);
         if hours > KEY_OVERLAP_HOURS_MAX {
             return Err(Rejection::argument(format!("the overlap is at most {KEY_OVERLAP_HOURS_MAX} hours")));
@@ -118,33 +132,34 @@ impl Deed for RotateKey {
     /// One's own key takes the second factor, so that a stolen key alone cannot be renewed for ever. An application's
     /// new key is a grant of all that the application may do.
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        let owner = self.owner(directory)?;
+        let Some(owner) = self.owner(directory) else { return Ok(unknown(Action::ManageUsers)) };
         match &owner {
-            own if is_own(caller, own) && caller.mfa() => Ok(Claims::Own(owner)),
-            own if is_own(caller, own) => {
+            own if self.is_own(caller, own) && caller.mfa() => Ok(Claims::Own(owner)),
+            own if self.is_own(caller, own) => {
                 Err(Rejection::new(Code::Forbidden)
                     .detailed("replacing one's own key takes the second factor"))
             }
             PrincipalId::User(id) => on_user(directory, id),
-            PrincipalId::Consumer(id) => {
-                let consumer = directory.consumers.get(id).ok_or(Code::NotFound)?;
-                Ok(Claims::All(vec![
+            PrincipalId::Consumer(id) => Ok(match directory.consumers.get(id) {
+                Some(consumer) => Claims::All(vec![
                     on_project(Action::ManageConsumers, &consumer.project),
-                    (Action::Grant, scope(consumer)),
-                ]))
-            }
-            PrincipalId::Component(_) => Err(Code::NotFound.into()),
+                    (Action::Grant, scope(directory, consumer)),
+                ]),
+                None => unknown(Action::ManageConsumers),
+            }),
+            PrincipalId::Component(_) => Ok(unknown(Action::ManageUsers)),
         }
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<IssuedKey>, Rejection> {
         let now = office.gate.now();
         let directory = &office.snapshot.directory;
-        let owner = self.owner(directory)?;
+        let owner = self.owner(directory).ok_or(Code::NotFound)?;
         check_not_impersonating(office, &owner)?;
+        check_not_beyond_ceiling(office, &owner)?;
         let expires = lifetime(self.request.expires_in_days, office)?;
-        let until = self.overlap_end(office.snapshot.settings.key_overlap_hours, now)?;
         let (old_kid, old) = self.old(directory, &owner, now)?;
+        let until = self.overlap_end(old, office, now)?;
         let draft = Draft {
             kid: self.kid,
             env: self.request.env,
@@ -160,13 +175,10 @@ impl Deed for RotateKey {
     }
 }
 
-/// What an application may do, as a grant.
-fn scope(consumer: &Consumer) -> Target {
-    Target::ConsumerScope {
-        project: consumer.project.clone(),
-        models: consumer.models.iter().cloned().collect(),
-        rate_per_minute: consumer.rate_per_minute,
-    }
+/// What the grant cannot say of what an application's new key gives.
+fn check_not_beyond_ceiling(office: &Office<'_>, owner: &PrincipalId) -> Result<(), Rejection> {
+    let PrincipalId::Consumer(id) = owner else { return Ok(()) };
+    check_monitor(office, office.snapshot.directory.consumers.get(id).ok_or(Code::NotFound)?)
 }
 
 /// Whoever replaces a person's key holds it for a moment. For a person with a duty that would join two duties in one
@@ -174,8 +186,7 @@ fn scope(consumer: &Consumer) -> Target {
 fn check_not_impersonating(office: &Office<'_>, owner: &PrincipalId) -> Result<(), Rejection> {
     let PrincipalId::User(id) = owner else { return Ok(()) };
     let user = office.snapshot.directory.users.get(id).ok_or(Code::NotFound)?;
-    let has_duty = user.bindings.iter().any(|(role, projects)| Role::is_duty(*role) && !projects.is_empty());
-    if has_duty && office.caller.id() != owner {
+    if user.duties().next().is_some() && office.caller.id() != owner {
         return Err(conflict(format!("`{owner}` has a duty and replaces this key in person")));
     }
     Ok(())

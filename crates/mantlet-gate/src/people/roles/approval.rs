@@ -6,7 +6,10 @@ use mantlet_types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{super::issue::conflict, Assigned, Binding, bind, bindable};
+use super::{
+    super::{issue::conflict, keys::unknown},
+    Assigned, Binding, bind, bindable, joining,
+};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Change, Directory, Grant},
@@ -58,7 +61,10 @@ impl Deed for ApproveGrant {
     }
 
     fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        claim(Action::ApproveChange, directory, self.number)
+        Ok(match directory.grants.get(&self.number) {
+            Some(grant) => Claims::All(vec![claim(Action::ApproveChange, self.number, grant)]),
+            None => unknown(Action::ApproveChange),
+        })
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Approved>, Rejection> {
@@ -95,7 +101,9 @@ impl Deed for ApplyGrant {
     }
 
     fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        claim(Action::Grant, directory, self.number)
+        let Some(grant) = directory.grants.get(&self.number) else { return Ok(unknown(Action::Grant)) };
+        let joins = joining(directory, grant)?;
+        Ok(Claims::All([claim(Action::Grant, self.number, grant)].into_iter().chain(joins).collect()))
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Assigned>, Rejection> {
@@ -108,9 +116,8 @@ fn subject(number: u64) -> Option<Token> {
     Some(Token::of(&format!("grant/{number}")))
 }
 
-fn claim(action: Action, directory: &Directory, number: u64) -> Result<Claims, Rejection> {
-    let project = pending(directory, number)?.project.clone();
-    Ok(Claims::All(vec![(action, Target::Resource(Resource::Grant(project, number)))]))
+fn claim(action: Action, number: u64, grant: &Grant) -> (Action, Target) {
+    (action, Target::Resource(Resource::Grant(grant.project.clone(), number)))
 }
 
 fn pending(directory: &Directory, number: u64) -> Result<&Grant, Rejection> {
