@@ -52,7 +52,8 @@ fn is_local(arrival: &Arrival) -> bool {
 }
 
 /// Whom an address stands for: itself, or for IPv6 the /64 that one subscriber commands (RFC 6177).
-fn origin(ip: IpAddr) -> IpAddr {
+#[must_use]
+pub fn origin(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),

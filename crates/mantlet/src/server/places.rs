@@ -4,10 +4,11 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use mantlet_gate::perimeter::origin;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// An address has at most this part of all places: four together can still fill the server, one cannot.
@@ -114,14 +115,6 @@ impl Drop for Share {
                 by_origin.remove(origin);
             }
         }
-    }
-}
-
-/// Whom an address stands for: itself, or for IPv6 the /64 that one subscriber commands (RFC 6177).
-fn origin(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
     }
 }
 
