@@ -44,6 +44,12 @@ pub enum Command {
     /// Role bindings of people
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Applications
+    #[command(subcommand)]
+    Consumer(Consumer),
+    /// Projects: nothing of one is visible from another
+    #[command(subcommand)]
+    Project(Project),
     /// People
     #[command(subcommand)]
     User(User),
@@ -234,6 +240,65 @@ pub enum User {
     Disable {
         /// The person
         user: UserId,
+    },
+    /// Let a disabled person back in
+    Enable {
+        /// The person
+        user: UserId,
+    },
+    /// Issue a new certificate as second factor; the old one stays until it is withdrawn
+    Certify {
+        /// The person
+        user: UserId,
+        /// Where to write it [default: ./USER.mantlet]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Withdraw a certificate
+    Withdraw {
+        /// The person
+        user: UserId,
+        /// SHA-256 of the certificate, as `user list` shows it
+        digest: mantlet_types::Sha256,
+    },
+}
+
+/// `mantlet consumer …`.
+#[derive(Debug, Subcommand)]
+pub enum Consumer {
+    /// Change what an application may do; what is not given stays
+    Change {
+        /// The application
+        consumer: ConsumerId,
+        /// A model that it may ask; together they replace the old ones
+        #[arg(long = "model")]
+        models: Vec<ModelName>,
+        /// Predictions a minute and model, as `60/min`
+        #[arg(long, value_parser = rate)]
+        rate: Option<u32>,
+        /// Whether it may read the project's statistics
+        #[arg(long)]
+        monitor: Option<bool>,
+    },
+    /// Deny an application everything, now
+    Disable {
+        /// The application
+        consumer: ConsumerId,
+    },
+    /// Let a disabled application back in
+    Enable {
+        /// The application
+        consumer: ConsumerId,
+    },
+}
+
+/// `mantlet project …`.
+#[derive(Debug, Subcommand)]
+pub enum Project {
+    /// Make a project; whoever makes it operates it
+    Create {
+        /// Its name
+        project: ProjectId,
     },
 }
 

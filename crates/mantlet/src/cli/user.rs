@@ -21,6 +21,16 @@ pub async fn run(session: &Session, command: User, as_json: bool) -> Result<(), 
             let reply = session.call(Method::GET, "/admin/v1/users", None).await?;
             print::listing(&reply, "users", &["user", "disabled", "projects", "roles", "certificate"], as_json)
         }
+        User::Enable { user } => {
+            let reply = session.call(Method::POST, &format!("/admin/v1/users/{user}/enable"), None).await?;
+            if as_json { print::json(&reply) } else { print::line(format!("enabled {user}")) }
+        }
+        User::Certify { user, out } => certify(session, &user, out, as_json).await,
+        User::Withdraw { user, digest } => {
+            let path = format!("/admin/v1/users/{user}/certificates/{digest}");
+            let reply = session.call(Method::DELETE, &path, None).await?;
+            if as_json { print::json(&reply) } else { print::line(format!("withdrew a certificate of {user}")) }
+        }
         User::Disable { user } => {
             let reply = session.call(Method::DELETE, &format!("/admin/v1/users/{user}"), None).await?;
             if as_json { print::json(&reply) } else { print::line(format!("disabled {user}")) }
@@ -58,6 +68,30 @@ async fn invite(
     print::line(format!("wrote {user}'s key and certificate to {}", out.display()))?;
     print::note(format_args!("hand them over in a way that nobody else can read; next: mantlet role assign {user} ROLE"));
     Ok(())
+}
+
+/// Issues another certificate for a person who is known already.
+async fn certify(
+    session: &Session,
+    user: &UserId,
+    out: Option<PathBuf>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("{user}.mantlet")));
+    fs::DirBuilder::new().mode(0o700).create(&out).map_err(|error| {
+        Failure::new(format!("cannot make `{}`: {error}", out.display())).hint("name another place with --out")
+    })?;
+    let issued = session.issue_user_certificate(user)?;
+    let path = format!("/admin/v1/users/{user}/certificates");
+    let reply = session.call(Method::POST, &path, Some(&json!({ "digest": issued.digest }))).await.inspect_err(|_| {
+        let _ = fs::remove_dir(&out);
+    })?;
+    write_secret(&out.join("certificate.pem"), issued.certificate_pem.as_bytes())?;
+    write_secret(&out.join("certificate.key"), issued.key_pem.as_bytes())?;
+    if as_json {
+        return print::json(&reply);
+    }
+    print::line(format!("wrote {user}'s certificate to {}", out.display()))
 }
 
 /// Writes a file that only its owner reads, and that was not there before.

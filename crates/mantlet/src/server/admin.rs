@@ -8,10 +8,15 @@ use mantlet_gate::{
     directory::Directory,
     identity::Principal,
     people::{
+        consumers::{ChangeConsumer, ConsumerRequest, DisableConsumer},
         issue::{IssuedKey, KeyDocument},
         keys::{CreateKey, KeyRequest, ListKeys, RevokeKey, RotateKey, RotateRequest, Which},
+        projects::CreateProject,
         roles::{ApplyGrant, ApproveGrant, AssignRole, Assignment, ListRoles, RevokeRole, RoleMatrix},
-        users::{DisableUser, Invitation, InviteUser, ListUsers},
+        users::{
+            AddCertificate, CertificateRequest, DisableUser, EnableUser, Invitation, InviteUser, ListUsers,
+            WithdrawCertificate,
+        },
     },
 };
 use mantlet_models::register::Registration;
@@ -115,6 +120,42 @@ pub(super) fn list_users(call: Call) -> Replying {
 /// `DELETE /admin/v1/users/{user}`.
 pub(super) fn disable_user(call: Call) -> Replying {
     call.deed(Event::UserChange, &[], |params, _| Ok(DisableUser { user: params.require("user")? }))
+}
+
+/// `POST /admin/v1/users/{user}/enable`.
+pub(super) fn enable_user(call: Call) -> Replying {
+    call.deed_of_optional(Event::UserChange, |params, Nothing {}| Ok(EnableUser { user: params.require("user")? }))
+}
+
+/// `POST /admin/v1/users/{user}/certificates`.
+pub(super) fn add_certificate(call: Call) -> Replying {
+    call.deed_of(Event::UserChange, |params, CertificateRequest { digest }| {
+        Ok(AddCertificate { user: params.require("user")?, digest })
+    })
+}
+
+/// `DELETE /admin/v1/users/{user}/certificates/{digest}`.
+pub(super) fn withdraw_certificate(call: Call) -> Replying {
+    call.deed(Event::UserChange, &[], |params, _| {
+        Ok(WithdrawCertificate { user: params.require("user")?, digest: params.require("digest")? })
+    })
+}
+
+/// `PUT /admin/v1/consumers/{consumer}`.
+pub(super) fn change_consumer(call: Call) -> Replying {
+    call.deed_of(Event::ConsumerChange, |params, request: ConsumerRequest| {
+        Ok(ChangeConsumer { consumer: params.require("consumer")?, request })
+    })
+}
+
+/// `DELETE /admin/v1/consumers/{consumer}`.
+pub(super) fn disable_consumer(call: Call) -> Replying {
+    call.deed(Event::ConsumerChange, &[], |params, _| Ok(DisableConsumer { consumer: params.require("consumer")? }))
+}
+
+/// `POST /admin/v1/projects`.
+pub(super) fn create_project(call: Call) -> Replying {
+    call.deed_of(Event::ProjectChange, |_, request: CreateProject| Ok(request))
 }
 
 /// `POST /admin/v1/roles`.

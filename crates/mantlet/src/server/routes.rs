@@ -88,6 +88,10 @@ const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
     Route { verb: Verb::Get, path, way, summary }
 }
 
+const fn put(path: &'static str, way: Way, summary: &'static str) -> Route {
+    Route { verb: Verb::Put, path, way, summary }
+}
+
 const fn delete(path: &'static str, way: Way, summary: &'static str) -> Route {
     Route { verb: Verb::Delete, path, way, summary }
 }
@@ -170,6 +174,24 @@ pub static TABLE: &[Route] = &[
     post("/admin/v1/users", Deed(ManageUsers, admin::invite_user), "adds a person"),
     get("/admin/v1/users", Deed(ManageUsers, admin::list_users), "lists people"),
     delete("/admin/v1/users/{user}", Deed(ManageUsers, admin::disable_user), "denies a person everything"),
+    post("/admin/v1/users/{user}/enable", Deed(ManageUsers, admin::enable_user), "lets a person back in"),
+    post("/admin/v1/users/{user}/certificates", Deed(ManageUsers, admin::add_certificate), "adds a second factor"),
+    delete(
+        "/admin/v1/users/{user}/certificates/{digest}",
+        Deed(ManageUsers, admin::withdraw_certificate),
+        "withdraws a second factor",
+    ),
+    put(
+        "/admin/v1/consumers/{consumer}",
+        Deed(ManageConsumers, admin::change_consumer),
+        "changes what an application may do",
+    ),
+    delete(
+        "/admin/v1/consumers/{consumer}",
+        Deed(ManageConsumers, admin::disable_consumer),
+        "denies an application everything",
+    ),
+    post("/admin/v1/projects", Deed(ManageUsers, admin::create_project), "makes a project"),
     post("/admin/v1/roles", Deed(Grant, admin::assign_role), "binds a person to a role, or proposes to"),
     post("/admin/v1/roles/revoke", Deed(Grant, admin::revoke_role), "ends a binding"),
     get("/admin/v1/roles", Deed(ManageUsers, admin::list_roles), "lists bindings"),
