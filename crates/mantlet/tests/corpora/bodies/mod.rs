@@ -1,0 +1,29 @@
+//! What must hold of every parser of strangers' bytes, whatever the bytes.
+//!
+//! Each body takes one input and fails by panicking. Fuzz targets throw new inputs at it, the test in this directory
+//! those that were kept; both call the same function, so that whatever one finds the other remembers. A body asks
+//! for more than survival: an independent reader agrees, what is written again is read again, bounds hold.
+
+mod api_key;
+mod audit;
+mod configuration;
+mod onnx;
+mod oracle;
+mod request;
+mod tiles;
+mod upload;
+
+/// Feeds one input to a parser.
+pub(crate) type Body = fn(&[u8]);
+
+/// Every target by its name, which is also its corpus' directory.
+pub(crate) const TARGETS: &[(&str, Body)] = &[
+    ("request_json", request::json),
+    ("request_binary", request::binary),
+    ("api_key", api_key::body),
+    ("configuration", configuration::body),
+    ("onnx", onnx::body),
+    ("audit_entry", audit::entry),
+    ("audit_tiles", tiles::body),
+    ("upload", upload::body),
+];
