@@ -109,44 +109,50 @@ fn flip(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Puts one text in another's place, wherever it stands in a file.
-fn forge(path: &Path, old: &str, new: &str) {
-    let mut bytes = fs::read(path).unwrap();
+/// Puts one text in another's place, wherever it stands in the store's file.
+fn forge(home: &Home, old: &str, new: &str) {
     assert_eq!(old.len(), new.len());
-    let places: Vec<usize> = bytes
-        .windows(old.len())
-        .enumerate()
-        .filter(|(_, window)| *window == old.as_bytes())
-        .map(|(at, _)| at)
-        .collect();
-    assert!(!places.is_empty(), "`{old}` is not in {}", path.display());
-    for at in places {
+    let path = home.path.join("store.db");
+    let places = |bytes: &[u8]| -> Vec<usize> {
+        let windows = bytes.windows(old.len()).enumerate();
+        windows.filter(|(_, window)| *window == old.as_bytes()).map(|(at, _)| at).collect()
+    };
+    // SQLite moves what it has in its own log into the file when it is done with it, which a command's end may forestall.
+    let (mut bytes, found) = until("the text in the store's file", || {
+        home.json(&["key", "list"]);
+        let bytes = fs::read(&path).unwrap();
+        let found = places(&bytes);
+        (!found.is_empty()).then_some((bytes, found))
+    });
+    for at in found {
         bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
     }
     fs::write(path, bytes).unwrap();
 }
 
-/// Everything that a home keeps: not who has it, and not the index that SQLite makes anew whenever it opens its file.
-fn kept(home: &Home, log: Log) -> BTreeMap<PathBuf, Vec<u8>> {
-    let passing = |path: &Path| path.ends_with("run/lock") || path.ends_with("store.db-shm");
-    let told = |path: &Path| log == Log::MayTell && path.starts_with(home.path.join("audit"));
-    home.bytes().into_iter().filter(|(path, _)| !passing(path) && !told(path)).collect()
+/// Everything that a home keeps: not who has it, and not what SQLite makes and removes beside its file by itself.
+fn kept(home: &Home, reached: Reached) -> BTreeMap<PathBuf, Vec<u8>> {
+    let passing = ["run/lock", "store.db-shm", "store.db-wal"].map(|name| home.path.join(name));
+    let opened = ["store.db", "audit"].map(|name| home.path.join(name));
+    let opened =
+        |path: &Path| reached == Reached::Everything && opened.iter().any(|part| path.starts_with(part));
+    home.bytes().into_iter().filter(|(path, _)| !passing.contains(path) && !opened(path)).collect()
 }
 
-/// Whether a start got as far as the log before it was refused.
+/// How far a start got before it was refused.
 #[derive(Clone, Copy, PartialEq)]
-enum Log {
-    Untouched,
-    MayTell,
+enum Reached {
+    /// Nothing was opened.
+    Nothing,
+    /// Store and log were open: the log then tells of the start, and SQLite has put its file in order.
+    Everything,
 }
 
 /// A home in which something was altered is refused, with what to do, and is not changed any further.
-fn check_refused(what: &str, log: Log, alter: impl FnOnce(&Home)) {
+fn check_refused(what: &str, reached: Reached, alter: impl FnOnce(&Home)) {
     let home = Home::demo();
-    // Any command moves what SQLite has in its own log into the store's file.
-    home.json(&["key", "list"]);
     alter(&home);
-    let before = kept(&home, log);
+    let before = kept(&home, reached);
     let said = match Server::try_with(&home, &[], &[]) {
         Ok(_) => panic!("a home with {what} is served"),
         Err(said) => said,
@@ -155,32 +161,35 @@ fn check_refused(what: &str, log: Log, alter: impl FnOnce(&Home)) {
         said.contains("exit status: 2") && said.contains("error:") && said.contains("hint:"),
         "{what}: {said}"
     );
-    let after = kept(&home, log);
+    let after = kept(&home, reached);
+    assert!(before.keys().eq(after.keys()), "{what}: a refused start made or removed files");
     let changed: Vec<&PathBuf> =
         after.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).map(|(path, _)| path).collect();
-    assert!(changed.is_empty() && after.len() == before.len(), "{what}: a refused start changed {changed:?}");
+    assert!(changed.is_empty(), "{what}: a refused start changed {changed:?}");
 }
 
 #[test]
 fn altered_keys_are_refused() {
-    check_refused("an altered audit key", Log::Untouched, |home| flip(&home.path.join("keys/audit.key")));
-    check_refused("an altered authority", Log::MayTell, |home| flip(&home.path.join("keys/ca.key")));
+    check_refused("an altered audit key", Reached::Nothing, |home| flip(&home.path.join("keys/audit.key")));
+    check_refused("an altered authority", Reached::Everything, |home| flip(&home.path.join("keys/ca.key")));
 }
 
 #[test]
 fn an_altered_store_is_refused() {
     // Whoever can write the file, but has not the root key, cannot help themselves to anything.
-    check_refused("a raised limit", Log::Untouched, |home| {
-        forge(&home.path.join("store.db"), "\"rate_per_minute\":60}", "\"rate_per_minute\":99}");
+    check_refused("a raised limit", Reached::Nothing, |home| {
+        forge(home, "\"rate_per_minute\":60}", "\"rate_per_minute\":99}");
     });
-    check_refused("a broken store", Log::Untouched, |home| {
-        fs::write(home.path.join("store.db"), "no database").unwrap()
+    check_refused("a broken store", Reached::Nothing, |home| {
+        fs::write(home.path.join("store.db"), "no database").unwrap();
     });
 }
 
 #[test]
 fn an_altered_log_is_refused() {
-    check_refused("an altered checkpoint", Log::Untouched, |home| flip(&home.path.join("audit/checkpoint")));
+    check_refused("an altered checkpoint", Reached::Nothing, |home| {
+        flip(&home.path.join("audit/checkpoint"));
+    });
 }
 
 #[test]

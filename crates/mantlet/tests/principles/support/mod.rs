@@ -15,7 +15,7 @@ use std::{
 };
 
 pub use client::{Client, Reply};
-pub use people::{Key, Person};
+pub use people::Person;
 use serde_json::Value;
 
 /// How long anything may take before a test gives up. Generous: machines that test are busy.
@@ -188,6 +188,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where probes are answered, if anywhere.
+    pub probe: Option<SocketAddr>,
     /// Where its standard error goes.
     pub stderr: PathBuf,
     /// Whom to trust.
@@ -220,13 +222,18 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        if line.is_empty() {
+        let said: Value = serde_json::from_str(&line).unwrap_or_default();
+        let address = |member: &str| said[member].as_str().and_then(|text| text.parse().ok());
+        let Some(listen) = address("listen") else {
+            // Who says nothing is about to end with a status of its own; who says something else goes on running.
+            if !line.is_empty() {
+                child.kill().unwrap();
+            }
             let status = child.wait().unwrap();
-            return Err(format!("{status}: {}", fs::read_to_string(&stderr).unwrap_or_default()));
-        }
-        let said: Value = serde_json::from_str(&line).map_err(|error| format!("{error}: {line}"))?;
-        let address = said["listen"].as_str().and_then(|text| text.parse().ok()).ok_or(line)?;
-        Ok(Self { child, address, stderr, ca: home.path.join("ca.pem") })
+            return Err(format!("{status}: {line}{}", fs::read_to_string(&stderr).unwrap_or_default()));
+        };
+        let probe = address("probe");
+        Ok(Self { child, address: listen, probe, stderr, ca: home.path.join("ca.pem") })
     }
 
     /// A client without any credential.
