@@ -1,9 +1,16 @@
 //! The last step of both doors: nothing leaves that is not written down.
 
-use mantlet_types::{Code, Rejection, RequestId, entry::Phase};
+use std::net::IpAddr;
+
+use mantlet_types::{
+    Code, Rejection, RequestId,
+    entry::{Event, Phase},
+};
+use tokio::task::JoinError;
 
 use crate::{
     Gate,
+    identity::Arrival,
     ports::{LedgerClosed, Receipt},
     record::Record,
 };
@@ -62,10 +69,40 @@ fn closed<T>() -> Released<T> {
 }
 
 /// A door's task ended without an outcome: a defect in the gate. The caller learns what any other failure tells, and
-/// since an answer is released by its durable entry alone, none has left.
-pub(crate) fn panicked<T>(id: RequestId, error: &tokio::task::JoinError) -> Released<T> {
-    tracing::error!(request_id = %id, %error, "mediation failed");
+/// since an answer is released by its durable entry alone, none has left. Who asked is lost with the task, so nobody's
+/// budget bounds these entries: they have one of their own.
+pub(crate) fn fell<T>(gate: &Gate, fallen: &Fallen, error: &JoinError) -> Released<T> {
+    // The error's own text has the panic's message, which may repeat what was asked.
+    tracing::error!(request_id = %fallen.request_id, panic = error.is_panic(), "mediation failed");
+    let rejection = Rejection::new(Code::Unavailable);
+    let node = gate.ledger.node().clone();
+    let record = Record::new(fallen.event, node, fallen.request_id, fallen.ip, None);
+    if !gate.denials.admits(None, gate.snapshot().settings.denials_per_minute) {
+        gate.ledger.failure(rejection.code, fallen.ip);
+    } else if gate.ledger.note(record.rejected(&rejection)).is_err() {
+        return closed();
+    }
+    Released { outcome: Err(rejection), receipt: None }
+}
+
+/// The same for a deed.
+pub(crate) fn panicked<T>(id: RequestId, error: &JoinError) -> Released<T> {
+    tracing::error!(request_id = %id, panic = error.is_panic(), "administration failed");
     Released { outcome: Err(Code::Unavailable.into()), receipt: None }
+}
+
+/// What is still known of a request whose task is gone.
+pub(crate) struct Fallen {
+    event: Event,
+    request_id: RequestId,
+    ip: IpAddr,
+}
+
+impl Fallen {
+    /// Should it come to that.
+    pub(crate) fn of(event: Event, arrival: &Arrival) -> Self {
+        Self { event, request_id: arrival.request_id, ip: arrival.ip }
+    }
 }
 
 async fn append(gate: &Gate, record: Record, status: u16) -> Result<Receipt, LedgerClosed> {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use crate::{
     Gate,
     input::Screened,
-    perimeter::Admission,
+    perimeter::{Admission, Place},
     ports::{EngineFault, Model, Placement, RawOutput},
 };
 
@@ -44,9 +44,18 @@ pub struct Pool(Arc<Semaphore>);
 
 impl Pool {
     pub(crate) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self(Arc::new(Semaphore::new(cores)))
+        Self(Arc::new(Semaphore::new(cores())))
     }
+}
+
+/// How many places of the pool one principal may occupy or queue for: half of them and one, so that nobody else waits
+/// for more than that, and a single caller on a small machine still uses all of it.
+pub(crate) fn share() -> usize {
+    cores() / 2 + 1
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs the model on a screened request.
@@ -60,7 +69,10 @@ pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, 
     let input = ModelInput(tensors);
     let raw = match model.placement(rows) {
         Placement::Inline => run(model.as_ref(), input),
-        Placement::Pool => pooled(&gate.pool, model, input, admission.principal().snapshot().settings.inference_timeout).await,
+        Placement::Pool => {
+            let timeout = admission.principal().snapshot().settings.inference_timeout;
+            pooled(&gate.pool, Arc::clone(admission.place()), model, input, timeout).await
+        }
     }
     .map_err(|fault| match fault {
         EngineFault::UnknownValue => Rejection::invalid("inputs"),
@@ -76,15 +88,24 @@ fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
         .unwrap_or_else(|_| Err(EngineFault::Broken("the engine panicked".to_owned())))
 }
 
-async fn pooled(pool: &Pool, model: Arc<dyn Model>, input: ModelInput, timeout: Duration) -> Result<RawOutput, EngineFault> {
+async fn pooled(
+    pool: &Pool,
+    own: Arc<Place>,
+    model: Arc<dyn Model>,
+    input: ModelInput,
+    timeout: Duration,
+) -> Result<RawOutput, EngineFault> {
     let slow = |_| EngineFault::Broken("the engine took too long".to_owned());
     let places = Arc::clone(&pool.0);
+    let closed = |_| EngineFault::Broken("the pool is closed".to_owned());
     let work = async {
-        let place = places.acquire_owned().await.map_err(|_| EngineFault::Broken("the pool is closed".to_owned()))?;
+        // The principal's own queue comes first, so that only its share stands in everybody's.
+        let share = Arc::clone(own.pool()).acquire_owned().await.map_err(closed)?;
+        let place = places.acquire_owned().await.map_err(closed)?;
         tokio::task::spawn_blocking(move || {
-            // The place is given back when the work ends, not when its caller stops waiting: a run that overstays
+            // The places are given back when the work ends, not when its caller stops waiting: a run that overstays
             // its deadline keeps occupying a core, and admitting another in its stead would hide that.
-            let _place = place;
+            let _places = (place, share, own);
             run(model.as_ref(), input)
         })
         .await

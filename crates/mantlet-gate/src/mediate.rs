@@ -12,7 +12,7 @@ use mantlet_types::{Action, Contract, ModelName, Rejection, Version, entry::Even
 
 use crate::{
     Gate,
-    audit::{self, Released},
+    audit::{self, Fallen, Released},
     identity::{self, Arrival},
     infer, input,
     output::{self, Answer},
@@ -49,10 +49,10 @@ pub async fn mediate<P: Payload>(
     ask: Ask,
     payload: P,
 ) -> Released<Answer> {
-    let id = arrival.request_id;
-    match tokio::spawn(async move { mediated(&gate, arrival, ask, payload).await }).await {
+    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
+    match tokio::spawn(async move { mediated(&gated, arrival, ask, payload).await }).await {
         Ok(released) => released,
-        Err(error) => audit::panicked(id, &error),
+        Err(error) => audit::fell(&gate, &fallen, &error),
     }
 }
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod doors;
 mod fakes;
+#[cfg(test)]
+mod isolation;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -151,7 +153,11 @@ impl Kit {
     /// A request of the operator, with the second factor.
     #[must_use]
     pub fn operator(&self) -> Arrival {
-        let certificate = Certificate { digest: CERTIFICATE, user: OPERATOR.parse().unwrap(), expires: BEGIN.plus_seconds(90 * 86_400) };
+        let certificate = Certificate {
+            digest: CERTIFICATE,
+            user: OPERATOR.parse().unwrap(),
+            expires: BEGIN.plus_seconds(90 * 86_400),
+        };
         Arrival { channel: Channel::Tls(Some(certificate)), ..self.bearer(&self.operator_key) }
     }
 

@@ -71,6 +71,10 @@ pub const LEDGER_QUEUE_MAX: usize = 4_096;
 /// Predictions per minute and principal × model, unless the grant says otherwise (MISSION B6).
 pub const RATE_PER_MINUTE_DEFAULT: u32 = 60;
 
+/// Questions of one principal at a time. As many as one HTTP/2 connection has streams; with bodies of the largest size
+/// they are half a gigabyte, which no single caller should double by opening more connections.
+pub const CONCURRENT_MAX: usize = 64;
+
 /// Administrative requests per minute and principal: scripts that walk a list fit, a loop gone wrong does not.
 pub const DEEDS_PER_MINUTE: u32 = 600;
 

@@ -1,11 +1,12 @@
 //! The perimeter: who may knock, how often, and how much work that buys.
 //!
 //! Charged is work, not calls: a batch of 100 rows costs 100. Each principal has a limit of its own for each model;
-//! nobody's use shows in, or uses up, another's. Before authentication only failures count, by address.
+//! nobody's use shows in, or uses up, another's. How much of one principal's is under way at once is bounded too. Before authentication only failures count, by address.
 
 mod buckets;
 mod failures;
 mod network;
+mod places;
 mod quota;
 
 use std::sync::Arc;
@@ -19,15 +20,18 @@ use mantlet_types::{
 pub(crate) use failures::count_failure;
 pub use failures::origin;
 pub use network::{Allowlist, ForwardedError, NetworkError, client_ip, parse_network};
+pub(crate) use places::Place;
 
 use self::{
     buckets::{Buckets, WhenFull},
     failures::Failures,
+    places::Places,
     quota::{Bucket, Exceeded},
 };
 use crate::{
     Gate,
     identity::Principal,
+    infer,
     policy::Permit,
     ports::{Clock, Model},
 };
@@ -36,6 +40,7 @@ use crate::{
 pub struct Limiter {
     used: Buckets<Use>,
     failures: Failures,
+    places: Arc<Places>,
 }
 
 /// What is limited: a principal's use of one model, or its administrative requests.
@@ -49,7 +54,11 @@ impl Limiter {
     /// Nobody has done anything yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { used: Buckets::new(LIMITED_MAX, WhenFull::Refuse), failures: Failures::new() }
+        Self {
+            used: Buckets::new(LIMITED_MAX, WhenFull::Refuse),
+            failures: Failures::new(),
+            places: Places::new(infer::share()),
+        }
     }
 
     fn bucket(&self, of: Use, now: Timestamp) -> Result<Arc<Bucket>, Rejection> {
@@ -101,6 +110,8 @@ pub struct Admission {
     permit: Permit,
     standing: Standing,
     limit: Limit,
+    // Shared with the pool: a run that overstays its request keeps occupying the node on its principal's account.
+    place: Arc<Place>,
 }
 
 /// The limit that an admission draws on.
@@ -135,6 +146,11 @@ impl Admission {
         &self.permit
     }
 
+    /// The place that this takes among the principal's own.
+    pub(crate) fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
     /// How the limit stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
@@ -163,14 +179,15 @@ impl Admission {
 /// Charges one evaluation of the model to the principal.
 ///
 /// # Errors
-/// 429 with the time to wait.
+/// 429 with the time to wait, for too many in a minute as for too many at once.
 pub(crate) fn limit(gate: &Gate, permit: Permit) -> Result<Admission, Rejection> {
     let principal = permit.principal();
     let model = &permit.model().contract().model;
+    let place = Arc::new(gate.limiter.places.take(principal.id())?);
     let bucket = gate.limiter.bucket(Use::Model(principal.id().clone(), model.clone()), gate.now())?;
     let limit = Limit { bucket, per_minute: per_minute(principal), clock: Arc::clone(&gate.clock) };
     let standing = limit.charge(1)?;
-    Ok(Admission { permit, standing, limit })
+    Ok(Admission { permit, standing, limit, place })
 }
 
 /// Charges one administrative request to the principal.

@@ -8,12 +8,13 @@ use std::sync::{
 use mantlet_types::{
     Code, Contract, Rejection, Tensor, TensorData,
     entry::{Decision, Event, Phase},
+    limits::CONCURRENT_MAX,
     question::{Question, Rows, Scalar},
 };
 
 use super::{CLIENT, CONSUMER, FakeModel, FakePayload, Kit, MODEL, ask, coin_contract, resealed};
 use crate::{
-    administer::revoke_leaked,
+    administer::{administer, revoke_leaked},
     directory::{Change, KeyState},
     identity::{Arrival, Credential},
     mediate::{Ask, Payload, mediate},
@@ -288,4 +289,90 @@ async fn a_revocation_that_cannot_be_kept_or_recorded_is_not_claimed() {
     kit.ledger.close();
     assert_eq!(leak(&kit, &kit.consumer_key).await.code, Code::AuditUnavailable);
     assert!(kit.store.changes.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_door_that_breaks_leaves_a_trace_without_what_was_asked() {
+    struct Broken;
+    impl Payload for Broken {
+        async fn read(self, _: &Contract) -> Result<Question, Rejection> {
+            panic!("secret input")
+        }
+    }
+    let kit = Kit::new();
+    for _ in 0..7 {
+        let arrival = kit.bearer(&kit.consumer_key);
+        let id = arrival.request_id;
+        let released = mediate(kit.gate.clone(), arrival, ask(), Broken).await;
+        assert_eq!(released.into_parts().0.unwrap_err().code, Code::Unavailable);
+        for entry in kit.ledger.take() {
+            assert_eq!((entry.request_id, entry.status), (Some(id), Some(503)));
+            assert!(!format!("{entry:?}").contains("secret"));
+        }
+    }
+    // Five have an entry each, like five denials; the others are counted.
+    assert_eq!(kit.ledger.failures.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_whatever_is_rejected_is_counted_not_written() {
+    let kit = Kit::with(|snapshot| snapshot.models.clear());
+    for _ in 0..20 {
+        let trial = mediate(kit.gate.clone(), kit.bearer(&kit.consumer_key), ask(), row(0.9)).await;
+        assert_eq!(trial.into_parts().0.unwrap_err().code, Code::Unavailable);
+    }
+    assert_eq!(kit.ledger.take().len(), 5);
+    assert_eq!(kit.ledger.denials.lock().unwrap().len(), 15);
+    let kit = Kit::new();
+    for _ in 0..20 {
+        let revoke = crate::people::keys::RevokeKey { kid: "000000000000".parse().unwrap() };
+        assert!(administer(kit.gate.clone(), kit.operator(), revoke).await.into_parts().0.is_err());
+    }
+    assert_eq!((kit.ledger.take().len(), kit.ledger.denials.lock().unwrap().len()), (5, 15));
+}
+
+#[tokio::test]
+async fn one_principal_occupies_only_so_much_at_a_time() {
+    struct Slow(Arc<tokio::sync::Semaphore>);
+    impl Payload for Slow {
+        async fn read(self, contract: &Contract) -> Result<Question, Rejection> {
+            let _ = self.0.acquire().await;
+            row(0.9).read(contract).await
+        }
+    }
+    let kit = Kit::new();
+    let consumer = kit.gate.snapshot().directory.consumers[CONSUMER].clone();
+    let busy = crate::directory::Consumer { rate_per_minute: 10_000, ..consumer };
+    kit.change(&[
+        Change::PutConsumer("other".parse().unwrap(), busy.clone()),
+        Change::PutConsumer(CONSUMER.parse().unwrap(), busy),
+    ]);
+    let bodies = Arc::new(tokio::sync::Semaphore::new(0));
+    let waiting: Vec<_> = (0..CONCURRENT_MAX)
+        .map(|_| {
+            tokio::spawn(mediate(
+                kit.gate.clone(),
+                kit.bearer(&kit.consumer_key),
+                ask(),
+                Slow(bodies.clone()),
+            ))
+        })
+        .collect();
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+    let one = async |key: &str| {
+        mediate(kit.gate.clone(), kit.bearer(key), ask(), row(0.9))
+            .await
+            .into_parts()
+            .0
+            .map_err(|rejection| rejection.code)
+    };
+    assert_eq!(one(&kit.consumer_key).await.unwrap_err(), Code::RateLimited);
+    assert!(one(&kit.key("consumer:other").1).await.is_ok(), "others are not concerned");
+    bodies.add_permits(1);
+    for request in waiting {
+        assert!(request.await.unwrap().into_parts().0.is_ok());
+    }
+    assert!(one(&kit.consumer_key).await.is_ok());
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    Code, ConsumerId, Kid, Role, Timestamp,
+    Code, ConsumerId, Kid, Role, Sha256, Timestamp,
     entry::{Event, Phase},
 };
 
@@ -9,9 +9,13 @@ use super::*;
 use crate::{
     administer::{Deed, administer},
     directory::{Ceiling, Change, KeyState},
-    identity::Arrival,
-    people::issue::IssuedKey,
-    testing::{BEGIN, CONSUMER, Kit, MODEL, OPERATOR, PROJECT, user},
+    identity::{Arrival, Certificate, Channel},
+    mediate::mediate,
+    people::{
+        issue::IssuedKey,
+        users::{DisableUser, InviteUser},
+    },
+    testing::{BEGIN, CONSUMER, FakePayload, Kit, MODEL, OPERATOR, PROJECT, ask, user},
 };
 
 const DAY: i64 = 86_400;
@@ -296,4 +300,88 @@ async fn without_a_log_nothing_is_done() {
     check_refused(create(&kit, request()).await, Code::AuditUnavailable, "");
     assert_eq!(kit.store.changes.lock().unwrap().len(), 0);
     assert!(!kit.gate.snapshot().directory.consumers.contains_key("new-app"));
+}
+
+/// A team in which `olga` has invited `bob`, whose key she has therefore seen; his certificate is his alone.
+async fn invited(kit: &Kit) -> (Kid, String) {
+    let invitation =
+        serde_json::json!({ "user": "bob", "project": PROJECT, "certificate": Sha256([0xB0; 32]) });
+    let invitation = serde_json::from_value(invitation).unwrap();
+    let issued = done(kit, kit.operator(), InviteUser::new(invitation).unwrap()).await.unwrap();
+    (issued.kid, issued.into_document().key.as_str().to_owned())
+}
+
+fn bob(kit: &Kit, key: &str) -> Arrival {
+    let expires = BEGIN.plus_seconds(30 * DAY);
+    let certificate = Certificate { digest: Sha256([0xB0; 32]), user: "bob".parse().unwrap(), expires };
+    Arrival { channel: Channel::Tls(Some(certificate)), ..kit.bearer(key) }
+}
+
+/// Past the doors: the duty that bob got before keys were marked, or at the founding.
+fn bind_bob(kit: &Kit, role: Role) {
+    let mut bob = kit.gate.snapshot().directory.users["bob"].clone();
+    bob.bindings.insert(role, [PROJECT.parse().unwrap()].into());
+    kit.change(&[Change::PutUser("bob".parse().unwrap(), bob)]);
+}
+
+#[tokio::test]
+async fn a_key_that_the_inviter_has_seen_does_not_speak_for_a_duty() {
+    let kit = Kit::new();
+    let (kid, key) = invited(&kit).await;
+    assert!(kit.kept(kid).handed_over);
+    assert!(
+        kit.authenticate(kit.bearer(&key)).ok().unwrap().confined().is_none(),
+        "no duty, nothing to join"
+    );
+    bind_bob(&kit, Role::Security);
+    let next = format!("mantlet key rotate {kid}");
+    // What a security person may: here it is the inviter who asks.
+    for arrival in [kit.bearer(&key), bob(&kit, &key)] {
+        let log = crate::people::roles::RoleMatrix;
+        assert!(done(&kit, arrival, log).await.is_err());
+    }
+    check_refused(
+        done(&kit, bob(&kit, &key), DisableUser { user: "ada".parse().unwrap() }).await,
+        Code::Forbidden,
+        &next,
+    );
+    check_refused(done(&kit, bob(&kit, &key), RevokeKey { kid }).await, Code::Forbidden, &next);
+    assert!(done(&kit, bob(&kit, &key), ListKeys::default()).await.unwrap().is_empty());
+    let answer =
+        mediate(kit.gate.clone(), kit.bearer(&key), ask(), FakePayload::rows(1)).await.into_parts().0;
+    check_refused(answer, Code::Forbidden, &next);
+    let entry = kit.ledger.take().pop().unwrap();
+    assert!(entry.policy_ids.iter().any(|id| id.as_str() == "key_handed_over"));
+    // Another key of bob's is not the confined one's to replace either.
+    let (other, _) = kit.key("user:bob");
+    let replace = |kid| RotateKey::new(rotation(Which::Kid(kid))).unwrap();
+    check_refused(done(&kit, bob(&kit, &key), replace(other)).await, Code::Forbidden, &next);
+    done(&kit, kit.local_owner(), RevokeKey { kid: other }).await.unwrap();
+    // Bob replaces it, with his certificate; then it is his.
+    check_refused(done(&kit, kit.bearer(&key), replace(kid)).await, Code::Forbidden, "second factor");
+    let own = done(&kit, bob(&kit, &key), replace(kid)).await.unwrap();
+    assert!(!kit.kept(own.kid).handed_over);
+    assert!(kit.authenticate(kit.bearer(&key)).is_err(), "the overlap would be the inviter's");
+    let own = own.into_document().key;
+    assert!(done(&kit, bob(&kit, &own), crate::people::roles::RoleMatrix).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_replaced_by_another_is_that_other_s_too() {
+    let kit = Kit::new();
+    let (kid, key) = invited(&kit).await;
+    let own =
+        done(&kit, bob(&kit, &key), RotateKey::new(rotation(Which::Kid(kid))).unwrap()).await.unwrap().kid;
+    assert!(!kit.kept(own).handed_over);
+    let again =
+        done(&kit, kit.operator(), RotateKey::new(rotation(Which::Kid(own))).unwrap()).await.unwrap().kid;
+    assert!(kit.kept(again).handed_over);
+}
+
+#[tokio::test]
+async fn in_a_one_person_home_keys_pass_from_hand_to_hand() {
+    let kit = Kit::with(|snapshot| std::sync::Arc::make_mut(&mut snapshot.settings).single_person = true);
+    let (_, key) = invited(&kit).await;
+    bind_bob(&kit, Role::Security);
+    assert!(done(&kit, bob(&kit, &key), crate::people::roles::RoleMatrix).await.is_ok());
 }

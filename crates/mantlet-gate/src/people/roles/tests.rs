@@ -247,3 +247,73 @@ async fn an_application_binds_nobody() {
     let outcome = administer(kit.gate.clone(), arrival, assign("ann", "reader")).await.into_parts().0;
     assert_eq!(outcome.unwrap_err().code, Code::NotFound);
 }
+
+#[tokio::test]
+async fn no_duty_is_bound_to_a_key_that_others_have_seen() {
+    let kit = team();
+    let (kid, _) = kit.key("user:ann");
+    let seen = |handed_over| Change::PutKey(kid, crate::directory::Key { handed_over, ..kit.kept(kid) });
+    kit.change(&[seen(true)]);
+    let next = format!("mantlet key rotate {kid}");
+    let (code, detail) = done(&kit, OPERATOR, assign("ann", "admin")).await.unwrap_err();
+    assert!(code == Code::Conflict && detail.contains(&next), "{detail}");
+    kit.change(&[seen(false)]);
+    let number = proposed(&kit, "ann", "admin").await;
+    kit.change(&[seen(true)]);
+    let (code, detail) = done(&kit, "sam", ApproveGrant { number }).await.unwrap_err();
+    assert!(code == Code::Conflict && detail.contains(&next), "{detail}");
+    kit.change(&[seen(false)]);
+    done(&kit, "sam", ApproveGrant { number }).await.unwrap();
+    kit.change(&[seen(true)]);
+    assert_eq!(done(&kit, OPERATOR, ApplyGrant { number }).await.unwrap_err().0, Code::Conflict);
+    assert!(!is_bound(&kit, "ann", Role::Admin));
+    done(&kit, OPERATOR, assign("ann", "reader")).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_person_alone_does_not_end_oversight() {
+    let kit = team();
+    done(&kit, OPERATOR, RevokeRole(assignment("sam", "security"))).await.unwrap();
+    let (code, detail) = done(&kit, OPERATOR, RevokeRole(assignment("sue", "security"))).await.unwrap_err();
+    assert_eq!(code, Code::Conflict);
+    assert_eq!(detail, "`sue` is the last enabled security of `home`; bind another one first");
+    assert!(is_bound(&kit, "sue", Role::Security));
+}
+
+#[tokio::test]
+async fn who_belongs_elsewhere_is_brought_in_by_the_home_s_operators_only() {
+    let kit = team();
+    let other: ProjectId = "other".parse().unwrap();
+    let theirs = User {
+        projects: [other.clone()].into(),
+        bindings: [(Role::Operator, [other.clone()].into())].into(),
+        ceiling: kit.gate.snapshot().directory.users[OPERATOR].ceiling.clone(),
+        certificates: [CERTIFICATE].into(),
+        ..User::default()
+    };
+    kit.change(&[Change::PutUser("otto".parse().unwrap(), theirs)]);
+    let into_other =
+        |user: &str| AssignRole(Assignment { project: other.clone(), ..assignment(user, "reader") });
+    let answers = [
+        done(&kit, "otto", into_other("ann")).await.unwrap_err(),
+        done(&kit, "otto", into_other("nobody")).await.unwrap_err(),
+    ];
+    assert_eq!(answers, [(Code::NotFound, String::new()), (Code::NotFound, String::new())]);
+    assert!(!kit.gate.snapshot().directory.users["ann"].projects.contains("other"));
+    // The home's operator brings people into the home.
+    let outsider = User { projects: [other].into(), ..User::default() };
+    kit.change(&[Change::PutUser("ida".parse().unwrap(), outsider)]);
+    done(&kit, OPERATOR, assign("ida", "reader")).await.unwrap();
+}
+
+#[tokio::test]
+async fn grants_keep_their_numbers_to_themselves_when_the_clock_goes_back() {
+    let kit = team();
+    let mut seen = BTreeSet::new();
+    for _ in 0..20 {
+        let number = proposed(&kit, "ann", "admin").await;
+        assert!(seen.insert(number), "an approval of the earlier grant would count for the later one");
+        kit.change(&[Change::RemoveGrant(number)]);
+        kit.clock.advance(-3_600);
+    }
+}

@@ -101,3 +101,129 @@ async fn everybody_sees_themselves() {
     let all = done(&kit, kit.operator(), ListUsers::default()).await.unwrap();
     assert_eq!(all.iter().map(|info| info.user.as_str()).collect::<Vec<_>>(), ["ada", OPERATOR]);
 }
+
+fn digest(byte: u8) -> Sha256 {
+    Sha256([byte; 32])
+}
+
+fn olga() -> mantlet_types::UserId {
+    OPERATOR.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_before_it_ends_and_withdrawn_when_it_is_lost() {
+    let kit = Kit::new();
+    let add = || AddCertificate { user: olga(), digest: digest(2) };
+    let alone = done(&kit, kit.bearer(&kit.operator_key), add()).await.err().unwrap();
+    assert_eq!(alone.code, Code::Forbidden, "a stolen key alone gets no second factor");
+    let added = done(&kit, kit.operator(), add()).await.unwrap();
+    assert_eq!(added.certificates, [CERTIFICATE, digest(2)].into());
+    let with = |digest| {
+        let expires = BEGIN.plus_seconds(86_400);
+        let certificate = Certificate { digest, user: olga(), expires };
+        Arrival { channel: Channel::Tls(Some(certificate)), ..kit.bearer(&kit.operator_key) }
+    };
+    assert!(kit.authenticate(with(digest(2))).ok().unwrap().mfa());
+    let withdraw = |digest| WithdrawCertificate { user: olga(), digest };
+    // By the key alone: the certificate is what somebody else has now.
+    let left = done(&kit, kit.bearer(&kit.operator_key), withdraw(CERTIFICATE)).await.unwrap();
+    assert_eq!(left.certificates, [digest(2)].into());
+    assert!(!kit.authenticate(kit.operator()).ok().unwrap().mfa());
+    let again = done(&kit, with(digest(2)), withdraw(CERTIFICATE)).await.err().unwrap();
+    assert_eq!(again.code, Code::NotFound);
+    let last = done(&kit, with(digest(2)), withdraw(digest(2))).await.err().unwrap();
+    assert_eq!(last.code, Code::Conflict, "nobody could give the last operator another one");
+}
+
+#[tokio::test]
+async fn others_certificates_are_a_matter_of_those_who_manage_people() {
+    let kit = Kit::new();
+    let ada = || "ada".parse::<mantlet_types::UserId>().unwrap();
+    let add = |byte| AddCertificate { user: ada(), digest: digest(byte) };
+    assert!(done(&kit, kit.operator(), add(2)).await.is_ok());
+    let of_olga = AddCertificate { user: ada(), digest: CERTIFICATE };
+    assert_eq!(done(&kit, kit.operator(), of_olga).await.err().unwrap().code, Code::Conflict);
+    for byte in 3..=5 {
+        assert!(done(&kit, kit.operator(), add(byte)).await.is_ok());
+    }
+    assert_eq!(done(&kit, kit.operator(), add(6)).await.err().unwrap().code, Code::Conflict);
+    assert!(done(&kit, kit.operator(), WithdrawCertificate { user: ada(), digest: digest(2) }).await.is_ok());
+    let bob = kit.bearer(&kit.key("user:ada").1);
+    let foreign = AddCertificate { user: olga(), digest: digest(9) };
+    assert_eq!(done(&kit, bob, foreign).await.err().unwrap().code, Code::Forbidden);
+}
+
+#[tokio::test]
+async fn nobody_gives_a_certificate_to_a_duty_whose_key_they_have_seen() {
+    let kit = Kit::new();
+    let (kid, _) = kit.key("user:ada");
+    let seen = |handed_over| Change::PutKey(kid, crate::directory::Key { handed_over, ..kit.kept(kid) });
+    let add = || AddCertificate { user: "ada".parse().unwrap(), digest: digest(2) };
+    kit.change(&[seen(true)]);
+    let rejection = done(&kit, kit.operator(), add()).await.err().unwrap();
+    assert_eq!(rejection.code, Code::Conflict);
+    assert!(rejection.detail.unwrap().contains(&format!("mantlet key rotate {kid}")));
+    kit.change(&[seen(false)]);
+    assert!(done(&kit, kit.operator(), add()).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_enabled_person_is_back() {
+    let kit = Kit::new();
+    let (_, key) = kit.key("user:ada");
+    let ada = || "ada".parse::<mantlet_types::UserId>().unwrap();
+    done(&kit, kit.operator(), DisableUser { user: ada() }).await.unwrap();
+    for _ in 0..2 {
+        done(&kit, kit.operator(), EnableUser { user: ada() }).await.unwrap();
+    }
+    assert!(kit.authenticate(kit.bearer(&key)).is_ok());
+    let ghost = EnableUser { user: "ghost".parse().unwrap() };
+    assert_eq!(done(&kit, kit.operator(), ghost).await.err().unwrap().code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn the_last_who_watches_or_runs_a_project_is_not_disabled() {
+    let kit = Kit::new();
+    let id = |name: &str| name.parse::<mantlet_types::UserId>().unwrap();
+    let second = User { certificates: [digest(7)].into(), ..user(&[Role::Operator]) };
+    kit.change(&[
+        Change::PutUser(id("sam"), user(&[Role::Security])),
+        Change::PutUser(id("sue"), user(&[Role::Security])),
+        Change::PutUser(id("otto"), second),
+    ]);
+    let disable = |name: &str| DisableUser { user: id(name) };
+    done(&kit, kit.operator(), disable("sam")).await.unwrap();
+    let rejection = done(&kit, kit.operator(), disable("sue")).await.err().unwrap();
+    assert_eq!(rejection.code, Code::Conflict);
+    assert!(rejection.detail.unwrap().contains("last enabled security"));
+    done(&kit, kit.operator(), disable("otto")).await.unwrap();
+    // In a one-person home there is nobody to watch.
+    let alone = Kit::with(|snapshot| {
+        std::sync::Arc::make_mut(&mut snapshot.settings).single_person = true;
+        snapshot.directory.users.insert(id("sue"), user(&[Role::Security]));
+    });
+    done(&alone, alone.operator(), disable("sue")).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_role_what_is_there_and_what_is_not_answer_alike() {
+    let kit = Kit::new();
+    kit.change(&[Change::PutUser("bob".parse().unwrap(), user(&[]))]);
+    let (kid, _) = kit.key(&format!("user:{OPERATOR}"));
+    let (_, bobs) = kit.key("user:bob");
+    let bob = || kit.bearer(&bobs);
+    let user = |name: &str| name.parse::<mantlet_types::UserId>().unwrap();
+    let mut answers = Vec::new();
+    for (name, kid) in [(OPERATOR, kid), ("ghost", "000000000000".parse().unwrap())] {
+        kit.ledger.take();
+        let of = [
+            done(&kit, bob(), DisableUser { user: user(name) }).await.err().unwrap(),
+            done(&kit, bob(), crate::people::keys::RevokeKey { kid }).await.err().unwrap(),
+        ];
+        let entries = kit.ledger.take();
+        assert!(entries.iter().all(|entry| entry.decision == Some(mantlet_types::entry::Decision::Deny)));
+        assert!(entries.iter().all(|entry| entry.action.is_some()));
+        answers.push(of.map(|rejection| (rejection.code, rejection.detail)));
+    }
+    assert_eq!(answers[0], answers[1]);
+}
