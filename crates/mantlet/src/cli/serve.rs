@@ -10,7 +10,7 @@ use mantlet_types::limits;
 use serde_json::json;
 use tokio::{
     net::{TcpListener, UnixListener},
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use super::{
@@ -52,10 +52,12 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let (app, live) = App::open(home.clone(), root, config.clone(), overlay, held).await?;
     let (listeners, address) = listeners(&home, &identity_root, &config, &live).await?;
     drop(identity_root);
+    // Before anybody is told that there is a server: a signal that comes first would end it in disorder.
+    let (stop, hangup) = (stop(), signal(SignalKind::hangup()));
     announce(common, &home, address, &listeners, plaintext)?;
     let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
-    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live));
-    listen::serve(Arc::clone(&app.server), listeners, stop()).await;
+    let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live, hangup));
+    listen::serve(Arc::clone(&app.server), listeners, stop).await;
     reloading.abort();
     renewing.abort();
     for path in [home.control_socket(), home.address_path()] {
@@ -74,7 +76,11 @@ async fn open_or_make(common: &Common, command: &Serve) -> Result<Home, Failure>
     let wanted =
         Init { dir: None, single_person: command.demo, demo: command.demo, operator: None, security: None };
     let made = init::make(&dir, &wanted).await?;
-    if common.json { init::keep_operator_key(&made)? } else { init::tell(&made, &wanted)? }
+    if common.json {
+        init::keep_operator_key(&made)?
+    } else {
+        init::tell(&made, &wanted)?
+    }
     Ok(made.home)
 }
 
@@ -90,16 +96,20 @@ async fn listeners(
     let address = main.local_addr().map_err(|error| Failure::new(error.to_string()))?;
     if config.danger.plaintext {
         if !address.ip().to_canonical().is_loopback() {
-            return Err(Failure::new(format!("plain HTTP at {address} would show keys and answers to the network"))
-                .hint("listen on 127.0.0.1, or leave out --plaintext-loopback"));
+            return Err(Failure::new(format!(
+                "plain HTTP at {address} would show keys and answers to the network"
+            ))
+            .hint("listen on 127.0.0.1, or leave out --plaintext-loopback"));
         }
         listeners.dangerous_plaintext = Some(main);
     } else {
         let identity = server_identity(home, root, config)?;
         let ca = home.authority(root).certificate().map_err(|error| told(&error, error.hint()))?;
-        let certificate = ServerCertificate::new(identity.chain, identity.key).map_err(|error| Failure::new(error.to_string()))?;
+        let certificate = ServerCertificate::new(identity.chain, identity.key)
+            .map_err(|error| Failure::new(error.to_string()))?;
         live.watch(Arc::clone(&certificate));
-        let tls = tls::config(certificate, Some(ca), false).map_err(|error| Failure::new(error.to_string()))?;
+        let tls =
+            tls::config(certificate, Some(ca), false).map_err(|error| Failure::new(error.to_string()))?;
         listeners.tls.push((main, tls));
     }
     if let Some(address) = config.server.probe_listen {
@@ -111,7 +121,8 @@ async fn listeners(
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(format!("cannot listen at {address}: {error}")).hint("choose another address with --listen")
+        Failure::new(format!("cannot listen at {address}: {error}"))
+            .hint("choose another address with --listen")
     })
 }
 
@@ -164,19 +175,20 @@ fn announce(
     Ok(())
 }
 
-/// SIGTERM, or a person's Ctrl-C.
-async fn stop() {
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+/// SIGTERM, or a person's Ctrl-C. Heard from the call on, not only once somebody waits.
+fn stop() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
         // Without signals, only a kill ends the server; it is built to survive that.
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
-    tracing::info!(seconds = limits::DRAIN_TIMEOUT.as_secs(), "stopping; requests under way may end");
+        let (Ok(mut term), Ok(mut interrupt)) = signals else { return std::future::pending().await };
+        tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
+        tracing::info!(seconds = limits::DRAIN_TIMEOUT.as_secs(), "stopping; requests under way may end");
+    }
 }
 
 /// SIGHUP reads the configuration again, through door 2, as the owner: nobody else can send the signal.
-async fn reload_on_hangup(server: Arc<Server>, live: Arc<Live>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+async fn reload_on_hangup(server: Arc<Server>, live: Arc<Live>, hangup: std::io::Result<Signal>) {
+    let Ok(mut hangup) = hangup else { return };
     while hangup.recv().await.is_some() {
         let arrival = Arrival {
             request_id: server.gate().request_id(),
