@@ -16,7 +16,8 @@ use mantlet_gate::{
     ports::Model,
 };
 use mantlet_types::{
-    Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
+    Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp,
+    UserId, Version,
     entry::{Event, Token},
 };
 use serde::Serialize;
@@ -154,11 +155,7 @@ where
         Event::ModelRegister
     }
 
-    fn entry_claims(
-        &self,
-        _caller: &Principal,
-        directory: &Directory,
-    ) -> Result<Option<Claims>, Rejection> {
+    fn entry_claims(&self, _caller: &Principal, directory: &Directory) -> Result<Option<Claims>, Rejection> {
         let target = target(directory, &self.name, &self.project);
         Ok(Some(Claims::All(vec![(Action::RegisterVersion, target)])))
     }
@@ -218,7 +215,13 @@ fn author(caller: &PrincipalId) -> Result<UserId, Rejection> {
 
 /// The deployment by which one person requests, approves and activates an own version: lawful only where policy lets
 /// duties meet (`context.single_person`).
-fn own_deployment(model: &ModelName, project: &ProjectId, version: Version, author: &UserId, now: Timestamp) -> Deployment {
+fn own_deployment(
+    model: &ModelName,
+    project: &ProjectId,
+    version: Version,
+    author: &UserId,
+    now: Timestamp,
+) -> Deployment {
     let only = BTreeSet::from([author.clone()]);
     Deployment {
         model: model.clone(),

@@ -92,14 +92,15 @@ impl Live {
 
 impl Reloader for Live {
     fn reload(&self) -> Result<Settings, String> {
-        let new = Config::read(&self.home.config_path(), self.overlay.clone()).map_err(|error| error.to_string())?;
+        let new = Config::read(&self.home.config_path(), self.overlay.clone())
+            .map_err(|error| error.to_string())?;
         let mut old = lock(&self.config);
-        old.reloadable(&new).map_err(|refused| {
-            refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        })?;
+        old.reloadable(&new)
+            .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         // Everything that can fail comes first; then nothing is left half done.
         if let Some(certificate) = lock(&self.certificate).as_ref() {
-            let identity = server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
+            let identity =
+                server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
             certificate.renew(identity).map_err(|error| error.to_string())?;
         }
         if let Some(server) = lock(&self.server).upgrade() {
@@ -156,7 +157,8 @@ impl App {
             shelf,
             reloader: Arc::clone(&live) as _,
         };
-        let server = Server::new(gate, addresses, bounds, facilities).map_err(|error| Failure::new(error.to_string()))?;
+        let server = Server::new(gate, addresses, bounds, facilities)
+            .map_err(|error| Failure::new(error.to_string()))?;
         let server = Arc::new(server);
         *lock(&live.server) = Arc::downgrade(&server);
         Ok((Self { server, log, store, _lock: held }, live))
@@ -190,7 +192,9 @@ pub fn told(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
 
 async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
     let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
-    SqliteStore::open(&home.store_path(), key).await.map_err(|error| told(&error, error.hint().map(str::to_owned)))
+    SqliteStore::open(&home.store_path(), key)
+        .await
+        .map_err(|error| told(&error, error.hint().map(str::to_owned)))
 }
 
 fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<Log, Failure> {
@@ -224,16 +228,24 @@ pub fn audit_key(home: &Home, root: &RootKey, config: &Config) -> Result<mantlet
 /// What an operator should know after a crash.
 fn report(recovery: &Recovery) {
     if recovery.torn_bytes > 0 {
-        tracing::info!(bytes = recovery.torn_bytes, "an entry that nobody was answered for was cut off and is gone");
+        tracing::info!(
+            bytes = recovery.torn_bytes,
+            "an entry that nobody was answered for was cut off and is gone"
+        );
     }
     for intent in &recovery.open_intents {
-        tracing::warn!(idx = intent.idx, event = intent.event.as_str(), "an act has an intent but no outcome");
+        tracing::warn!(
+            idx = intent.idx,
+            event = intent.event.as_str(),
+            "an act has an intent but no outcome"
+        );
     }
 }
 
 fn shelf(home: &Home, root: &RootKey, config: &Config) -> Result<Shelf, Failure> {
     let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
-    let registry = Registry::new(home.registry_dir(), RegistryKey::new(key)).map_err(|error| told(&error, error.hint()))?;
+    let registry = Registry::new(home.registry_dir(), RegistryKey::new(key))
+        .map_err(|error| told(&error, error.hint()))?;
     let config = config.clone();
     let threshold: Threshold =
         Arc::new(move |model, packaged| config.threshold(model, packaged).map_err(|error| error.to_string()));
@@ -244,13 +256,16 @@ fn shelf(home: &Home, root: &RootKey, config: &Config) -> Result<Shelf, Failure>
 
 /// Public keys of the people whose signature counts.
 fn trusted(dir: &PathBuf) -> Result<Vec<PublicKey>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
+    let unreadable =
+        |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
     let mut keys = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let text = fs::read_to_string(&path).map_err(unreadable)?;
-        let key = PublicKey::from_pem(&text)
-            .map_err(|error| Failure::new(format!("`{}`: {error}", path.display())).hint("only public keys in PEM belong there"))?;
+        let key = PublicKey::from_pem(&text).map_err(|error| {
+            Failure::new(format!("`{}`: {error}", path.display()))
+                .hint("only public keys in PEM belong there")
+        })?;
         keys.push(key);
     }
     Ok(keys)
@@ -270,10 +285,7 @@ fn check_duties(directory: &Directory, config: &Config) -> Result<(), Failure> {
 
 /// Loads every version. One that does not load is told to the operator and makes the node not ready if it is live;
 /// the others serve.
-fn load_models(
-    directory: &Directory,
-    shelf: &Shelf,
-) -> std::collections::HashMap<ModelName, Served> {
+fn load_models(directory: &Directory, shelf: &Shelf) -> std::collections::HashMap<ModelName, Served> {
     let mut models = std::collections::HashMap::<_, Served>::new();
     for (name, record) in &directory.models {
         for (version, registered) in &record.versions {
@@ -304,10 +316,7 @@ fn settings(config: &Config) -> Settings {
 
 /// Whose connections are taken.
 fn addresses(config: &Config) -> Addresses {
-    Addresses {
-        allowed: config.server.allow.clone(),
-        trusted_proxies: config.server.trusted_proxies.clone(),
-    }
+    Addresses { allowed: config.server.allow.clone(), trusted_proxies: config.server.trusted_proxies.clone() }
 }
 
 /// What connections may take, from start to end.
@@ -325,7 +334,11 @@ fn bounds(config: &Config) -> Bounds {
 }
 
 /// The certificate to show: one from elsewhere if configured, else our own, renewed when it is about to end.
-pub fn server_identity(home: &Home, root: &RootKey, config: &Config) -> Result<crate::home::ServerIdentity, Failure> {
+pub fn server_identity(
+    home: &Home,
+    root: &RootKey,
+    config: &Config,
+) -> Result<crate::home::ServerIdentity, Failure> {
     let identity = match &config.server.certificate {
         Some(files) => crate::home::ServerIdentity::from_files(&files.certificate, &files.key),
         None => home.authority(root).server_identity(&config.server.names, SystemClock.now()),

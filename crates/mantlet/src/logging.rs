@@ -9,7 +9,10 @@ use crate::config::{Log, LogFormat};
 /// Starts logging, once per process.
 pub fn start(log: &Log) {
     // Only our own targets: a library's debug output may quote what passes through it.
-    let filter = EnvFilter::new(format!("off,mantlet={level},mantlet_gate={level},mantlet_models={level},mantlet_audit={level},mantlet_store={level}", level = log.level));
+    let filter = EnvFilter::new(format!(
+        "off,mantlet={level},mantlet_gate={level},mantlet_models={level},mantlet_audit={level},mantlet_store={level}",
+        level = log.level
+    ));
     let as_text = match log.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Text => true,

@@ -8,7 +8,9 @@ use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId};
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]
 #[command(name = "mantlet", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 yes or done, 1 the answer is no, 2 could not answer, 4 not authenticated.")]
+#[command(
+    after_help = "Exit codes: 0 yes or done, 1 the answer is no, 2 could not answer, 4 not authenticated."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -25,7 +25,9 @@ pub async fn run(common: &Common, command: Audit) -> Result<(), Failure> {
     match command {
         Audit::Tail { count } => search(common, Search { count, ..Search::default() }).await,
         Audit::Search(what) => search(common, what).await,
-        Audit::Verify { proof: Some(proof), vkey, .. } => check_proof(common, &proof, &vkey.unwrap_or_default()),
+        Audit::Verify { proof: Some(proof), vkey, .. } => {
+            check_proof(common, &proof, &vkey.unwrap_or_default())
+        }
         Audit::Verify { log, vkey, anchor, proof: None } => check(common, log, vkey, anchor),
         Audit::Prove { receipt } => prove(common, &receipt).await,
         Audit::Export { log } => export(common, log),
@@ -86,7 +88,12 @@ fn directory(common: &Common, log: Option<PathBuf>) -> Result<PathBuf, Failure> 
 }
 
 /// Exit 0 if the whole log holds, 1 if it does not, 2 if that could not be told.
-fn check(common: &Common, log: Option<PathBuf>, vkey: Option<String>, anchors: Vec<PathBuf>) -> Result<(), Failure> {
+fn check(
+    common: &Common,
+    log: Option<PathBuf>,
+    vkey: Option<String>,
+    anchors: Vec<PathBuf>,
+) -> Result<(), Failure> {
     let (dir, vkey, anchors) = match (log, vkey) {
         (Some(dir), Some(vkey)) => (dir, vkey, anchors),
         (None, vkey) => {
@@ -130,7 +137,9 @@ fn fault(common: &Common, error: &VerifyError, vkey: &str) -> Result<Failure, Fa
         return Ok(Failure::new(message));
     }
     if common.json {
-        print::json(&json!({ "verdict": "rejected", "reason": message, "index": error.index(), "vkey": vkey }))?;
+        print::json(
+            &json!({ "verdict": "rejected", "reason": message, "index": error.index(), "vkey": vkey }),
+        )?;
     }
     Ok(Failure::no(message))
 }

@@ -21,7 +21,8 @@ pub async fn run(common: &Common, command: Command) -> Result<(), Failure> {
             if common.json { print::json(&report) } else { print::line(report.to_string().trim_end()) }
         }
         Command::Reload => {
-            let reply = Session::running(common)?.call(Method::POST, "/admin/v1/reload", Some(&json!({}))).await?;
+            let reply =
+                Session::running(common)?.call(Method::POST, "/admin/v1/reload", Some(&json!({}))).await?;
             if common.json { print::json(&reply) } else { print::line(print::cell(&reply, "message")) }
         }
     }

@@ -15,7 +15,11 @@ pub async fn run(session: &Session, command: Consumer, as_json: bool) -> Result<
     let (method, consumer, body) = match command {
         Consumer::Change { consumer, models, rate, monitor } => {
             let models = if models.is_empty() { Value::Null } else { json!(models) };
-            (Method::PUT, consumer, Some(json!({ "models": models, "rate_per_minute": rate, "monitor": monitor })))
+            (
+                Method::PUT,
+                consumer,
+                Some(json!({ "models": models, "rate_per_minute": rate, "monitor": monitor })),
+            )
         }
         Consumer::Enable { consumer } => (Method::PUT, consumer, Some(json!({ "disabled": false }))),
         Consumer::Disable { consumer } => (Method::DELETE, consumer, None),
@@ -31,6 +35,7 @@ pub async fn run(session: &Session, command: Consumer, as_json: bool) -> Result<
 /// Runs `mantlet project`.
 pub async fn project(session: &Session, command: Project, as_json: bool) -> Result<(), Failure> {
     let Project::Create { project } = command;
-    let reply = session.call(Method::POST, "/admin/v1/projects", Some(&json!({ "project": project }))).await?;
+    let reply =
+        session.call(Method::POST, "/admin/v1/projects", Some(&json!({ "project": project }))).await?;
     if as_json { print::json(&reply) } else { print::line(format!("made project {project}")) }
 }

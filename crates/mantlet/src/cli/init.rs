@@ -3,12 +3,7 @@
 //! Everything is made beside the place where the home will be and put there in one step, people and model included:
 //! a home that could not be finished was never there.
 
-use std::{
-    collections::BTreeSet,
-    io::IsTerminal,
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::{collections::BTreeSet, io::IsTerminal, os::unix::fs::DirBuilderExt, path::Path};
 
 use bytes::Bytes;
 use http::{Method, header};
@@ -84,14 +79,16 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
     }
     let operator = command.operator.clone().map_or_else(login_name, Ok)?;
     let options = InitOptions { owner: Some(operator.clone()), single_person, ..InitOptions::default() };
-    let new = home::prepare(dir, &options, |name| std::env::var_os(name)).map_err(|error| told(&error, error.hint()))?;
+    let new = home::prepare(dir, &options, |name| std::env::var_os(name))
+        .map_err(|error| told(&error, error.hint()))?;
     let store = {
         let key = new.root_key().store_key().map_err(|error| Failure::new(error.to_string()))?;
         SqliteStore::create(&new.home().store_path(), key, new.home().id().as_str()).await
     };
     store.map_err(|error| told(&error, error.hint().map(str::to_owned)))?.close().await;
 
-    let security = if single_person { None } else { Some(command.security.clone().map_or_else(second_person, Ok)?) };
+    let security =
+        if single_person { None } else { Some(command.security.clone().map_or_else(second_person, Ok)?) };
     let certificates = founders(new.home(), &operator, security.as_ref(), single_person)?;
     let config = session::config(new.home())?;
     let root = session::root_key(new.home(), &config)?;
@@ -113,9 +110,13 @@ fn second_person() -> Result<UserId, Failure> {
 }
 
 fn login_name() -> Result<UserId, Failure> {
-    let name = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "owner".into());
+    let name = ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "owner".into());
     name.to_lowercase().parse().map_err(|_| {
-        Failure::new("the login name is no user name here").hint("choose one with --operator, as in --operator alice")
+        Failure::new("the login name is no user name here")
+            .hint("choose one with --operator, as in --operator alice")
     })
 }
 
@@ -126,8 +127,10 @@ fn founders(
     security: Option<&UserId>,
     single_person: bool,
 ) -> Result<Vec<(Founder, UserCertificate)>, Failure> {
-    let first = if single_person { Role::ALL.into_iter().collect() } else { BTreeSet::from([Role::Operator]) };
-    let people = [(operator, first)].into_iter().chain(security.map(|user| (user, BTreeSet::from([Role::Security]))));
+    let first =
+        if single_person { Role::ALL.into_iter().collect() } else { BTreeSet::from([Role::Operator]) };
+    let people =
+        [(operator, first)].into_iter().chain(security.map(|user| (user, BTreeSet::from([Role::Security]))));
     people
         .map(|(user, roles)| {
             let issued = session::issue_user_certificate(home, user)?;
@@ -152,8 +155,11 @@ async fn demonstrate(session: &Session) -> Result<String, Failure> {
 /// Sends a signed package through door 2.
 pub async fn register(session: &Session, package: &Package, project: &str) -> Result<Value, Failure> {
     let name = package.settings().map_err(|error| told(&error, error.hint()))?.name;
-    let mut request = transport::request(Method::POST, &format!("/admin/v1/models/{name}?project={project}"), None)?;
-    request.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(upload::CONTENT_TYPE));
+    let mut request =
+        transport::request(Method::POST, &format!("/admin/v1/models/{name}?project={project}"), None)?;
+    request
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(upload::CONTENT_TYPE));
     *request.body_mut() = Bytes::from(upload::encode(package.subject(), package.files()));
     session.send(request).await?.json()
 }
@@ -173,7 +179,10 @@ fn hand_over(
         "operator_key": null, "demo_key": demo_key,
     });
     let people = home.people_dir();
-    std::fs::DirBuilder::new().mode(0o700).create(&people).map_err(|error| Failure::new(format!("`{}`: {error}", people.display())))?;
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(&people)
+        .map_err(|error| Failure::new(format!("`{}`: {error}", people.display())))?;
     for (founder, issued) in certificates {
         let at = |name: &str| people.join(format!("{}.{name}", founder.user));
         write_secret(&at("pem"), issued.certificate_pem.as_bytes())?;
@@ -222,7 +231,9 @@ pub fn tell(made: &Made, command: &Init) -> Result<(), Failure> {
         print::line(format!("security key   in {}; hand it over", cell("security_key_file")))?;
     }
     if command.single_person || command.demo {
-        print::note(format_args!("one person holds all duties here ([danger] single_person); every record says so"));
+        print::note(format_args!(
+            "one person holds all duties here ([danger] single_person); every record says so"
+        ));
     }
     print::note(format_args!("next: mantlet serve --home {}", cell("home")));
     Ok(())

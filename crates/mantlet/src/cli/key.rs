@@ -10,7 +10,9 @@ pub async fn run(session: &Session, command: Key, as_json: bool) -> Result<(), F
     match command {
         Key::Create { consumer, models, route, rate, expires, networks, monitor, project } => {
             if !route.is_empty() {
-                return Err(Failure::new("this build serves no language-model routes, so no key can be for one"));
+                return Err(Failure::new(
+                    "this build serves no language-model routes, so no key can be for one",
+                ));
             }
             let body = json!({
                 "consumer": consumer, "project": project, "models": models, "rate_per_minute": rate,
@@ -30,11 +32,17 @@ pub async fn run(session: &Session, command: Key, as_json: bool) -> Result<(), F
         }
         Key::List => {
             let reply = session.call(Method::GET, "/admin/v1/keys", None).await?;
-            print::listing(&reply, "keys", &["kid", "owner", "state", "expires", "days_left", "models"], as_json)
+            print::listing(
+                &reply,
+                "keys",
+                &["kid", "owner", "state", "expires", "days_left", "models"],
+                as_json,
+            )
         }
         Key::Rotate { kid, overlap } => {
             let body = json!({ "overlap_hours": overlap });
-            let reply = session.call(Method::POST, &format!("/admin/v1/keys/{kid}/rotate"), Some(&body)).await?;
+            let reply =
+                session.call(Method::POST, &format!("/admin/v1/keys/{kid}/rotate"), Some(&body)).await?;
             if as_json {
                 return print::json(&reply);
             }

@@ -55,15 +55,21 @@ async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Init(command) => init::run(common, command).await,
         Command::Serve(command) => serve::run(common, command).await,
         Command::Predict(command) => predict::run(common, command).await,
-        Command::Key(command) => with_session(common, async |session| key::run(session, command, common.json).await).await,
-        Command::Role(command) => with_session(common, async |session| role::run(session, command, common.json).await).await,
+        Command::Key(command) => {
+            with_session(common, async |session| key::run(session, command, common.json).await).await
+        }
+        Command::Role(command) => {
+            with_session(common, async |session| role::run(session, command, common.json).await).await
+        }
         Command::Consumer(command) => {
             with_session(common, async |session| consumer::run(session, command, common.json).await).await
         }
         Command::Project(command) => {
             with_session(common, async |session| consumer::project(session, command, common.json).await).await
         }
-        Command::User(command) => with_session(common, async |session| user::run(session, command, common.json).await).await,
+        Command::User(command) => {
+            with_session(common, async |session| user::run(session, command, common.json).await).await
+        }
         Command::Model(command) => model::run(common, command).await,
         Command::Audit(command) => audit::run(common, command).await,
         Command::Env(command) => env::run(common, &command),

@@ -54,7 +54,8 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
+    fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }
 
 /// Reads the package, signs it with the home's author key where one person holds all duties, and sends it.
@@ -103,7 +104,13 @@ fn keygen(common: &Common, out: &Path) -> Result<(), Failure> {
 }
 
 /// Exit 0 if the signature holds, 1 if not.
-fn verify(common: &Common, dir: &Path, signature: &Path, keys: &[String], ignore: bool) -> Result<(), Failure> {
+fn verify(
+    common: &Common,
+    dir: &Path,
+    signature: &Path,
+    keys: &[String],
+    ignore: bool,
+) -> Result<(), Failure> {
     let report = verify_package(dir, signature, keys, ignore).map_err(|error| told(&error, error.hint()))?;
     if common.json {
         print::json(&report)?;

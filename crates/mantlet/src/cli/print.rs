@@ -59,8 +59,11 @@ pub fn listing(reply: &Value, name: &str, columns: &[&str], as_json: bool) -> Re
         return json(reply);
     }
     let items = reply.as_array().or_else(|| reply[name].as_array());
-    let rows: Vec<Vec<String>> =
-        items.into_iter().flatten().map(|item| columns.iter().map(|member| cell(item, member)).collect()).collect();
+    let rows: Vec<Vec<String>> = items
+        .into_iter()
+        .flatten()
+        .map(|item| columns.iter().map(|member| cell(item, member)).collect())
+        .collect();
     table(columns, &rows)
 }
 

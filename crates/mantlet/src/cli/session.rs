@@ -48,7 +48,8 @@ pub fn config(home: &Home) -> Result<Config, Failure> {
 
 /// Fetches a home's root key.
 pub fn root_key(home: &Home, config: &Config) -> Result<RootKey, Failure> {
-    home.root_key(&config.store.root_key, |name| std::env::var_os(name)).map_err(|error| told(&error, error.hint()))
+    home.root_key(&config.store.root_key, |name| std::env::var_os(name))
+        .map_err(|error| told(&error, error.hint()))
 }
 
 impl Session {
@@ -62,7 +63,9 @@ impl Session {
                 let (app, _) = App::open(home.clone(), root, config, super::overlay(), held).await?;
                 Ok(Self { home, way: Way::InProcess(Box::new(app)) })
             }
-            Err(HomeError::InUse { .. } | HomeError::InUseBySomebody) => Ok(Self { way: Way::Control(home.control_socket()), home }),
+            Err(HomeError::InUse { .. } | HomeError::InUseBySomebody) => {
+                Ok(Self { way: Way::Control(home.control_socket()), home })
+            }
             Err(error) => Err(told(&error, error.hint())),
         }
     }

@@ -80,21 +80,22 @@ pub async fn control(socket: &Path, request: Request<Bytes>) -> Result<Reply, Fa
 pub async fn tls(url: &str, ca_pem: &Path, request: Request<Bytes>) -> Result<Reply, Failure> {
     let (host, port) = host_and_port(url)?;
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(ca_pem)
-        .map_err(|error| Failure::new(format!("cannot read the CA certificate `{}`: {error}", ca_pem.display())))?;
+    let certificates = CertificateDer::pem_file_iter(ca_pem).map_err(|error| {
+        Failure::new(format!("cannot read the CA certificate `{}`: {error}", ca_pem.display()))
+    })?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| Failure::new(format!("not a certificate: {error}")))?;
         roots.add(certificate).map_err(|error| Failure::new(format!("not a CA certificate: {error}")))?;
     }
     let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     let name = ServerName::try_from(host.clone()).map_err(|_| Failure::new("the URL names no valid host"))?;
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port))
-        .await
-        .map_err(|error| Failure::new(format!("cannot connect to `{host}:{port}`: {error}")).hint("is the server running?"))?;
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .map_err(|error| Failure::new(format!("TLS failed: {error}")).hint("is MANTLET_CA the server's CA?"))?;
+    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(|error| {
+        Failure::new(format!("cannot connect to `{host}:{port}`: {error}")).hint("is the server running?")
+    })?;
+    let stream =
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+            Failure::new(format!("TLS failed: {error}")).hint("is MANTLET_CA the server's CA?")
+        })?;
     exchange(stream, request).await
 }
 
@@ -131,6 +132,7 @@ where
 {
     let status = response.status().as_u16();
     let body = Limited::new(response.into_body(), REPLY_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| Failure::new(format!("the reply could not be read: {error}")))?.to_bytes();
+    let body =
+        body.map_err(|error| Failure::new(format!("the reply could not be read: {error}")))?.to_bytes();
     Ok(Reply { status, body })
 }

@@ -149,7 +149,8 @@ impl Deed for ProveEntry {
         let read = tokio::task::spawn_blocking(move || self.entry().map(|entry| (self, entry))).await;
         let (this, entry) = read.map_err(|error| Rejection::unavailable(error.to_string()))??;
         // The home project's view is the whole log.
-        let sees = |project: &ProjectId| project.as_str() == "home" || entry.project.as_ref() == Some(project);
+        let sees =
+            |project: &ProjectId| project.as_str() == "home" || entry.project.as_ref() == Some(project);
         if !provable.iter().any(sees) {
             return Err(Code::NotFound.into());
         }

@@ -6,7 +6,10 @@ use mantlet_gate::{
     identity::Principal,
     policy::{self, Target},
 };
-use mantlet_types::{Action, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version, entry::Event};
+use mantlet_types::{
+    Action, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
+    entry::Event,
+};
 use serde::Serialize;
 
 /// Lists models and their versions.
@@ -62,7 +65,8 @@ impl Deed for ListModels {
         for (name, record) in office.snapshot.directory.models.iter().filter(|(name, _)| may(&SEEING, name)) {
             let follows = may(&FOLLOWING, name);
             for (version, registered) in &record.versions {
-                let is_own = matches!(office.caller.id(), PrincipalId::User(user) if *user == registered.author);
+                let is_own =
+                    matches!(office.caller.id(), PrincipalId::User(user) if *user == registered.author);
                 if !(follows || is_own || registered.was_live) {
                     continue;
                 }

@@ -124,7 +124,9 @@ pub(super) fn disable_user(call: Call) -> Replying {
 
 /// `POST /admin/v1/users/{user}/enable`.
 pub(super) fn enable_user(call: Call) -> Replying {
-    call.deed_of_optional(Event::UserChange, |params, Nothing {}| Ok(EnableUser { user: params.require("user")? }))
+    call.deed_of_optional(Event::UserChange, |params, Nothing {}| {
+        Ok(EnableUser { user: params.require("user")? })
+    })
 }
 
 /// `POST /admin/v1/users/{user}/certificates`.
@@ -150,7 +152,9 @@ pub(super) fn change_consumer(call: Call) -> Replying {
 
 /// `DELETE /admin/v1/consumers/{consumer}`.
 pub(super) fn disable_consumer(call: Call) -> Replying {
-    call.deed(Event::ConsumerChange, &[], |params, _| Ok(DisableConsumer { consumer: params.require("consumer")? }))
+    call.deed(Event::ConsumerChange, &[], |params, _| {
+        Ok(DisableConsumer { consumer: params.require("consumer")? })
+    })
 }
 
 /// `POST /admin/v1/projects`.
@@ -205,10 +209,7 @@ pub(super) fn list_models(call: Call) -> Replying {
 pub(super) fn register_model(call: Call) -> Replying {
     let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
     call.petition(Event::ModelRegister, &["project"], move |params, query, parcel| {
-        let files = async move {
-            let bytes = parcel.read(PACKAGE_BYTES_MAX).await?;
-            upload::decode(&bytes).map_err(|error| Rejection::argument(error.to_string()))
-        };
+        let files = upload::receive(parcel, PACKAGE_BYTES_MAX);
         let project: Option<ProjectId> = query.optional("project")?;
         let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
         let name: ModelName = params.require("model")?;

@@ -361,7 +361,14 @@ fn bounded(parts: &Parts) -> Result<(), Code> {
 ///
 /// Only an answer that is in the audit log gets its line at the usual level. Whatever strangers can bring about as often
 /// as they like would fill the disk that these lines end up on; it is counted, by route and status.
-fn log(id: RequestId, method: &Method, route: Option<&Route>, reply: &Reply, answered: bool, latency: Duration) {
+fn log(
+    id: RequestId,
+    method: &Method,
+    route: Option<&Route>,
+    reply: &Reply,
+    answered: bool,
+    latency: Duration,
+) {
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let (route, status) = (route.map_or("", |route| route.path), reply.status().as_u16());
     if answered {

@@ -175,7 +175,11 @@ pub static TABLE: &[Route] = &[
     get("/admin/v1/users", Deed(ManageUsers, admin::list_users), "lists people"),
     delete("/admin/v1/users/{user}", Deed(ManageUsers, admin::disable_user), "denies a person everything"),
     post("/admin/v1/users/{user}/enable", Deed(ManageUsers, admin::enable_user), "lets a person back in"),
-    post("/admin/v1/users/{user}/certificates", Deed(ManageUsers, admin::add_certificate), "adds a second factor"),
+    post(
+        "/admin/v1/users/{user}/certificates",
+        Deed(ManageUsers, admin::add_certificate),
+        "adds a second factor",
+    ),
     delete(
         "/admin/v1/users/{user}/certificates/{digest}",
         Deed(ManageUsers, admin::withdraw_certificate),
