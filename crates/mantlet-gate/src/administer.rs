@@ -17,7 +17,7 @@ use mantlet_types::{
 
 use crate::{
     Gate, Snapshot,
-    audit::{self, Released},
+    audit::{self, Fallen, Released},
     directory::{Change, Directory, Key, KeyState},
     identity::{self, Arrival, Principal},
     people::founding::{self, Founder, FounderKey},
@@ -157,10 +157,10 @@ pub async fn administer<P: Petition>(
     arrival: Arrival,
     petition: P,
 ) -> Released<<P::Deed as Deed>::Reply> {
-    let id = arrival.request_id;
-    match tokio::spawn(async move { administered(&gate, arrival, petition).await }).await {
+    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(petition.event(), &arrival));
+    match tokio::spawn(async move { administered(&gated, arrival, petition).await }).await {
         Ok(released) => released,
-        Err(error) => audit::panicked(id, &error),
+        Err(error) => audit::panicked(&gate, &fallen, &error),
     }
 }
 
@@ -210,31 +210,40 @@ pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>,
     let _one_at_a_time = gate.changing.lock().await;
     let snapshot = gate.snapshot();
     let (changes, keys) = founding::founding(gate, &snapshot.directory, founders)?;
-    let mut record = Record::internal(gate, Event::UserChange);
-    intend(gate, &mut record).await?;
-    commit(gate, &snapshot, &Warrant { _private: () }, Done::changed((), changes)).await?;
-    let (released, _) = audit::release(gate, record, Ok(((), 200))).await.into_parts();
-    released.map(|()| keys)
+    let mut records = Vec::with_capacity(keys.len());
+    for key in &keys {
+        let mut record = Record::internal(gate, Event::UserChange);
+        record.entry().subject = Some(Token::of(&format!("user:{}/{}", key.user, key.kid)));
+        record.entry().project = Some(founding::home_project()?);
+        intend(gate, &mut record).await?;
+        records.push(record);
+    }
+    let outcome = commit(gate, &snapshot, &Warrant { _private: () }, Done::changed((), changes)).await;
+    for record in records {
+        audit::release(gate, record, outcome.clone().map(|()| ((), 200))).await.into_parts().0?;
+    }
+    outcome.map(|()| keys)
 }
 
 /// Refuses a key that came in a URL, where proxies and logs have seen it, and revokes it if it is real. Never
 /// anything but a rejection.
 pub async fn revoke_leaked(gate: Arc<Gate>, arrival: Arrival) -> Released<Infallible> {
-    let id = arrival.request_id;
-    match tokio::spawn(async move { leaked(&gate, &arrival).await }).await {
+    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::AuthFail, &arrival));
+    match tokio::spawn(async move { leaked(&gated, &arrival).await }).await {
         Ok(released) => released,
-        Err(error) => audit::panicked(id, &error),
+        Err(error) => audit::panicked(&gate, &fallen, &error),
     }
 }
 
 async fn leaked(gate: &Gate, arrival: &Arrival) -> Released<Infallible> {
     let record = Record::of(gate, Event::AuthFail, arrival);
-    let (rejection, kid) = identity::refuse_leaked(gate, arrival);
-    let revoked = match kid {
-        Some(kid) => revoke(gate, arrival, kid).await,
-        None => Ok(()),
-    };
-    audit::release(gate, record, Err(revoked.err().unwrap_or(rejection))).await
+    let (mut rejection, kids) = identity::refuse_leaked(gate, arrival);
+    for kid in kids {
+        if let Err(failed) = revoke(gate, arrival, kid).await {
+            rejection = failed;
+        }
+    }
+    audit::release(gate, record, Err(rejection)).await
 }
 
 /// Revokes a key whose secret is out. Nobody administers here: the secret's being where it was found is reason enough.

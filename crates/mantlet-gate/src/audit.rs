@@ -71,7 +71,7 @@ fn closed<T>() -> Released<T> {
 /// A door's task ended without an outcome: a defect in the gate. The caller learns what any other failure tells, and
 /// since an answer is released by its durable entry alone, none has left. Who asked is lost with the task, so nobody's
 /// budget bounds these entries: they have one of their own.
-pub(crate) fn fell<T>(gate: &Gate, fallen: &Fallen, error: &JoinError) -> Released<T> {
+pub(crate) fn panicked<T>(gate: &Gate, fallen: &Fallen, error: &JoinError) -> Released<T> {
     // The error's own text has the panic's message, which may repeat what was asked.
     tracing::error!(request_id = %fallen.request_id, panic = error.is_panic(), "mediation failed");
     let rejection = Rejection::new(Code::Unavailable);
@@ -83,12 +83,6 @@ pub(crate) fn fell<T>(gate: &Gate, fallen: &Fallen, error: &JoinError) -> Releas
         return closed();
     }
     Released { outcome: Err(rejection), receipt: None }
-}
-
-/// The same for a deed.
-pub(crate) fn panicked<T>(id: RequestId, error: &JoinError) -> Released<T> {
-    tracing::error!(request_id = %id, panic = error.is_panic(), "administration failed");
-    Released { outcome: Err(Code::Unavailable.into()), receipt: None }
 }
 
 /// What is still known of a request whose task is gone.

@@ -52,7 +52,7 @@ pub async fn mediate<P: Payload>(
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
     match tokio::spawn(async move { mediated(&gated, arrival, ask, payload).await }).await {
         Ok(released) => released,
-        Err(error) => audit::fell(&gate, &fallen, &error),
+        Err(error) => audit::panicked(&gate, &fallen, &error),
     }
 }
 

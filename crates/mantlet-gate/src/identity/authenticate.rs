@@ -116,17 +116,16 @@ fn turned_away(gate: &Gate, arrival: &Arrival, failed: Failed) -> Rejection {
     }
 }
 
-/// Refuses keys in a URL. Gives the rejection, and the id of a key whose secret was the key's own and that is not
-/// revoked yet: ids are no secrets, so a made-up key with somebody's id must not harm that key. Neither a decoy before
+/// Refuses keys in a URL. Gives the rejection, and the id of each key whose secret was the key's own: ids are no secrets, so a made-up key with somebody's id must not harm that key. Neither a decoy before
 /// the real one nor an address with too many failures keeps a real key from being found.
-pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Option<Kid>) {
+pub(crate) fn refuse_leaked(gate: &Gate, arrival: &Arrival) -> (Rejection, Vec<Kid>) {
     let Credential::InUrl(texts) = &arrival.credential else {
-        return (turned_away(gate, arrival, Failure::Malformed.into()), None);
+        return (turned_away(gate, arrival, Failure::Malformed.into()), Vec::new());
     };
     let snapshot = gate.snapshot();
-    let shown = texts.iter().take(LEAKED_MAX).filter_map(|text| proven(&snapshot, text).ok());
-    let kid = shown.filter(|(_, key)| key.state != KeyState::Revoked).map(|(kid, _)| kid).next();
-    (turned_away(gate, arrival, Failed(Failure::InUrl, kid)), kid)
+    let shown = texts.iter().take(LEAKED_MAX).filter_map(|text| Some(proven(&snapshot, text).ok()?.0));
+    let kids: Vec<Kid> = shown.collect();
+    (turned_away(gate, arrival, Failed(Failure::InUrl, kids.first().copied())), kids)
 }
 
 /// The same principal against the newest snapshot, if it still holds there.

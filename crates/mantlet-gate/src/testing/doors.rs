@@ -6,19 +6,20 @@ use std::sync::{
 };
 
 use mantlet_types::{
-    Code, Contract, Rejection, Tensor, TensorData,
-    entry::{Decision, Event, Phase},
+    Code, Contract, Rejection, Role, Sha256, Tensor, TensorData,
+    entry::{Decision, Event, Phase, Token},
     limits::CONCURRENT_MAX,
     question::{Question, Rows, Scalar},
 };
 
 use super::{CLIENT, CONSUMER, FakeModel, FakePayload, Kit, MODEL, ask, coin_contract, resealed};
 use crate::{
-    administer::{administer, revoke_leaked},
-    directory::{Change, KeyState},
-    identity::{Arrival, Credential},
+    administer::{Claims, Deed, Done, Office, administer, found, revoke_leaked},
+    directory::{Change, Directory, KeyState},
+    identity::{Arrival, Credential, Principal},
     mediate::{Ask, Payload, mediate},
     output::{Answer, Outcome},
+    people::founding::Founder,
     ports::{EngineFault, Model},
 };
 
@@ -375,4 +376,60 @@ async fn one_principal_occupies_only_so_much_at_a_time() {
         assert!(request.await.unwrap().into_parts().0.is_ok());
     }
     assert!(one(&kit.consumer_key).await.is_ok());
+}
+
+#[tokio::test]
+async fn every_key_in_a_url_is_revoked() {
+    let kit = Kit::new();
+    let (_, second) = kit.key(&format!("consumer:{CONSUMER}"));
+    let texts = ["mtk_x", &kit.consumer_key, &second].map(|text| zeroize::Zeroizing::new(text.to_owned()));
+    let arrival = kit.arrival(Credential::InUrl(texts.into()));
+    assert!(revoke_leaked(kit.gate.clone(), arrival).await.into_parts().0.is_err());
+    for key in [&kit.consumer_key, &second] {
+        assert!(kit.authenticate(kit.bearer(key)).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_deed_that_breaks_leaves_a_trace() {
+    struct Broken;
+    impl Deed for Broken {
+        type Reply = ();
+        fn event(&self) -> Event {
+            Event::UserRead
+        }
+        fn changes(&self) -> bool {
+            false
+        }
+        fn claims(&self, _: &Principal, _: &Directory) -> Result<Claims, Rejection> {
+            Ok(Claims::PerItem)
+        }
+        async fn act(self, _: &Office<'_>) -> Result<Done<()>, Rejection> {
+            panic!("secret cause")
+        }
+    }
+    let kit = Kit::new();
+    let outcome = administer(kit.gate.clone(), kit.operator(), Broken).await.into_parts().0;
+    assert_eq!(outcome.unwrap_err().code, Code::Unavailable);
+    let entry = kit.ledger.take().pop().unwrap();
+    assert_eq!((entry.event, entry.status), (Event::UserRead, Some(503)));
+}
+
+#[tokio::test]
+async fn the_log_names_the_founders_and_their_keys() {
+    let kit = Kit::with(|snapshot| snapshot.directory = Directory::default());
+    let founder = |name: &str, role, byte| Founder {
+        user: name.parse().unwrap(),
+        certificate: Sha256([byte; 32]),
+        roles: [role].into(),
+    };
+    let founders = [founder("olga", Role::Operator, 1), founder("sue", Role::Security, 2)];
+    let keys = found(&kit.gate, &founders).await.unwrap();
+    let entries = kit.ledger.take();
+    let subjects: Vec<_> = entries.iter().map(|entry| entry.subject.clone().unwrap()).collect();
+    let named: Vec<_> = keys.iter().map(|key| Token::of(&format!("user:{}/{}", key.user, key.kid))).collect();
+    assert_eq!(subjects, [named.clone(), named].concat());
+    assert!(entries.iter().all(|entry| entry.project.is_some()));
+    // The operator has seen the other founder's key.
+    assert_eq!(keys.iter().map(|key| kit.kept(key.kid).handed_over).collect::<Vec<_>>(), [false, true]);
 }

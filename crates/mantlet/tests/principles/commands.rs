@@ -38,6 +38,8 @@ fn help_tells_the_commands() {
       predict      Ask a model
       key          API keys of applications
       role         Role bindings of people
+      consumer     Applications
+      project      Projects: nothing of one is visible from another
       user         People
       model        Model packages and what is served
       audit        The audit log
@@ -144,7 +146,8 @@ fn tables_for_people_have_no_holes() {
     let carol = users.lines().find(|line| line.starts_with("carol")).unwrap();
     assert!(!carol.split_whitespace().any(|cell| cell == "-"), "{carol}");
     let team = Home::init(&["--operator", "alice", "--security", "bob"]);
-    team.invite("dora");
+    let server = Server::start(&team);
+    server.take_over(team.invite("dora"));
     let proposed = team.run(&["role", "assign", "dora", "ml_engineer"]);
     assert!(printed(&proposed).contains("mantlet role approve"), "{:?}", printed(&proposed));
     let roles = printed(&team.run(&["role", "list"]));

@@ -12,29 +12,58 @@ use crate::support::{
 
 const PREDICT: &str = "/v1/models/tumors/predict";
 
-/// A team's home: alice operates it, bob oversees it.
-fn team() -> Home {
-    Home::init(&["--operator", "alice", "--security", "bob"])
+/// A team at work: alice operates, bob oversees, and each alone knows their key.
+struct Team {
+    // Before the home, which goes with everything in it.
+    server: Server,
+    home: Home,
+    alice: Person,
+    bob: Person,
+    /// The signing key of somebody whose models the home trusts.
+    author: String,
+}
+
+impl Team {
+    fn new() -> Self {
+        let home = Home::init(&["--operator", "alice", "--security", "bob"]);
+        let author = author(&home);
+        let server = Server::start(&home);
+        let alice = home.founder("alice");
+        let bob = server.take_over(home.founder("bob"));
+        Self { home, server, alice, bob, author }
+    }
+
+    fn alice(&self) -> Client {
+        self.server.client_as(&self.alice)
+    }
+
+    fn bob(&self) -> Client {
+        self.server.client_as(&self.bob)
+    }
+
+    /// Invites a person, who takes the key over.
+    fn join(&self, user: &str) -> Person {
+        self.server.take_over(self.home.invite(user))
+    }
+
+    /// Proposes as the operator; the grant's number.
+    fn propose(&self, user: &str, role: &str) -> u64 {
+        let proposed = self.home.json(&["role", "assign", user, role]);
+        assert_eq!(proposed["state"], "pending", "{proposed}");
+        proposed["grant"].as_u64().unwrap()
+    }
+
+    /// Binds a person to a duty the way that a team does: one proposes, another approves, the first applies.
+    fn bind(&self, user: &str, role: &str) {
+        let grant = self.propose(user, role);
+        let approved = self.bob().post(&format!("/admin/v1/grants/{grant}/approve"), &json!({}));
+        assert_eq!(approved.status, 200, "{}", approved.text());
+        assert_eq!(self.home.json(&["role", "apply", &grant.to_string()])["state"], "bound");
+    }
 }
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Proposes as the operator; the grant's number.
-fn propose(home: &Home, user: &str, role: &str) -> u64 {
-    let proposed = home.json(&["role", "assign", user, role]);
-    assert_eq!(proposed["state"], "pending", "{proposed}");
-    proposed["grant"].as_u64().unwrap()
-}
-
-/// Binds a person to a duty the way that a team does: one proposes, another approves, the first applies.
-fn bind(home: &Home, server: &Server, user: &str, role: &str) {
-    let grant = propose(home, user, role);
-    let approved =
-        server.client_as(&home.founder("bob")).post(&format!("/admin/v1/grants/{grant}/approve"), &json!({}));
-    assert_eq!(approved.status, 200, "{}", approved.text());
-    assert_eq!(home.json(&["role", "apply", &grant.to_string()])["state"], "bound");
 }
 
 /// Signs the bundled model as this person, in the form that goes over the wire.
@@ -67,12 +96,10 @@ fn register(client: &Client, package: &[u8]) -> Reply {
 
 #[test]
 fn a_duty_needs_a_second_person() {
-    let home = team();
-    home.invite("dora");
-    let server = Server::start(&home);
-    let alice = server.client_as(&home.founder("alice"));
-    let bob = home.founder("bob");
-    let grant = propose(&home, "dora", "data_scientist");
+    let team = Team::new();
+    team.join("dora");
+    let (home, server, alice, bob) = (&team.home, &team.server, team.alice(), &team.bob);
+    let grant = team.propose("dora", "data_scientist");
     let step =
         |client: &Client, step: &str| client.post(&format!("/admin/v1/grants/{grant}/{step}"), &json!({}));
     // Not applied before it is approved, and not approved by who proposed it, with whatever credential.
@@ -88,7 +115,7 @@ fn a_duty_needs_a_second_person() {
     let mut mixed = home.founder("alice");
     mixed.key.clone_from(&bob.key);
     assert_eq!(step(&server.client_as(&mixed), "approve").status, 403);
-    let approved = step(&server.client_as(&bob), "approve");
+    let approved = step(&server.client_as(bob), "approve");
     assert_eq!(approved.status, 200, "{}", approved.text());
     assert_eq!(step(&alice, "apply").status, 200);
     // Both are in the log by name.
@@ -106,15 +133,37 @@ fn a_duty_needs_a_second_person() {
 }
 
 #[test]
-fn nobody_gives_themselves_anything() {
-    let home = team();
+fn a_key_that_somebody_else_has_seen_holds_no_duty() {
+    let home = Home::init(&["--operator", "alice", "--security", "bob"]);
+    let dora = home.invite("dora");
     let server = Server::start(&home);
+    // Whoever made the home has seen the overseer's key, and would be both.
+    let bob = home.founder("bob");
+    let reply = server.client_as(&bob).post("/audit/v1/search", &json!({}));
+    assert_eq!(reply.status, 403, "{}", reply.text());
+    let bob = server.take_over(bob);
+    assert_eq!(server.client_as(&bob).post("/audit/v1/search", &json!({})).status, 200);
+    // The same holds for whoever invites.
+    let seen = home.run(&["role", "assign", "dora", "ml_engineer"]);
+    assert_eq!(seen.status.code(), Some(1), "{}", said(&seen));
+    assert!(said(&seen).contains("mantlet key rotate"), "{}", said(&seen));
+    let old = dora.key.clone();
+    let dora = server.take_over(dora);
+    assert_eq!(home.json(&["role", "assign", "dora", "ml_engineer"])["state"], "pending");
+    assert_eq!(server.client_with(&old).get("/openapi.json").status, 401);
+    assert_eq!(server.client_with(&dora.key).get("/openapi.json").status, 200);
+}
+
+#[test]
+fn nobody_gives_themselves_anything() {
+    let team = Team::new();
+    let home = &team.home;
     for role in ["reader", "admin", "security", "ml_engineer"] {
         let output = home.run(&["role", "assign", "alice", role]);
         assert_eq!(output.status.code(), Some(1), "{role}: {}", said(&output));
     }
     // Nor does the overseer operate.
-    let bob = server.client_as(&home.founder("bob"));
+    let bob = team.bob();
     home.invite("dora");
     for (path, body) in [
         ("/admin/v1/roles", json!({ "user": "dora", "role": "reader", "project": "home" })),
@@ -132,10 +181,10 @@ fn nobody_gives_themselves_anything() {
 
 #[test]
 fn nobody_holds_two_duties() {
-    let home = team();
-    home.invite("dora");
-    let server = Server::start(&home);
-    bind(&home, &server, "dora", "data_engineer");
+    let team = Team::new();
+    let home = &team.home;
+    team.join("dora");
+    team.bind("dora", "data_engineer");
     for role in ["data_scientist", "ml_engineer", "security", "operator", "admin"] {
         let output = home.run(&["role", "assign", "dora", role]);
         assert_eq!(output.status.code(), Some(1), "{role}: {}", said(&output));
@@ -151,18 +200,16 @@ fn nobody_holds_two_duties() {
 
 #[test]
 fn each_duty_does_its_own_work_and_no_other() {
-    let home = team();
-    let duties = ["data_engineer", "data_scientist", "ml_engineer"];
-    let people: Vec<Person> = duties.iter().map(|duty| home.invite(&duty.replace('_', "-"))).collect();
-    let key = author(&home);
-    let server = Server::start(&home);
-    for duty in duties {
-        bind(&home, &server, &duty.replace('_', "-"), duty);
-    }
-    let package = signed(&home, &key);
-    let clients: Vec<Client> = people.iter().map(|person| server.client_as(person)).collect();
-    let [engineer, scientist, deployer] = &clients[..] else { panic!("three duties") };
-    let (alice, bob) = (server.client_as(&home.founder("alice")), server.client_as(&home.founder("bob")));
+    let team = Team::new();
+    let clients = ["data_engineer", "data_scientist", "ml_engineer"].map(|duty| {
+        let user = duty.replace('_', "-");
+        let person = team.join(&user);
+        team.bind(&user, duty);
+        team.server.client_as(&person)
+    });
+    let [engineer, scientist, deployer] = &clients;
+    let (home, alice, bob) = (&team.home, team.alice(), team.bob());
+    let package = signed(home, &team.author);
     // Only the data scientist registers models: not who deploys, operates or oversees.
     for client in [engineer, deployer, &alice, &bob] {
         let reply = register(client, &package);
@@ -190,25 +237,21 @@ fn each_duty_does_its_own_work_and_no_other() {
 
 #[test]
 fn a_candidate_answers_its_author_alone() {
-    let home = team();
-    let (dora, mel) = (home.invite("dora"), home.invite("mel"));
-    let colleague = home.invite("carl");
-    let key = author(&home);
-    let server = Server::start(&home);
-    bind(&home, &server, "dora", "data_scientist");
-    bind(&home, &server, "mel", "ml_engineer");
-    bind(&home, &server, "carl", "data_scientist");
+    let team = Team::new();
+    let (home, server) = (&team.home, &team.server);
+    let [dora, carl, mel] = ["dora", "carl", "mel"].map(|user| team.join(user));
+    team.bind("dora", "data_scientist");
+    team.bind("carl", "data_scientist");
+    team.bind("mel", "ml_engineer");
     let author = server.client_as(&dora);
-    assert_eq!(register(&author, &signed(&home, &key)).status, 200);
+    assert_eq!(register(&author, &signed(home, &team.author)).status, 200);
     let candidate = "/v1/models/tumors/versions/1/predict";
     let reply = author.post(candidate, &question(&benign()));
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.json()["candidate"], true, "{}", reply.text());
     let entry = home.entry_of(&reply);
     assert_eq!((&entry["action"], &entry["principal"]), (&json!("try_candidate"), &json!("user:dora")));
-    for client in
-        [&server.client_as(&mel), &server.client_as(&colleague), &server.client_as(&home.founder("alice"))]
-    {
+    for client in [server.client_as(&mel), server.client_as(&carl), team.alice(), team.bob()] {
         let reply = client.post(candidate, &question(&benign()));
         let unknown = client.post("/v1/models/tumors/versions/7/predict", &question(&benign()));
         assert_eq!((reply.status, reply.shape()), (404, unknown.shape()));
@@ -219,34 +262,30 @@ fn a_candidate_answers_its_author_alone() {
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.json()["models"].as_array().unwrap().len()
     };
-    assert_eq!(
-        [listed(&dora), listed(&mel), listed(&home.founder("alice")), listed(&home.founder("bob"))],
-        [1, 1, 0, 0]
-    );
+    assert_eq!([&dora, &mel, &team.alice, &team.bob].map(listed), [1, 1, 0, 0]);
     // Nothing is live, so nobody asks the model itself, its author included.
     assert_ne!(author.post(PREDICT, &question(&benign())).status, 200);
 }
 
 #[test]
 fn a_package_that_nobody_trusted_signed_is_not_registered() {
-    let home = team();
-    let dora = home.invite("dora");
-    let trusted = author(&home);
-    let server = Server::start(&home);
-    bind(&home, &server, "dora", "data_scientist");
-    let client = server.client_as(&dora);
+    let team = Team::new();
+    let home = &team.home;
+    let dora = team.join("dora");
+    team.bind("dora", "data_scientist");
+    let client = team.server.client_as(&dora);
     let stranger = home.beside("stranger.key");
     assert!(
         mantlet().args(["model", "keygen", stranger.to_str().unwrap()]).output().unwrap().status.success()
     );
-    let package = signed(&home, stranger.to_str().unwrap());
+    let package = signed(home, stranger.to_str().unwrap());
     let reply = register(&client, &package);
     assert_eq!(reply.status, 400, "{}", reply.text());
     let registered = || client.get("/admin/v1/models").json()["models"].as_array().unwrap().len();
     assert_eq!(registered(), 0);
     // Signed by who is trusted, and changed by one byte afterwards.
     fs::remove_dir_all(home.beside("tumors")).unwrap();
-    let mut package = signed(&home, &trusted);
+    let mut package = signed(home, &team.author);
     let last = package.len() - 1;
     package[last] ^= 1;
     assert_eq!(register(&client, &package).status, 400);

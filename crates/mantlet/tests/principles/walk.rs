@@ -24,6 +24,9 @@ const MODEL: &str = "breast-cancer";
 const WIDE: &str =
     "[limits]\nfailures_per_minute = 1000000\ndenials_per_minute = 1000000\nrate_per_minute = 1000000\n";
 
+/// Of a certificate that nobody has.
+const DIGEST: &str = "5e1fb0a3c0ffee00000000000000000000000000000000000000000000000000";
+
 /// What routes take names of.
 struct Names {
     kid: String,
@@ -44,7 +47,11 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
     let home = "home";
     let (body, status) = match (route.verb, route.path) {
         (Verb::Get, _) => (Value::Null, 200),
-        (Verb::Delete, "/admin/v1/keys/{kid}" | "/admin/v1/users/{user}") => (Value::Null, 200),
+        (Verb::Delete, path) if path.starts_with("/admin/v1/") => (Value::Null, 200),
+        (Verb::Put, "/admin/v1/consumers/{consumer}") => (json!({ "rate_per_minute": 1 }), 200),
+        (Verb::Post, "/admin/v1/users/{user}/enable") => (json!({}), 200),
+        (Verb::Post, "/admin/v1/users/{user}/certificates") => (json!({ "digest": DIGEST }), 200),
+        (Verb::Post, "/admin/v1/projects") => (json!({ "project": "another" }), 200),
         (Verb::Post, path) if path.ends_with("/predict") => (question(&benign()), 200),
         (Verb::Post, path) if path.ends_with("/infer") => (inference(&benign()), 200),
         (Verb::Post, "/v2/repository/index" | "/admin/v1/reload" | "/admin/v1/keys/{kid}/rotate") => {
@@ -77,6 +84,8 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{version}", "1")
         .replace("{kid}", &names.kid)
         .replace("{user}", names.user)
+        .replace("{consumer}", "leaving")
+        .replace("{digest}", DIGEST)
         .replace("{number}", "1");
     if route.path == "/admin/v1/models/{model}" {
         path.push_str("?project=home");

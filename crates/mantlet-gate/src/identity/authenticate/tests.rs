@@ -257,8 +257,8 @@ fn a_key_behind_a_decoy_or_at_a_guessing_address_is_found() {
         kit.arrival(Credential::InUrl(texts))
     };
     let found = |arrival: &Arrival| {
-        let (rejection, kid) = refuse_leaked(&kit.gate, arrival);
-        (rejection.code, kid.map(|kid| kid.as_str().to_owned()))
+        let (rejection, kids) = refuse_leaked(&kit.gate, arrival);
+        (rejection.code, kids.first().map(|kid| kid.as_str().to_owned()))
     };
     let kid = Some(kit.consumer_key[9..21].to_owned());
     let hidden = texts(&["mtk_x", &forged(&kit.consumer_key), &kit.consumer_key]);

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::json;
+
 use super::{Client, Home, Server};
 
 /// Somebody with a personal key and a certificate as second factor.
@@ -71,6 +73,14 @@ impl Home {
 }
 
 impl Server {
+    /// Has a person replace the key that somebody else handed them, so that nobody else knows it.
+    pub fn take_over(&self, person: Person) -> Person {
+        let kid = &person.key["mtk_live_".len()..][..12];
+        let rotated = self.client_as(&person).post(&format!("/admin/v1/keys/{kid}/rotate"), &json!({}));
+        assert_eq!(rotated.status, 200, "{}", rotated.text());
+        Person { key: rotated.json()["key"].as_str().unwrap().to_owned(), ..person }
+    }
+
     /// A client with a person's key and certificate.
     pub fn client_as(&self, person: &Person) -> Client {
         let Person { key, certificate, certificate_key } = person;
