@@ -220,9 +220,14 @@ impl Publisher {
             }
             self.known_dirs.insert(dir.clone());
         }
-        let mut file = self.disk.create(&path, 0)?;
+        // Under another name until it is whole: a tile that was cut off by a full disk would stay beside the log and
+        // speak against it.
+        let fresh = dir.join("new");
+        let mut file = self.disk.create(&fresh, 0)?;
         write_all_at(file.as_mut(), bytes, 0)?;
         file.sync()?;
+        drop(file);
+        self.disk.rename(&fresh, &path)?;
         self.unsynced_dirs.insert(dir);
         Ok(())
     }

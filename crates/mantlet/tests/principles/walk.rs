@@ -73,7 +73,7 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
             (json!({}), 404)
         }
         // Leave is given before the package is looked at, and this is none.
-        (Verb::Post, "/admin/v1/models/{model}") => (json!({}), 400),
+        (Verb::Post, "/admin/v1/models/{model}") => (json!({}), 415),
         (Verb::Post, "/audit/v1/search") => (json!({}), 200),
         (Verb::Post, "/audit/v1/prove") => (json!({ "receipt": names.receipt }), 200),
         (verb, path) => panic!("the walk has no request for {} {path}", verb.as_str()),
