@@ -7,24 +7,24 @@ use std::{
 };
 
 /// Runs a command to its end; its failure is ours.
-pub fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     eprintln!("+ {command:?}");
     let status = command.status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("failed: {command:?}")) }
 }
 
 /// The repository's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
 }
 
 /// Where cargo builds.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// Installs Debian packages that are missing; without root it says which.
-pub fn packages() -> Result<(), String> {
+pub(crate) fn packages() -> Result<(), String> {
     let present = |program: &str, arguments: &[&str]| {
         Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
     };
@@ -64,7 +64,7 @@ pub fn packages() -> Result<(), String> {
 }
 
 /// The Python environment with the pinned foreign clients, made or renewed when the list has changed.
-pub fn python() -> Result<PathBuf, String> {
+pub(crate) fn python() -> Result<PathBuf, String> {
     let requirements = root().join("conformance/requirements.txt");
     let environment = target().join("venv");
     let stamp = environment.join("requirements.txt");

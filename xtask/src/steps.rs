@@ -11,7 +11,7 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Everything that must hold.
-pub fn test() -> Result<(), String> {
+pub(crate) fn test() -> Result<(), String> {
     packages()?;
     let python = python()?;
     let expected = target().join("expected");
@@ -30,20 +30,20 @@ pub fn test() -> Result<(), String> {
 }
 
 /// Formatting, clippy with warnings denied, documentation.
-pub fn lint() -> Result<(), String> {
+pub(crate) fn lint() -> Result<(), String> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }
 
 /// The README's first command, on the release binary, as a user would run it.
-pub fn smoke() -> Result<(), String> {
+pub(crate) fn smoke() -> Result<(), String> {
     run(&mut cargo(&["build", "--release", "--locked", "--package", "mantlet"]))?;
     run(Command::new("sh").arg(root().join("conformance/smoke.sh")).arg(target().join("release/mantlet")))
 }
 
 /// Fuzz targets, for a while each.
-pub fn fuzz(arguments: &[&str]) -> Result<(), String> {
+pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
     let seconds = arguments.get(1).copied().unwrap_or("30");
     let all = [
         "request_json",

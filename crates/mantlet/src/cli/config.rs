@@ -29,10 +29,10 @@ pub async fn run(common: &Common, command: Command) -> Result<(), Failure> {
 }
 
 /// An invalid configuration, each error with the place and what to do.
-pub fn invalid(errors: ConfigErrors) -> Failure {
+pub fn invalid(errors: &ConfigErrors) -> Failure {
     let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_links(false);
-    if handler.render_report(&mut text, &errors).is_err() {
+    if handler.render_report(&mut text, errors).is_err() {
         text = errors.to_string();
     }
     let hint = errors.0.iter().find_map(|error| error.advice().map(str::to_owned));

@@ -101,7 +101,7 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
     let demo_key = if command.demo { Some(demonstrate(&session).await?) } else { None };
     session.close().await;
     let (home, _) = new.finish().map_err(|error| told(&error, error.hint()))?;
-    hand_over(home, keys, &certificates, &operator, demo_key, &listen.to_string())
+    hand_over(home, keys, &certificates, &operator, demo_key.as_deref(), &listen.to_string())
 }
 
 /// A team has a second person from its first day, or nothing could ever be approved.
@@ -171,7 +171,7 @@ fn hand_over(
     keys: Vec<FounderKey>,
     certificates: &[(Founder, UserCertificate)],
     operator: &UserId,
-    demo_key: Option<String>,
+    demo_key: Option<&str>,
     listen: &str,
 ) -> Result<Made, Failure> {
     let mut said = json!({

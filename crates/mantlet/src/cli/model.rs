@@ -37,7 +37,7 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             print::listing(&reply, "models", &columns, common.json)
         }
         Model::Profile { dir, reference, calibration, target, coverage } => {
-            profile(common, &dir, ProfileRequest { reference, calibration, target, coverage })
+            profile(common, &dir, &ProfileRequest { reference, calibration, target, coverage })
         }
         Model::Keygen { out } => keygen(common, &out),
         Model::Sign { dir, key, signature } => {
@@ -81,9 +81,9 @@ async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Fai
     Ok(())
 }
 
-fn profile(common: &Common, dir: &Path, request: ProfileRequest) -> Result<(), Failure> {
+fn profile(common: &Common, dir: &Path, request: &ProfileRequest) -> Result<(), Failure> {
     let failed = |error: mantlet_models::workbench::WorkbenchError| told(&error, error.hint());
-    let made = Workbench::open(dir).and_then(|bench| bench.profile(&request)).map_err(failed)?;
+    let made = Workbench::open(dir).and_then(|bench| bench.profile(request)).map_err(failed)?;
     Workbench::write_profile(dir, &made).map_err(failed)?;
     if common.json {
         return print::json(&made);

@@ -43,7 +43,7 @@ pub fn cell(value: &Value, member: &str) -> String {
     match &value[member] {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(|item| text(item)).collect::<Vec<_>>().join(","),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }

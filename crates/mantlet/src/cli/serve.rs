@@ -40,7 +40,8 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let overlay = super::overlay()
         .listen(command.listen.map(|address| address.to_string()))
         .plaintext_loopback(command.plaintext_loopback);
-    let config = Config::read(&home.config_path(), overlay.clone()).map_err(super::config::invalid)?;
+    let config = Config::read(&home.config_path(), overlay.clone())
+        .map_err(|errors| super::config::invalid(&errors))?;
     logging::start(&config.log);
     for danger in config.dangers() {
         tracing::warn!("[danger] {danger} is switched on");
@@ -77,9 +78,9 @@ async fn open_or_make(common: &Common, command: &Serve) -> Result<Home, Failure>
         Init { dir: None, single_person: command.demo, demo: command.demo, operator: None, security: None };
     let made = init::make(&dir, &wanted).await?;
     if common.json {
-        init::keep_operator_key(&made)?
+        init::keep_operator_key(&made)?;
     } else {
-        init::tell(&made, &wanted)?
+        init::tell(&made, &wanted)?;
     }
     Ok(made.home)
 }

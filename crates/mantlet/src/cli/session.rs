@@ -43,7 +43,7 @@ pub fn home(common: &Common) -> Result<Home, Failure> {
 
 /// Reads a home's configuration.
 pub fn config(home: &Home) -> Result<Config, Failure> {
-    Config::read(&home.config_path(), super::overlay()).map_err(super::config::invalid)
+    Config::read(&home.config_path(), super::overlay()).map_err(|errors| super::config::invalid(&errors))
 }
 
 /// Fetches a home's root key.
