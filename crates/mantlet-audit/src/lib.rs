@@ -18,6 +18,7 @@ pub mod merkle;
 pub mod note;
 pub mod proof;
 mod publish;
+mod publishing;
 mod queue;
 pub mod read;
 mod receipt;

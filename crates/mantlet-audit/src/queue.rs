@@ -36,7 +36,7 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.seal.is_none() && self.flush.is_empty() && !self.close
     }
 }
@@ -126,5 +126,19 @@ impl Queue {
         // The two buffers change places, so neither is allocated again.
         std::mem::swap(&mut state.jobs, jobs);
         std::mem::take(&mut state.orders)
+    }
+
+    /// Adds what has come since to what was taken.
+    pub(crate) fn add(&self, jobs: &mut VecDeque<Job>) -> Orders {
+        let mut state = self.state();
+        jobs.append(&mut state.jobs);
+        std::mem::take(&mut state.orders)
+    }
+}
+
+/// Tells everybody who waits for one of these what became of it.
+pub(crate) fn answer(jobs: impl IntoIterator<Item = Job>, error: AppendError) {
+    for reply in jobs.into_iter().filter_map(|job| job.reply) {
+        let _ = reply.send(Err(error));
     }
 }

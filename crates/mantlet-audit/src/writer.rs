@@ -9,20 +9,10 @@ use std::{
     collections::VecDeque,
     io,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::Ordering::Relaxed,
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
-
-use mantlet_types::{
-    Entry, NodeId,
-    entry::{Event, Phase, Token},
-};
-use tokio::sync::oneshot;
 
 use crate::{
     clock::{Clock, Stamps},
@@ -31,17 +21,18 @@ use crate::{
     flood::Aggregator,
     frame,
     log::{AppendError, Durability, Progress, Receipt, SealReason},
-    publish::Publisher,
-    queue::{Job, Queue, Reply},
+    publishing::{self, Handover},
+    queue::{Job, Queue, Reply, answer},
     recover::Recovered,
     wal::Wal,
+};
+use mantlet_types::{
+    Entry, NodeId,
+    entry::{Event, Phase, Token},
 };
 
 /// Housekeeping: aggregates are flushed and free space is looked at this often.
 const TICK: Duration = Duration::from_secs(1);
-
-/// From an entry's durability to the checkpoint over it, at most a second with the publishing itself.
-const PUBLISH_AFTER: Duration = Duration::from_millis(800);
 
 /// Under `os` durability, between syncs; short enough for the publisher to keep its second.
 const OS_SYNC_AFTER: Duration = Duration::from_millis(200);
@@ -49,18 +40,12 @@ const OS_SYNC_AFTER: Duration = Duration::from_millis(200);
 /// Bytes written in one piece: some two thousand entries, far beyond what gathers in one sync.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Batches that the publisher may be behind; then the writer waits for it, and the queue fills.
-const PUBLISH_QUEUE: usize = 64;
+/// Where several wait at a time, the writer lets as many gather as come in this time: less than a sync takes, and each
+/// entry that shares one saves a sync, a write and the waking of threads.
+const GATHER: Duration = Duration::from_micros(250);
 
 /// Intents looked after for keeping their segments; more than can be under way at once.
 const INTENTS_MAX: usize = 4_096;
-
-/// Durable frames, or a wish for a checkpoint now.
-enum Delivery {
-    /// Frames, and the index after the last of them.
-    Frames(Vec<u8>, u64),
-    Flush(Vec<oneshot::Sender<u64>>),
-}
 
 /// What the writer shares with the handle and what it is told to do.
 pub(crate) struct Writer {
@@ -81,12 +66,13 @@ pub(crate) fn start(
     recovered: Recovered,
     lock: Box<dyn Any + Send>,
 ) -> io::Result<JoinHandle<()>> {
-    let (deliveries, inbox) = sync_channel(PUBLISH_QUEUE);
-    let (queue, progress) = (Arc::clone(&writer.queue), Arc::clone(&writer.progress));
+    let handover = Arc::new(Handover::default());
+    let (queue, progress, taking) =
+        (Arc::clone(&writer.queue), Arc::clone(&writer.progress), Arc::clone(&handover));
     let Recovered { wal, publisher, recovery, ts } = recovered;
     let publishing = thread::Builder::new()
         .name("audit-publish".to_owned())
-        .spawn(move || publish_loop(publisher, &inbox, &queue, &progress))?;
+        .spawn(move || publishing::run(publisher, &taking, &queue, &progress))?;
     let intents = recovery.open_intents.iter().map(|intent| intent.idx).collect();
     let stamps = Stamps::new(ts, writer.clock.as_ref());
     thread::Builder::new().name("audit-write".to_owned()).spawn(move || {
@@ -95,7 +81,8 @@ pub(crate) fn start(
             writer,
             wal,
             stamps,
-            deliveries,
+            handover: Arc::clone(&handover),
+            gathering: false,
             unsynced: Vec::new(),
             synced_at: Instant::now(),
             intents,
@@ -103,6 +90,7 @@ pub(crate) fn start(
         };
         thread.run();
         drop(thread);
+        handover.end();
         if publishing.join().is_err() {
             tracing::error!("the audit publisher panicked");
         }
@@ -114,7 +102,9 @@ struct WriterThread {
     writer: Writer,
     wal: Wal,
     stamps: Stamps,
-    deliveries: SyncSender<Delivery>,
+    handover: Arc<Handover>,
+    /// Whether the last batch held more than one entry: then others are on their way.
+    gathering: bool,
     /// Under `os` durability: frames written and not yet synced.
     unsynced: Vec<u8>,
     synced_at: Instant,
@@ -128,7 +118,12 @@ impl WriterThread {
         let mut jobs = VecDeque::new();
         let mut ticked = Instant::now();
         loop {
-            let orders = self.writer.queue.take(self.patience(ticked), &mut jobs);
+            let mut orders = self.writer.queue.take(self.patience(ticked), &mut jobs);
+            if self.gathering && orders.is_empty() && !jobs.is_empty() {
+                thread::sleep(GATHER);
+                orders = self.writer.queue.add(&mut jobs);
+            }
+            self.gathering = jobs.len() > 1 && self.writer.durability == Durability::Group;
             let mut result = self.commit_all(&mut jobs);
             if ticked.elapsed() >= TICK || orders.close {
                 ticked = Instant::now();
@@ -144,7 +139,7 @@ impl WriterThread {
                 self.seal_in_order(reason);
             }
             if !orders.flush.is_empty() {
-                self.deliver(Delivery::Flush(orders.flush));
+                self.handover.flush(orders.flush);
             }
             if orders.close {
                 let late = self.writer.queue.refuse(Some(AppendError::Closed));
@@ -221,7 +216,7 @@ impl WriterThread {
         }
         self.wal.sync()?;
         self.acknowledge();
-        self.deliver(Delivery::Frames(frames, self.wal.next()));
+        self.handover.give(&frames, self.wal.next());
         Ok(())
     }
 
@@ -252,11 +247,6 @@ impl WriterThread {
         self.writer.progress.durable.store(self.wal.next(), Relaxed);
     }
 
-    fn deliver(&self, delivery: Delivery) {
-        // The publisher is gone only after it has sealed the log itself.
-        let _ = self.deliveries.send(delivery);
-    }
-
     fn os_sync_due(&self, now: bool) -> bool {
         !self.unsynced.is_empty() && (now || self.synced_at.elapsed() >= OS_SYNC_AFTER)
     }
@@ -265,7 +255,7 @@ impl WriterThread {
         self.wal.sync()?;
         self.synced_at = Instant::now();
         let frames = std::mem::take(&mut self.unsynced);
-        self.deliver(Delivery::Frames(frames, self.wal.next()));
+        self.handover.give(&frames, self.wal.next());
         Ok(())
     }
 
@@ -323,7 +313,7 @@ impl WriterThread {
             let mut synced = std::mem::take(&mut self.unsynced);
             synced.extend_from_slice(&frames);
             self.acknowledge();
-            self.deliver(Delivery::Frames(synced, self.wal.next()));
+            self.handover.give(&synced, self.wal.next());
         }
         Ok(())
     }
@@ -352,74 +342,6 @@ impl WriterThread {
         }
         self.unsynced.clear();
     }
-}
-
-fn answer(jobs: impl IntoIterator<Item = Job>, error: AppendError) {
-    for reply in jobs.into_iter().filter_map(|job| job.reply) {
-        let _ = reply.send(Err(error));
-    }
-}
-
-/// The publisher's thread: ends when the writer is gone, with everything delivered published.
-fn publish_loop(mut publisher: Publisher, inbox: &Receiver<Delivery>, queue: &Queue, progress: &Progress) {
-    let mut due = publisher.is_behind().then(Instant::now);
-    loop {
-        let patience = due.map_or(TICK, |due| due.saturating_duration_since(Instant::now()));
-        let (result, waiting, ended) = match inbox.recv_timeout(patience) {
-            Ok(Delivery::Frames(frames, end)) => {
-                due.get_or_insert_with(|| Instant::now() + PUBLISH_AFTER);
-                (take_up(&mut publisher, &frames, end), Vec::new(), false)
-            }
-            Ok(Delivery::Flush(waiting)) => (Ok(()), waiting, false),
-            Err(RecvTimeoutError::Timeout) => (Ok(()), Vec::new(), false),
-            Err(RecvTimeoutError::Disconnected) => (Ok(()), Vec::new(), true),
-        };
-        let now = ended || !waiting.is_empty() || due.is_some_and(|due| due <= Instant::now());
-        let result = result.and_then(|()| {
-            if now && publisher.is_behind() {
-                due = None;
-                publish_once(&mut publisher, progress)?;
-            }
-            Ok(())
-        });
-        if let Err(error) = result {
-            let sealed = AppendError::Sealed(SealReason::Publish);
-            tracing::error!(%error, "the audit log is sealed: its tiles cannot be published");
-            answer(queue.refuse(Some(sealed)), sealed);
-            return;
-        }
-        for done in waiting {
-            let _ = done.send(progress.published.load(Relaxed));
-        }
-        if ended {
-            return;
-        }
-    }
-}
-
-/// Adds a batch to the tree; what is not exactly the next entries must never be signed.
-fn take_up(publisher: &mut Publisher, frames: &[u8], end: u64) -> io::Result<()> {
-    for frame in frame::frames(frames) {
-        if frame.index != publisher.size() {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        publisher.push(frame.entry)?;
-    }
-    if publisher.size() == end { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
-}
-
-fn publish_once(publisher: &mut Publisher, progress: &Progress) -> io::Result<()> {
-    let published = publisher.publish()?;
-    progress.published.store(published.checkpoint.size, Relaxed);
-    match published.anchor_error {
-        Some(error) => {
-            // The log itself is whole; health says that its anchor lags, and readiness follows the configuration.
-            let failures = progress.anchor_failures.fetch_add(1, Relaxed) + 1;
-            tracing::error!(%error, failures, "an audit anchor was not written");
-        }
-        None => progress.anchor_failures.store(0, Relaxed),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

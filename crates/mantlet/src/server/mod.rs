@@ -183,7 +183,7 @@ impl Server {
         }
         let latency = began.elapsed();
         self.statistics.replied(route, reply.status().as_u16(), latency);
-        log(id, &parts.method, route, &reply, receipt.is_some(), latency);
+        log(id, &parts.method, route, &reply, latency);
         reply
     }
 
@@ -357,25 +357,12 @@ fn bounded(parts: &Parts) -> Result<(), Code> {
     Ok(())
 }
 
-/// One line per request: who asked and what is in the audit log, not here; paths only as the table writes them.
-///
-/// Only an answer that is in the audit log gets its line at the usual level. Whatever strangers can bring about as often
-/// as they like would fill the disk that these lines end up on; it is counted, by route and status.
-fn log(
-    id: RequestId,
-    method: &Method,
-    route: Option<&Route>,
-    reply: &Reply,
-    answered: bool,
-    latency: Duration,
-) {
+/// One line per request, for whoever debugs: paths only as the table writes them. Who asked what of which model, and what
+/// came of it, is in the audit log; a second record of every request would cost more than the request's model.
+fn log(id: RequestId, method: &Method, route: Option<&Route>, reply: &Reply, latency: Duration) {
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let (route, status) = (route.map_or("", |route| route.path), reply.status().as_u16());
-    if answered {
-        tracing::info!(target: "mantlet::request", request_id = %id, %method, route, status, latency_us);
-    } else {
-        tracing::debug!(target: "mantlet::request", request_id = %id, %method, route, status, latency_us);
-    }
+    tracing::debug!(target: "mantlet::request", request_id = %id, %method, route, status, latency_us);
 }
 
 /// A value of our own for a header.

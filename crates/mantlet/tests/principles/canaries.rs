@@ -118,7 +118,7 @@ fn nothing_that_was_sent_is_kept() {
     };
     assert!(metrics.contains("# TYPE"), "{metrics}");
     let stderr = server.said();
-    assert!(stderr.contains("mantlet::request"), "the log is silent: {stderr}");
+    assert!(stderr.contains("rejected"), "the log is silent: {stderr}");
     server.stop();
     let export = home.run(&["audit", "export"]).stdout;
     let export = String::from_utf8(export).unwrap();
