@@ -74,7 +74,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
     }
     let (index, body) = body.split_first_chunk::<8>()?;
     let (durable, entry) = body.split_first_chunk::<8>()?;
-    Some(Frame { index: u64::from_le_bytes(*index), durable: u64::from_le_bytes(*durable), entry })
+    let (index, durable) = (u64::from_le_bytes(*index), u64::from_le_bytes(*durable));
+    // No log gets as far, and everybody may count one further.
+    (index < u64::MAX).then_some(Frame { index, durable, entry })
 }
 
 /// The frames at the start of these bytes whose indices go on from the first one.
@@ -124,6 +126,13 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(frames(&damaged).count(), 0, "bit {bit}");
         }
+    }
+
+    #[test]
+    fn the_last_number_is_no_index() {
+        let mut buffer = Vec::new();
+        assert!(put(&mut buffer, u64::MAX - 1, b"a") && put(&mut buffer, u64::MAX, b"b"));
+        assert_eq!(frames(&buffer).map(|frame| frame.index).collect::<Vec<_>>(), [u64::MAX - 1]);
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct Warrant {
     _private: (),
 }
 
+/// How the log says that each item of a list was decided by itself.
+const PER_ITEM: &str = "decided_per_item";
+
 /// One administrative act.
 pub trait Deed: Send + 'static {
     /// What the caller gets.
@@ -198,8 +201,18 @@ async fn perform<P: Petition>(
     }
     let snapshot = Arc::clone(caller.snapshot());
     let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant };
-    let done = deed.act(&office).await?;
-    commit(gate, &snapshot, &warrant, done).await
+    let changes = deed.changes();
+    let done = deed.act(&office).await;
+    if let (Claims::PerItem, Err(rejection)) = (&claims, &done)
+        && matches!(rejection.code, Code::NotFound | Code::Forbidden)
+    {
+        record.decision(Decision::Deny, &[Token::of(PER_ITEM)]);
+    }
+    let reply = commit(gate, &snapshot, &warrant, done?).await?;
+    if changes {
+        record.came_of(gate);
+    }
+    Ok(reply)
 }
 
 /// Founds a home: its first people, on an empty directory.
@@ -219,7 +232,8 @@ pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>,
         records.push(record);
     }
     let outcome = commit(gate, &snapshot, &Warrant { _private: () }, Done::changed((), changes)).await;
-    for record in records {
+    for mut record in records {
+        record.came_of(gate);
         audit::release(gate, record, outcome.clone().map(|()| ((), 200))).await.into_parts().0?;
     }
     outcome.map(|()| keys)
@@ -262,6 +276,7 @@ async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejectio
     let revoked = Key { state: KeyState::Revoked, ..key.clone() };
     let done = Done::changed((), vec![Change::PutKey(kid, revoked)]);
     let outcome = commit(gate, &snapshot, &Warrant { _private: () }, done).await;
+    record.came_of(gate);
     let (released, _) = audit::release(gate, record, outcome.map(|()| ((), 200))).await.into_parts();
     released
 }
@@ -292,7 +307,7 @@ fn authorize(
         Claims::Own(owner) if owner == caller.id() => {
             record.decision(Decision::Allow, &[Token::of("own_credential")]);
         }
-        Claims::PerItem if !changes => {}
+        Claims::PerItem if !changes => record.decision(Decision::Allow, &[Token::of(PER_ITEM)]),
         Claims::All(_) | Claims::Own(_) | Claims::PerItem => return Err(Code::Forbidden.into()),
     }
     Ok(Warrant { _private: () })
@@ -317,12 +332,13 @@ async fn commit<R>(
     done: Done<R>,
 ) -> Result<R, Rejection> {
     let Done { reply, changes, loaded, settings } = done;
+    let mut generation = snapshot.generation;
     if !changes.is_empty() {
         let committed = gate.store.commit(warrant, &changes).await;
-        committed.map_err(|fault| Rejection::unavailable(fault.to_string()))?;
+        generation = committed.map_err(|fault| Rejection::unavailable(fault.to_string()))?;
     }
     if !(changes.is_empty() && loaded.is_empty() && settings.is_none()) {
-        gate.replace(snapshot.next(&changes, loaded, settings));
+        gate.replace(Snapshot { generation, ..snapshot.next(&changes, loaded, settings) });
     }
     Ok(reply)
 }

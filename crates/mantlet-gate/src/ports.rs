@@ -100,7 +100,8 @@ pub trait Clock: Send + Sync {
 
 /// What must survive a restart.
 pub trait Store: Send + Sync {
-    /// Makes changes durable, all or none. Only door 2 can make a [`Warrant`].
+    /// Makes changes durable, all or none, and says which generation of the store they made. Only door 2 can make a
+    /// [`Warrant`].
     ///
     /// # Errors
     /// If the store did not take them; then none was taken.
@@ -108,7 +109,7 @@ pub trait Store: Send + Sync {
         &'a self,
         warrant: &'a Warrant,
         changes: &'a [Change],
-    ) -> Pin<Box<dyn Future<Output = Result<(), StoreFault>> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = Result<u64, StoreFault>> + Send + 'a>>;
 }
 
 /// The store failed. The text is for the log only.

@@ -47,6 +47,7 @@ impl Record {
         let mut entry = Entry::new(event, gate.ledger.node().clone());
         entry.authn = Some(Authn::Internal);
         entry.request_id = Some(gate.request_id());
+        entry.policy_gen = Some(gate.snapshot().generation);
         Self { entry, began: Instant::now(), authenticated: true }
     }
 
@@ -57,6 +58,11 @@ impl Record {
         self.entry.authn = Some(principal.authn());
         self.entry.key_id = principal.kid();
         self.entry.policy_gen = Some(principal.snapshot().generation);
+    }
+
+    /// The generation that a change has made: what the log has seen of the store, an older copy of it is behind.
+    pub(crate) fn came_of(&mut self, gate: &Gate) {
+        self.entry.policy_gen = Some(gate.snapshot().generation);
     }
 
     /// What is asked for.

@@ -17,7 +17,7 @@ use crate::{
 
 /// One generation of everything that decides.
 pub struct Snapshot {
-    /// Goes up by one with every change; audit entries name it.
+    /// The store's: goes up with every change of what it keeps, over restarts too; audit entries name it.
     pub generation: u64,
     /// People, keys, bindings, versions.
     pub directory: Directory,

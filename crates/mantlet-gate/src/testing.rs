@@ -8,6 +8,8 @@ mod doors;
 mod fakes;
 #[cfg(test)]
 mod isolation;
+#[cfg(test)]
+mod trace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

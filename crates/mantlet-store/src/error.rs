@@ -32,6 +32,9 @@ pub enum StoreError {
         /// Which row.
         id: String,
     },
+    /// Every row is authentic, but they are not those that were written last: some are gone, old, or there twice.
+    #[error("records of the store were removed or put back outside mantlet")]
+    Incomplete,
     /// A row is authentic, yet not a record that this release understands.
     #[error("record `{id}` of table `{table}` cannot be read")]
     Unreadable {
@@ -65,7 +68,7 @@ impl StoreError {
             Self::Foreign { .. } => Some("move the file away, or name another home"),
             Self::Newer { .. } => Some("use the release that wrote the store, or a later one"),
             Self::WrongKey => Some("check `[store] root_key`: each home has its own key"),
-            Self::Altered { .. } | Self::Unreadable { .. } | Self::Damaged(_) => {
+            Self::Altered { .. } | Self::Incomplete | Self::Unreadable { .. } | Self::Damaged(_) => {
                 Some("restore `store.db` from a backup; the audit log tells what changed since")
             }
             Self::Io(_) => Some("check the file's owner and the space left on the disk"),

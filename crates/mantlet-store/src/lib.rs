@@ -1,8 +1,8 @@
 //! What must survive a restart: people, keys, bindings, models and the peppers of API keys.
 //!
-//! Three layers, each ignorant of the next: [`records`] turn changes into rows, [`seal`] makes a row's secret
-//! unreadable and the row unforgeable without the root key, and a [`Rows`] backend keeps rows in tables, all or
-//! nothing. SQLite is the embedded backend; another database needs only another [`Rows`], and the same suite of
+//! Layers, each ignorant of the next: [`records`] turn changes into rows, [`seal`] makes a row's secret unreadable and the
+//! row unforgeable without the root key, the [`tally`] shows that none is missing or old, and a [`Rows`] backend keeps
+//! rows in tables, all or nothing. SQLite is the embedded backend; another database needs only another [`Rows`], and the same suite of
 //! tests runs over it. Nothing here decides anything: changes come from door 2, with its warrant.
 
 mod error;
@@ -11,6 +11,7 @@ mod rows;
 mod seal;
 mod sqlite;
 mod store;
+mod tally;
 
 pub use error::StoreError;
 pub use rows::{Row, Rows, Table, Write};

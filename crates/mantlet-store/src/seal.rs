@@ -3,21 +3,28 @@
 //! The associated data is the table, the record's name and the record itself, so a sealed value can neither be
 //! moved to another row nor kept while the record around it is changed: whoever can write the database file but
 //! lacks the root key cannot lend a key to another owner or a role to another user. What sealing cannot show is
-//! that rows are missing or old; the audit log does.
+//! that rows are missing or old; the [tally](crate::tally) does.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf, hmac,
+};
 use zeroize::Zeroizing;
 
-use crate::{StoreError, Table};
+use crate::{Row, StoreError, Table, tally::Sum};
 
 /// Sets these tags apart from everything else that is ever sealed.
 const CONTEXT: &[u8] = b"mantlet-store/1";
 
-/// The key that seals rows: derived from the home's root key for this purpose alone.
+/// The key that seals and tags rows: derived from the home's root key for this purpose alone.
 ///
 /// Random nonces allow 2^32 seals under one key before a repetition becomes thinkable (SP 800-38D §8.3); a home
 /// that changed ten records a second would get there in thirteen years.
-pub struct StoreKey(LessSafeKey);
+pub struct StoreKey {
+    seal: LessSafeKey,
+    /// Derived from the first: no key serves two algorithms.
+    tag: hmac::Key,
+}
 
 impl StoreKey {
     /// A key from its 32 bytes.
@@ -26,7 +33,19 @@ impl StoreKey {
     /// If the cryptographic provider fails.
     pub fn new(bytes: &Zeroizing<[u8; 32]>) -> Result<Self, StoreError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes.as_slice()).map_err(|_| StoreError::Provider)?;
-        Ok(Self(LessSafeKey::new(key)))
+        let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, CONTEXT).extract(bytes.as_slice());
+        let tag = derived.expand(&[b"row tags"], hmac::HMAC_SHA256).map_err(|_| StoreError::Provider)?.into();
+        Ok(Self { seal: LessSafeKey::new(key), tag })
+    }
+
+    /// A row's part in the tally.
+    pub(crate) fn tag(&self, table: Table, row: &Row) -> Sum {
+        let mut tag = hmac::Context::with_key(&self.tag);
+        tag.update(&bound_to(table, &row.id, &row.body));
+        tag.update(&row.sealed);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.sign().as_ref());
+        Sum::from_bytes(&bytes)
     }
 
     /// Nonce, ciphertext and tag of a record's secret, bound to the record.
@@ -40,7 +59,7 @@ impl StoreKey {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| StoreError::Provider)?;
         let mut sealed = secret.to_vec();
-        self.0
+        self.seal
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(bound_to(table, id, body)),
@@ -63,7 +82,7 @@ impl StoreKey {
         let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(altered)?;
         let mut secret = Zeroizing::new(ciphertext.to_vec());
         let length = self
-            .0
+            .seal
             .open_in_place(
                 Nonce::assume_unique_for_key(*nonce),
                 Aad::from(bound_to(table, id, body)),

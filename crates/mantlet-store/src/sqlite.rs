@@ -58,8 +58,8 @@ impl SqliteRows {
         Ok(rows)
     }
 
-    /// Ends all work on the file and folds the write-ahead log into it.
-    pub async fn close(self) {
+    /// Ends all work on the file and folds the write-ahead log into it. What comes later fails.
+    pub async fn close(&self) {
         self.pool.close().await;
     }
 
@@ -112,6 +112,13 @@ impl SqliteRows {
 impl SqliteRows {
     pub(crate) async fn execute_for_test(&self, sql: &'static str) -> Result<(), StoreError> {
         sqlx::raw_sql(sql).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Inserts a grant, whether or not there is one of that name.
+    pub(crate) async fn insert_for_test(&self, row: &Row) -> Result<(), StoreError> {
+        let insert = sqlx::query("INSERT INTO grants (id, body, sealed) VALUES ($1, $2, $3)");
+        insert.bind(&row.id).bind(&row.body).bind(&row.sealed).execute(&self.pool).await?;
         Ok(())
     }
 }

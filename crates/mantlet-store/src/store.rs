@@ -9,14 +9,15 @@ use mantlet_gate::{
     ports::{Store, StoreFault},
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
-use crate::{Rows, SqliteRows, StoreError, StoreKey, Table, Write, records};
+use crate::{Row, Rows, SqliteRows, StoreError, StoreKey, Table, Write, records, tally::Tally};
 
 /// The directory's store over SQLite.
 pub type SqliteStore = DirectoryStore<SqliteRows>;
 
-/// The one row of [`Table::Meta`].
+/// The row of [`Table::Meta`] that says whose store it is.
 const MARK: &str = "home";
 
 /// The version of the first pepper.
@@ -27,6 +28,9 @@ pub struct DirectoryStore<R> {
     rows: R,
     key: StoreKey,
     home: String,
+    /// What the database holds. Nothing while a change is under way: should nobody learn how it ended, because it
+    /// failed or its caller went away, then what is there is counted again.
+    tally: Mutex<Option<Tally>>,
 }
 
 /// What the store says of itself. Opening this row shows that the key fits before anything else is believed.
@@ -59,8 +63,9 @@ impl SqliteStore {
         Self::resume(SqliteRows::open(path).await?, key).await
     }
 
-    /// Ends all work on the file, so that it may be moved.
-    pub async fn close(self) {
+    /// Ends all work on the file and folds the write-ahead log into it, so that it may be moved. Changes that come later
+    /// are refused.
+    pub async fn close(&self) {
         self.rows.close().await;
     }
 }
@@ -83,14 +88,15 @@ impl<R: Rows> DirectoryStore<R> {
             records::put(&key, Table::Meta, MARK, &mark, &[])?,
             records::put(&key, Table::Peppers, &FIRST_PEPPER.to_string(), &PepperBody {}, pepper.as_slice())?,
         ];
-        rows.write(&writes).await?;
-        Ok(Self { rows, key, home: mark.home })
+        let store = Self { rows, key, home: mark.home, tally: Mutex::new(Some(Tally::default())) };
+        store.write(writes.into(), 0).await?;
+        Ok(store)
     }
 
     /// Goes on with the store in a database.
     ///
     /// # Errors
-    /// If the key does not fit or the database fails.
+    /// If the key does not fit, the database fails, or what it holds is not what was last written there.
     pub async fn resume(rows: R, key: StoreKey) -> Result<Self, StoreError> {
         let meta = rows.read(Table::Meta).await?;
         let row = meta.iter().find(|row| row.id == MARK).ok_or(StoreError::WrongKey)?;
@@ -99,13 +105,31 @@ impl<R: Rows> DirectoryStore<R> {
             StoreError::Altered { .. } => StoreError::WrongKey,
             other => other,
         })?;
-        Ok(Self { rows, key, home })
+        let tally = Tally::read(&rows, &key).await?;
+        Ok(Self { rows, key, home, tally: Mutex::new(Some(tally)) })
     }
 
     /// The id of the home that the store belongs to.
     #[must_use]
     pub fn home(&self) -> &str {
         &self.home
+    }
+
+    /// How many changes the store has taken. An older copy of it has a smaller number.
+    ///
+    /// # Errors
+    /// If the database fails or was altered outside Mantlet.
+    pub async fn generation(&self) -> Result<u64, StoreError> {
+        Ok(self.tally().await?.as_ref().map_or(0, Tally::generation))
+    }
+
+    /// Goes on behind a generation that a newer copy of this store had, so that no later one is taken for that copy's.
+    /// Changes no record.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn advance(&self, beyond: u64) -> Result<u64, StoreError> {
+        self.write(Vec::new(), beyond).await
     }
 
     /// All records. Every one is authenticated before it is parsed.
@@ -116,7 +140,7 @@ impl<R: Rows> DirectoryStore<R> {
     pub async fn load(&self) -> Result<Directory, StoreError> {
         let mut directory = Directory::default();
         for table in Table::ALL {
-            for row in self.rows.read(table).await? {
+            for row in self.counted(table).await? {
                 records::add(&self.key, &mut directory, table, &row)?;
             }
         }
@@ -130,7 +154,7 @@ impl<R: Rows> DirectoryStore<R> {
     pub async fn peppers(&self) -> Result<Peppers, StoreError> {
         let table = Table::Peppers;
         let mut peppers = Peppers::default();
-        for row in self.rows.read(table).await? {
+        for row in self.counted(table).await? {
             let (PepperBody {}, pepper) = records::open::<_, 32>(&self.key, table, &row)?;
             peppers.add(records::name(table, &row)?, &pepper);
         }
@@ -142,7 +166,7 @@ impl<R: Rows> DirectoryStore<R> {
 
     /// Writes first records without a warrant, which a test has no way to get.
     #[cfg(test)]
-    pub(crate) async fn found(&self, changes: &[Change]) -> Result<(), StoreError> {
+    pub(crate) async fn found(&self, changes: &[Change]) -> Result<u64, StoreError> {
         for table in Table::ALL {
             let founded = !matches!(table, Table::Meta | Table::Peppers);
             if founded && !self.rows.read(table).await?.is_empty() {
@@ -152,10 +176,44 @@ impl<R: Rows> DirectoryStore<R> {
         self.apply(changes).await
     }
 
-    async fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let writes: Vec<Write> =
-            changes.iter().map(|change| records::write(&self.key, change)).collect::<Result<_, _>>()?;
-        self.rows.write(&writes).await
+    async fn apply(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        let writes = changes.iter().map(|change| records::write(&self.key, change));
+        self.write(writes.collect::<Result<_, _>>()?, 0).await
+    }
+
+    /// Writes rows, and with them the next generation, which comes after `beyond`.
+    async fn write(&self, mut writes: Vec<Write>, beyond: u64) -> Result<u64, StoreError> {
+        let mut kept = self.tally().await?;
+        let mut tally = kept.take().unwrap_or_default();
+        let next = tally.generation().max(beyond).checked_add(1);
+        let next = next.ok_or(StoreError::Incomplete)?;
+        let row = tally.follow(&self.key, &writes, next)?;
+        writes.push(row);
+        self.rows.write(&writes).await?;
+        *kept = Some(tally);
+        Ok(next)
+    }
+
+    /// What the database holds, counted again if need be.
+    async fn tally(&self) -> Result<MutexGuard<'_, Option<Tally>>, StoreError> {
+        let mut tally = self.tally.lock().await;
+        if tally.is_none() {
+            *tally = Some(Tally::read(&self.rows, &self.key).await?);
+        }
+        Ok(tally)
+    }
+
+    /// The rows of a table, if they are those that were counted.
+    async fn counted(&self, table: Table) -> Result<Vec<Row>, StoreError> {
+        let rows = self.rows.read(table).await?;
+        if self.tally().await?.as_ref().is_some_and(|tally| tally.holds(&self.key, table, &rows)) {
+            return Ok(rows);
+        }
+        // That a row was altered says more than that they are not all there.
+        for row in &rows {
+            self.key.open(table, &row.id, &row.body, &row.sealed)?;
+        }
+        Err(StoreError::Incomplete)
     }
 }
 
@@ -164,7 +222,7 @@ impl<R: Rows> Store for DirectoryStore<R> {
         &'a self,
         _warrant: &'a Warrant,
         changes: &'a [Change],
-    ) -> Pin<Box<dyn Future<Output = Result<(), StoreFault>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<u64, StoreFault>> + Send + 'a>> {
         Box::pin(async move { self.apply(changes).await.map_err(|error| StoreFault(error.to_string())) })
     }
 }
@@ -172,7 +230,7 @@ impl<R: Rows> Store for DirectoryStore<R> {
 #[cfg(test)]
 impl<R: Rows> DirectoryStore<R> {
     /// What a commit does, without the warrant that only door 2 can make.
-    pub(crate) async fn apply_for_test(&self, changes: &[Change]) -> Result<(), StoreError> {
+    pub(crate) async fn apply_for_test(&self, changes: &[Change]) -> Result<u64, StoreError> {
         self.apply(changes).await
     }
 

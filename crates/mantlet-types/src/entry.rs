@@ -76,7 +76,7 @@ pub struct Entry {
     pub output_class: Option<Token>,
     /// Whether this is the whole story or one end of it.
     pub phase: Phase,
-    /// Generation of policy and directory that decided.
+    /// Generation of policy and directory that decided; on the outcome of a change, the one that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_gen: Option<u64>,
     /// The policies that decided.

@@ -41,7 +41,19 @@ fn frame(bytes: &[u8], at: usize) -> Option<(u64, u64, &[u8])> {
     if crc.finalize() != half(bytes, at + 4)? {
         return None;
     }
-    Some((word(bytes, at + 8)?, word(bytes, at + 16)?, &covered[16..]))
+    // A log has fewer than 2^64 entries, so its last index is below the largest number.
+    let index = word(bytes, at + 8).filter(|index| *index < u64::MAX)?;
+    Some((index, word(bytes, at + 16)?, &covered[16..]))
+}
+
+/// How many zeros these bytes end in. A segment is laid out whole before anything is written to it, so that most of
+/// one may be spare room: it is compared in pieces, as fast as memory is read.
+fn blank(bytes: &[u8]) -> usize {
+    const PIECE: [u8; 4_096] = [0; 4_096];
+    let pieces = bytes.rchunks(PIECE.len());
+    let whole: usize = pieces.map_while(|piece| PIECE.starts_with(piece).then_some(piece.len())).sum();
+    let rest = bytes[..bytes.len() - whole].iter().rev();
+    whole + rest.take_while(|byte| **byte == 0).count()
 }
 
 impl Segments {
@@ -100,11 +112,12 @@ impl Segments {
             *next = index.checked_add(1);
             at += 24 + entry.len();
         }
-        self.broken |= bytes[at..].iter().any(|byte| *byte != 0);
+        // A frame begins with its length, which is not zero: none begins in the spare room at the end.
+        let written = bytes.len() - blank(&bytes[at..]);
+        self.broken |= written > at;
         // A frame that knew more entries to be durable than are left says that some are missing.
         let end = next.unwrap_or(0);
-        let known =
-            (at..bytes.len()).filter(|at| half(bytes, *at) != Some(0)).filter_map(|at| frame(bytes, at));
+        let known = (at..written).filter(|at| half(bytes, *at) != Some(0)).filter_map(|at| frame(bytes, at));
         match known.map(|(_, durable, _)| durable).max() {
             Some(durable) if durable > end => Err(VerifyError::Lost { index: end }),
             _ => Ok(()),

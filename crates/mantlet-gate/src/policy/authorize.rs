@@ -76,8 +76,9 @@ pub(super) fn ask(
 ) -> Result<(Arc<dyn Model>, bool), Rejection> {
     let known = asker.snapshot.directory.models.get(&ask.model);
     let (action, resource, candidate) = meant(ask, known);
-    record.request(action, Some(&resource));
     let project = entities::project_of(&asker.snapshot.directory, &resource);
+    // INVARIANT (metadata only): a name that nothing here has is a caller's text, and none of the log's business.
+    record.request(action, Some(&resource).filter(|_| project.is_some()));
     let verdict = match project {
         Some(_) => asker.decide(action, &resource, now),
         None => Verdict::denied(),
@@ -124,9 +125,11 @@ pub(super) fn claim(
     // A deed is recorded under its principal claim, which comes first, unless a later one denies it.
     let settled = verdict.is_allowed() && record.decision_is(Decision::Allow);
     if !settled {
-        record.request(action, target.resource().as_ref());
+        // What exists, or will come to be: see `ask`.
+        let named = project.is_some() && (verdict.is_allowed() || !matches!(target, Target::NewModel { .. }));
+        record.request(action, target.resource().filter(|_| named).as_ref());
         record.decision(verdict.decision, &verdict.policies);
-        record.entry().model = target.model().filter(|_| project.is_some()).cloned();
+        record.entry().model = target.model().filter(|_| named).cloned();
         record.entry().project.clone_from(&project);
     }
     if !verdict.is_allowed() {

@@ -4,7 +4,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
 };
 
@@ -131,9 +131,13 @@ impl Ledger for FakeLedger {
 #[derive(Default)]
 pub struct FakeStore {
     broken: AtomicBool,
+    commits: AtomicU64,
     /// Everything committed, in order.
     pub changes: Mutex<Vec<Change>>,
 }
+
+/// The fake store's first generation: far from where a snapshot that counts for itself would get to.
+const GENERATIONS: u64 = 1_000;
 
 impl FakeStore {
     /// From here on it takes nothing.
@@ -147,13 +151,13 @@ impl Store for FakeStore {
         &'a self,
         _: &'a Warrant,
         changes: &'a [Change],
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), StoreFault>> + Send + 'a>> {
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<u64, StoreFault>> + Send + 'a>> {
         Box::pin(async move {
             if self.broken.load(Ordering::SeqCst) {
                 return Err(StoreFault("broken".to_owned()));
             }
             self.changes.lock().unwrap().extend_from_slice(changes);
-            Ok(())
+            Ok(GENERATIONS + self.commits.fetch_add(1, Ordering::SeqCst))
         })
     }
 }

@@ -76,7 +76,10 @@ fn what_does_not_exist_and_what_may_not_be_known_answer_alike() {
         let foreign = check(&home, principal, "blue-model", None, Err(Code::NotFound));
         let unknown = check(&home, principal, "no-model", None, Err(Code::NotFound));
         assert_eq!(unknown.decision, Some(Decision::Deny));
-        assert_eq!((unknown.project, unknown.model), (None, None), "nobody's entry names what is not there");
+        let named = (unknown.project, unknown.model, unknown.resource);
+        assert_eq!(named, (None, None, None), "nobody's entry names what is not there");
+        let version = check(&home, principal, "red-model", Some(77), Err(Code::NotFound));
+        assert_eq!(version.resource, None);
         assert_eq!(foreign.model, Some(id("blue-model")));
     }
 }
@@ -235,4 +238,24 @@ fn a_new_model_cannot_take_another_projects_name() {
     assert_eq!(taken.0, Code::Conflict);
     let hidden = denied(&snapshot, "user:bob", Action::RegisterVersion, &target("blue-model"));
     assert_eq!(hidden, (Code::NotFound, None), "who may not register here learns nothing of names");
+}
+
+/// A name is a caller's text until something has it.
+#[test]
+fn the_record_names_nothing_that_is_not_there() {
+    let snapshot = snapshot(home());
+    let target = |project: &str| Target::NewModel { project: id(project), model: id("new") };
+    let recorded = |principal: &str, action, target: &Target| {
+        let principal = id(principal);
+        let mut record = record();
+        let outcome = claim(asker(&principal, &snapshot), action, target, NOW, &mut record);
+        let entry = record.entry().clone();
+        (outcome.is_ok(), entry.resource.map(|token| token.as_str().to_owned()), entry.model.is_some())
+    };
+    let registers = |principal, project| recorded(principal, Action::RegisterVersion, &target(project));
+    assert_eq!(registers("user:rita", "red"), (true, Some("Model:new".to_owned()), true));
+    assert_eq!(registers("user:bob", "red"), (false, None, false));
+    assert_eq!(registers("user:rita", "nowhere"), (false, None, false));
+    let nowhere = Target::Resource(Resource::Project(id("nowhere")));
+    assert_eq!(recorded("user:op", Action::ManageUsers, &nowhere), (false, None, false));
 }
