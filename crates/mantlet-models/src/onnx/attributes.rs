@@ -41,6 +41,11 @@ impl Attributes {
         LoadError::Node { node: self.node.clone(), operator: self.operator.clone(), why: why.into() }
     }
 
+    /// The node's name, or that of its first output.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
+    }
+
     /// Refuses attributes that were not read.
     pub(crate) fn finish(self) -> Result<(), LoadError> {
         match self.list.first() {

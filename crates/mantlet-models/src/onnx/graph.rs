@@ -9,7 +9,7 @@ use super::{
     error::LoadError,
     limits::{EXTENT_MAX, NAME_BYTES_MAX},
     proto::{ModelProto, NodeProto, ValueInfoProto},
-    tensor::{Array, ElementType},
+    tensor::{Constant, ElementType},
 };
 
 /// A value of the graph, by number.
@@ -23,8 +23,8 @@ pub(crate) struct Graph {
     pub(crate) outputs: Vec<Port>,
     /// Operations in an order in which each can run.
     pub(crate) nodes: Vec<Node>,
-    /// Constants. `None` where only the neural engine can decode the elements.
-    pub(crate) constants: Vec<(ValueId, Option<Array>)>,
+    /// Constants.
+    pub(crate) constants: Vec<(ValueId, Constant)>,
     /// Number of values.
     pub(crate) values: usize,
     /// Whether a `ZipMap` was stripped, so that the file says something else than this graph.
@@ -150,7 +150,7 @@ impl Names {
     }
 }
 
-type Constants = Vec<(ValueId, Option<Array>)>;
+type Constants = Vec<(ValueId, Constant)>;
 
 /// Constants, and the inputs that are not constants.
 fn sources(
@@ -161,7 +161,7 @@ fn sources(
     let mut constants = Vec::with_capacity(initializers.len());
     for tensor in initializers {
         let id = names.define(&tensor.name)?;
-        constants.push((id, Array::decode(tensor)?));
+        constants.push((id, Constant::decode(tensor)?));
     }
     let mut ports = Vec::new();
     for info in inputs {

@@ -9,7 +9,7 @@ mod attributes;
 mod error;
 mod graph;
 pub mod limits;
-mod proto;
+pub(crate) mod proto;
 mod scan;
 mod tensor;
 
@@ -20,6 +20,7 @@ pub use tensor::{Array, ElementType, Elements};
 
 pub(crate) use attributes::Attributes;
 pub(crate) use graph::{Domain, Graph, Node, Port, ValueId};
+pub(crate) use tensor::Constant;
 
 /// Reads a model.
 ///
@@ -29,4 +30,27 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, LoadError> {
     scan::scan(bytes)?;
     let model = proto::ModelProto::decode(bytes).map_err(|error| LoadError::malformed(error.to_string()))?;
     Graph::new(model)
+}
+
+/// Reads a model for another reader: gives the graph and a file that says the same and nothing else.
+///
+/// Two readers of one file may disagree about what is given twice, or is there and unknown. What was checked and what
+/// the other reader then reads must be the same, so that it gets a file written from what was understood here.
+///
+/// # Errors
+/// See [`LoadError`].
+pub(crate) fn read_canonical(bytes: &[u8]) -> Result<(Graph, Vec<u8>), LoadError> {
+    scan::scan(bytes)?;
+    let model = proto::ModelProto::decode(bytes).map_err(|error| LoadError::malformed(error.to_string()))?;
+    let graph = model.graph.iter();
+    let own = graph.clone().flat_map(|graph| &graph.initializer);
+    let attributes = graph.flat_map(|graph| &graph.node).flat_map(|node| &node.attribute);
+    if own
+        .chain(attributes.filter_map(|attribute| attribute.t.as_ref()))
+        .any(proto::TensorProto::is_ambiguous)
+    {
+        return Err(LoadError::malformed("a tensor's data is given twice"));
+    }
+    let canonical = model.encode_to_vec();
+    Ok((Graph::new(model)?, canonical))
 }

@@ -2,7 +2,8 @@
 //!
 //! Field numbers are those of `onnx-ml.proto` (ONNX IR version 13). Members that no engine here can honor (functions,
 //! subgraphs, sparse tensors, training information) are absent: [`super::scan`] refuses a file that has them before
-//! anything is decoded, so that leaving them out can never mean ignoring them. Documentation strings are skipped.
+//! anything is decoded, so that leaving them out can never mean ignoring them. Documentation strings are skipped. Which lists are packed
+//! is as in that file, since some readers of what is written here insist on it.
 
 use prost::Message;
 
@@ -90,10 +91,10 @@ pub(crate) struct AttributeProto {
     #[prost(message, optional, tag = "5")]
     pub(crate) t: Option<TensorProto>,
     /// Floats.
-    #[prost(float, repeated, tag = "7")]
+    #[prost(float, repeated, packed = "false", tag = "7")]
     pub(crate) floats: Vec<f32>,
     /// Integers.
-    #[prost(int64, repeated, tag = "8")]
+    #[prost(int64, repeated, packed = "false", tag = "8")]
     pub(crate) ints: Vec<i64>,
     /// Strings.
     #[prost(bytes = "vec", repeated, tag = "9")]
@@ -107,7 +108,7 @@ pub(crate) struct AttributeProto {
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TensorProto {
     /// Extents.
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub(crate) dims: Vec<i64>,
     /// Element type; see [`element`].
     #[prost(int32, tag = "2")]
@@ -133,6 +134,21 @@ pub(crate) struct TensorProto {
     /// Elements of DOUBLE.
     #[prost(double, repeated, tag = "10")]
     pub(crate) double_data: Vec<f64>,
+}
+
+impl TensorProto {
+    /// Whether elements are given in more than one member.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let given = [
+            self.raw_data.is_empty(),
+            self.float_data.is_empty(),
+            self.int32_data.is_empty(),
+            self.string_data.is_empty(),
+            self.int64_data.is_empty(),
+            self.double_data.is_empty(),
+        ];
+        given.iter().filter(|is_empty| !**is_empty).count() > 1
+    }
 }
 
 /// What the graph says of one of its inputs or outputs.
@@ -222,6 +238,8 @@ pub(crate) mod element {
     pub(crate) const STRING: i32 = 8;
     /// Truth values.
     pub(crate) const BOOL: i32 = 9;
+    /// 16-bit floating point.
+    pub(crate) const FLOAT16: i32 = 10;
     /// 64-bit floating point.
     pub(crate) const DOUBLE: i32 = 11;
 }

@@ -82,12 +82,29 @@ pub struct Array {
     pub elements: Elements,
 }
 
-impl Array {
-    /// Decodes a constant. Elements of a type that only the neural engine holds yield `None`: it decodes them itself.
+/// A constant of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Constant {
+    /// Decoded.
+    Array(Array),
+    /// Of a type that only the neural engine holds, and decodes itself; here, its extents are known.
+    Opaque(Vec<usize>),
+}
+
+impl Constant {
+    /// The elements, if they are decoded.
+    pub(crate) const fn array(&self) -> Option<&Array> {
+        match self {
+            Self::Array(array) => Some(array),
+            Self::Opaque(_) => None,
+        }
+    }
+
+    /// Decodes a constant.
     ///
     /// # Errors
-    /// [`LoadError::Tensor`] when shape and data disagree.
-    pub(crate) fn decode(tensor: TensorProto) -> Result<Option<Self>, LoadError> {
+    /// [`LoadError::Tensor`] when shape and data disagree, or no engine holds elements of this type.
+    pub(crate) fn decode(tensor: TensorProto) -> Result<Self, LoadError> {
         let name = tensor.name.clone();
         let fail = |why: &str| LoadError::Tensor { name: name.clone(), why: why.into() };
         let shape = extents(&tensor.dims).ok_or_else(|| fail("its shape is out of bounds"))?;
@@ -106,14 +123,35 @@ impl Array {
                 None => tensor.int32_data.iter().map(|value| *value != 0).collect(),
             }),
             Some(ElementType::Text) => Elements::Text(tensor.string_data),
-            Some(ElementType::I8 | ElementType::U8) | None => return Ok(None),
+            Some(ElementType::I8 | ElementType::U8) => {
+                let length = raw.map_or(tensor.int32_data.len(), <[u8]>::len);
+                return if length == count { Ok(Self::Opaque(shape)) } else { Err(fail(LENGTH)) };
+            }
+            None if tensor.data_type == element::FLOAT16 => {
+                let length = raw.map_or(0, <[u8]>::len);
+                return if count.checked_mul(2) == Some(length) {
+                    Ok(Self::Opaque(shape))
+                } else {
+                    Err(fail(LENGTH))
+                };
+            }
+            None => return Err(fail("its element type cannot be used here")),
         };
-        let array = Self { shape, elements };
-        if array.len() == count {
-            Ok(Some(array))
-        } else {
-            Err(fail("its data is not as long as its shape says"))
-        }
+        let array = Array { shape, elements };
+        if array.len() == count { Ok(Self::Array(array)) } else { Err(fail(LENGTH)) }
+    }
+}
+
+impl Array {
+    /// Decodes a constant; `None` for elements of a type that only the neural engine holds.
+    ///
+    /// # Errors
+    /// As [`Constant::decode`].
+    pub(crate) fn decode(tensor: TensorProto) -> Result<Option<Self>, LoadError> {
+        Ok(match Constant::decode(tensor)? {
+            Constant::Array(array) => Some(array),
+            Constant::Opaque(_) => None,
+        })
     }
 
     /// The elements of a list of unsigned bytes.
@@ -156,6 +194,8 @@ impl Array {
         self.len() == 0
     }
 }
+
+const LENGTH: &str = "its data is not as long as its shape says";
 
 /// Extents within bounds, at most [`RANK_MAX`] of them.
 fn extents(dims: &[i64]) -> Option<Vec<usize>> {

@@ -64,7 +64,7 @@ impl Trace<'_> {
             return None;
         }
         let constant = self.graph.constants.iter().find(|(value, _)| value == list)?;
-        values(constant.1.as_ref()?)
+        values(constant.1.array()?)
     }
 }
 

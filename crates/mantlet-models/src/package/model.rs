@@ -114,7 +114,10 @@ impl Model {
             settings: &self.settings,
             profile,
         };
-        Ok(contract::derive(&parts, project, version, digest)?)
+        let mut contract = contract::derive(&parts, project, version, digest)?;
+        // Nobody is promised a batch that the engine would refuse.
+        contract.batch_rows_max = self.engine.rows_max(contract.batch_rows_max);
+        Ok(contract)
     }
 }
 

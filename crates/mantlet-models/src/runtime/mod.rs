@@ -128,7 +128,7 @@ impl Engine {
         let executor = match Plan::compile(graph) {
             Ok(plan) => Executor::Tabular(plan),
             Err(refusal) if !neural_may_run => return Err(refusal),
-            Err(refusal) => Executor::Neural(Box::new(Neural::load(bytes, &inputs, &outputs, refusal)?)),
+            Err(refusal) => Executor::Neural(Box::new(Neural::load(bytes, refusal)?)),
         };
         let signature = probe::signature(&executor, &inputs, &outputs)?;
         Ok(Self { signature, executor })
@@ -144,6 +144,16 @@ impl Engine {
     #[must_use]
     pub const fn cost(&self) -> Cost {
         Cost { work_per_row: self.executor.work() }
+    }
+
+    /// The most rows, up to so many, that one run has room and time for; at least one. Tabular graphs keep their
+    /// account while they run.
+    #[must_use]
+    pub fn rows_max(&self, limit: usize) -> usize {
+        match &self.executor {
+            Executor::Tabular(_) => limit,
+            Executor::Neural(neural) => neural.rows_max(limit),
+        }
     }
 
     /// Which engine runs the model, for people: `tabular` or `neural`.

@@ -164,3 +164,25 @@ fn what_no_engine_honors_is_refused_by_name() {
     let external = field(7, &field(5, &field(13, &[])));
     assert_eq!(fuzz_load(&external).unwrap_err(), LoadError::Unsupported("data outside of its own file"));
 }
+
+/// Small files that ask the neural engine for more memory than any machine has, or to count for ever.
+#[test]
+fn graphs_that_would_exhaust_memory_are_refused_by_operator() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/onnx");
+    let seeds = [
+        ("expand-2-33", "Expand"),
+        ("expand-2-40", "Expand"),
+        ("one-hot-depth", "OneHot"),
+        ("range-endless", "Range"),
+        ("resize-huge", "Resize"),
+        ("tile-2-40", "Tile"),
+        ("topk-many", "TopK"),
+        ("pad-2-31", "Pad"),
+        ("conv-pads-2-31", "Conv"),
+    ];
+    for (seed, operator) in seeds {
+        let refusal = fuzz_load(&fs::read(corpus.join(seed)).unwrap()).unwrap_err();
+        let named = matches!(&refusal, LoadError::Node { operator: named, .. } if named == operator);
+        assert!(named, "{seed}: {refusal}");
+    }
+}

@@ -10,11 +10,14 @@ mod value;
 
 use mantlet_types::{Tensor, TensorData};
 
-use crate::onnx::{Array, Graph, LoadError, Node, ValueId};
+use crate::onnx::{Array, Constant, Graph, LoadError, Node, ValueId};
 
-pub(super) use self::kernel::Fault;
+pub(super) use self::{
+    kernel::{Fault, RUN_ELEMENTS_MAX},
+    kernels::constant,
+};
 use self::{
-    kernel::{Io, Kernel, RUN_ELEMENTS_MAX},
+    kernel::{Io, Kernel},
     value::Value,
 };
 use super::RunError;
@@ -49,8 +52,10 @@ impl Plan {
     pub(super) fn compile(graph: Graph) -> Result<Self, LoadError> {
         let mut aliases: Vec<ValueId> = (0..graph.values).collect();
         let mut constants = Vec::with_capacity(graph.constants.len());
-        for (id, array) in graph.constants {
-            let array = array.ok_or(LoadError::Unsupported("constants of this element type"))?;
+        for (id, constant) in graph.constants {
+            let Constant::Array(array) = constant else {
+                return Err(LoadError::Unsupported("constants of this element type"));
+            };
             constants.push((id, array));
         }
         let mut steps = Vec::with_capacity(graph.nodes.len());

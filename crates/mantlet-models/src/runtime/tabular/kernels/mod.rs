@@ -96,7 +96,7 @@ pub(super) fn alias(node: &mut Node) -> Result<Option<(ValueId, ValueId)>, LoadE
 }
 
 /// For a `Constant` node: its value.
-pub(super) fn constant(node: &mut Node) -> Result<Option<Array>, LoadError> {
+pub(in crate::runtime) fn constant(node: &mut Node) -> Result<Option<Array>, LoadError> {
     use crate::onnx::Elements;
     if node.domain != Domain::Onnx || node.operator != "Constant" {
         return Ok(None);
