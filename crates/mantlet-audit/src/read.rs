@@ -23,6 +23,9 @@ use crate::{
 /// A moving log is looked at again so often before a gap is believed.
 const ATTEMPTS: usize = 8;
 
+/// Entries that are asked for their generation: far more than there are requests under way.
+const GENERATIONS_MAX: usize = 10_000;
+
 /// Why the log could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -121,6 +124,34 @@ impl Reader {
     #[must_use]
     pub fn entries(&self, from: u64) -> Entries<'_> {
         Entries { reader: self, next: from, bundle: None }
+    }
+
+    /// The highest generation of policy and directory that the log's last entries name: those since the last start or
+    /// stop that names one, or [`GENERATIONS_MAX`] of them. Requests name the generation that they began with, so that
+    /// among the last few the order of generations is not that of entries.
+    ///
+    /// # Errors
+    /// If an entry on the way cannot be read.
+    pub fn generation(&self) -> Result<Option<u64>, ReadError> {
+        let (mut highest, mut named, mut end) = (None, 0, self.size());
+        while let Some(last) = end.checked_sub(1) {
+            // By bundles, so that each is read once.
+            let start = last - last % TILE_WIDTH;
+            let entries = self.entries(start).map_while(|entry| match entry {
+                Ok(entry) if entry.idx >= end => None,
+                entry => Some(entry),
+            });
+            for entry in entries.collect::<Result<Vec<_>, _>>()?.iter().rev() {
+                let Some(generation) = entry.policy_gen else { continue };
+                highest = highest.max(Some(generation));
+                named += 1;
+                if matches!(entry.event, Event::SysStart | Event::SysStop) || named == GENERATIONS_MAX {
+                    return Ok(highest);
+                }
+            }
+            end = start;
+        }
+        Ok(highest)
     }
 
     fn bundle(&self, number: u64) -> Result<Vec<Vec<u8>>, ReadError> {

@@ -9,13 +9,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mantlet_audit::{Log, Recovery};
+use mantlet_audit::{Log, Recovery, read::Reader};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::Directory,
     people::roles::conflicting_duties,
     policy::Policy,
-    ports::Clock,
+    ports::{Clock, Model},
     snapshot::{Served, Settings},
 };
 use mantlet_models::{
@@ -23,13 +23,13 @@ use mantlet_models::{
     register::{Shelf, Threshold},
     registry::{Registry, RegistryKey},
 };
-use mantlet_store::SqliteStore;
+use mantlet_store::{SqliteStore, StoreError};
 use mantlet_types::{ModelName, entry::Event};
 
 use crate::{
     cli::exit::Failure,
     config::{self, Config, Overlay},
-    deeds::reload::Reloader,
+    deeds::reload::{Reloader, Renewal},
     home::{Home, HomeLock, RootKey},
     ledger::{LogLedger, SystemClock},
     server::{Facilities, Server, address::Addresses, bounds::Bounds, tls::ServerCertificate},
@@ -48,7 +48,8 @@ pub struct App {
 pub struct Live {
     home: Home,
     root: Arc<RootKey>,
-    config: Mutex<Config>,
+    config: Arc<Mutex<Config>>,
+    shelf: Shelf,
     /// What flags and environment said at start: they hold for every reload, too.
     overlay: Overlay,
     /// The listener's certificate, once there is a listener.
@@ -82,6 +83,35 @@ impl Live {
         }
     }
 
+    /// The models that the new configuration judges otherwise than the old one, loaded under the new one.
+    fn judged_anew(
+        &self,
+        snapshot: &Snapshot,
+        old: &Config,
+        new: &Config,
+    ) -> Result<Vec<Arc<dyn Model>>, String> {
+        let shelf = Shelf { threshold: threshold(Arc::new(Mutex::new(new.clone()))), ..self.shelf.clone() };
+        // Where a lower threshold is not allowed any more, it is refused here as it would be at a start.
+        let stricter = old.danger.threshold_lowered && !new.danger.threshold_lowered;
+        let concerned = |name: &ModelName| {
+            old.models.get(name) != new.models.get(name) || (stricter && new.models.contains_key(name))
+        };
+        let mut loaded = Vec::new();
+        for (name, record) in snapshot.directory.models.iter().filter(|(name, _)| concerned(name)) {
+            for (version, registered) in &record.versions {
+                match shelf.load(&record.project, *version, registered) {
+                    Ok(model) => loaded.push(model),
+                    Err(why) if snapshot.model(name, Some(*version)).is_some() => {
+                        return Err(format!("version {version} of `{name}`: {why}"));
+                    }
+                    // It was not served before, and is not from now on.
+                    Err(why) => tracing::error!(model = %name, %version, %why, "a model could not be loaded"),
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
     fn renew_if_due(&self) -> Result<bool, String> {
         let Some(certificate) = lock(&self.certificate).clone() else { return Ok(false) };
         let config = lock(&self.config).clone();
@@ -91,13 +121,14 @@ impl Live {
 }
 
 impl Reloader for Live {
-    fn reload(&self) -> Result<Settings, String> {
+    fn reload(&self, snapshot: &Snapshot) -> Result<Renewal, String> {
         let new = Config::read(&self.home.config_path(), self.overlay.clone())
             .map_err(|error| error.to_string())?;
         let mut old = lock(&self.config);
         old.reloadable(&new)
             .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         // Everything that can fail comes first; then nothing is left half done.
+        let loaded = self.judged_anew(snapshot, &old, &new)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
             let identity =
                 server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
@@ -108,7 +139,7 @@ impl Reloader for Live {
         }
         let settings = settings(&new);
         *old = new;
-        Ok(settings)
+        Ok(Renewal { settings, loaded })
     }
 }
 
@@ -125,27 +156,31 @@ impl App {
         held: HomeLock,
     ) -> Result<(Self, Arc<Live>), Failure> {
         let store = Arc::new(open_store(&home, &root).await?);
-        let directory = store.load().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
+        let directory = stored(store.load().await)?;
         check_duties(&directory, &config)?;
-        let peppers = store.peppers().await.map_err(|error| told(&error, error.hint().map(str::to_owned)))?;
+        let peppers = stored(store.peppers().await)?;
         let log = Arc::new(open_log(&home, &root, &config)?);
-        let shelf = shelf(&home, &root, &config)?;
+        let generation = stored(store.generation().await)?;
+        check_generation(&home, generation)?;
+        let (settings, node) = (settings(&config), config.audit.node.clone());
+        let (addresses, bounds) = (addresses(&config), bounds(&config));
+        let config = Arc::new(Mutex::new(config));
+        let shelf = shelf(&home, &root, Arc::clone(&config))?;
         let models = load_models(&directory, &shelf);
         let snapshot = Snapshot {
-            generation: 1,
+            generation,
             policy: Policy::new(None).map_err(|error| Failure::new(error.to_string()))?,
             directory,
             models,
             peppers: Arc::new(peppers),
-            settings: Arc::new(settings(&config)),
+            settings: Arc::new(settings),
         };
-        let ledger = Arc::new(LogLedger::new(Arc::clone(&log), config.audit.node.clone()));
+        let ledger = Arc::new(LogLedger::new(Arc::clone(&log), node));
         let gate = Arc::new(Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock)));
-        administer::announce(&gate, Event::SysStart).await?;
-        let (addresses, bounds) = (addresses(&config), bounds(&config));
         let live = Arc::new(Live {
             root: Arc::new(root),
-            config: Mutex::new(config),
+            config,
+            shelf: shelf.clone(),
             overlay,
             certificate: Mutex::new(None),
             server: Mutex::new(std::sync::Weak::new()),
@@ -161,6 +196,8 @@ impl App {
             .map_err(|error| Failure::new(error.to_string()))?;
         let server = Arc::new(server);
         *lock(&live.server) = Arc::downgrade(&server);
+        // Last: from here on nothing can fail, so that whoever has started can be closed.
+        administer::announce(server.gate(), Event::SysStart).await?;
         Ok((Self { server, log, store, _lock: held }, live))
     }
 
@@ -174,10 +211,9 @@ impl App {
         if let Err(error) = closed {
             tracing::error!(%error, "the log was not closed in good order");
         }
-        // The gate holds the store too; its connections end with it, and SQLite's file is whole at any moment.
-        if let Ok(store) = Arc::try_unwrap(self.store) {
-            store.close().await;
-        }
+        // Others hold the store too: the gate, and through it whatever is still under way. They find it closed, as they
+        // find the log. What is closed is one whole file, which can be copied as it is.
+        self.store.close().await;
     }
 }
 
@@ -190,11 +226,57 @@ pub fn told(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
     }
 }
 
+fn stored<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
+    result.map_err(|error| told(&error, error.hint().map(str::to_owned)))
+}
+
 async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
     let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
-    SqliteStore::open(&home.store_path(), key)
-        .await
-        .map_err(|error| told(&error, error.hint().map(str::to_owned)))
+    stored(SqliteStore::open(&home.store_path(), key).await)
+}
+
+/// The newest generation of the store that the log has seen.
+fn seen_generation(home: &Home) -> Result<Option<u64>, Failure> {
+    let seen = Reader::open(&home.audit_dir()).and_then(|reader| reader.generation());
+    seen.map_err(|error| Failure::new(error.to_string()))
+}
+
+/// An older copy of the store agrees with itself, and would bring back whatever has been revoked since. The log has
+/// seen the newer one: every outcome, start and stop names its generation.
+fn check_generation(home: &Home, generation: u64) -> Result<(), Failure> {
+    match seen_generation(home)? {
+        Some(seen) if seen > generation => {
+            let message = format!(
+                "the store was rolled back: it has taken {generation} changes, the log has seen {seen}"
+            );
+            Err(Failure::new(message).hint(
+                "put back the newest `store.db`; if it is lost, `mantlet serve --accept-older-store` goes on with this \
+                 one, and what was revoked since is to be revoked again: see `mantlet audit export`",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes the store as it is, although the log has seen a newer one, which from then on would be the older one.
+///
+/// # Errors
+/// If store or log cannot be read.
+pub async fn accept_older_store(home: &Home, root: &RootKey) -> Result<(), Failure> {
+    // A log that nothing was written to yet has seen nothing.
+    let seen = if home.audit_dir().join("checkpoint").exists() { seen_generation(home)? } else { None };
+    let store = open_store(home, root).await?;
+    let generation = stored(store.generation().await)?;
+    if let Some(seen) = seen.filter(|seen| *seen > generation) {
+        stored(store.advance(seen).await)?;
+        tracing::warn!(
+            generation,
+            seen,
+            "an older store was accepted; what was revoked since is valid again"
+        );
+    }
+    store.close().await;
+    Ok(())
 }
 
 fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<Log, Failure> {
@@ -242,16 +324,20 @@ fn report(recovery: &Recovery) {
     }
 }
 
-fn shelf(home: &Home, root: &RootKey, config: &Config) -> Result<Shelf, Failure> {
+fn shelf(home: &Home, root: &RootKey, config: Arc<Mutex<Config>>) -> Result<Shelf, Failure> {
     let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
     let registry = Registry::new(home.registry_dir(), RegistryKey::new(key))
         .map_err(|error| told(&error, error.hint()))?;
-    let config = config.clone();
-    let threshold: Threshold =
-        Arc::new(move |model, packaged| config.threshold(model, packaged).map_err(|error| error.to_string()));
     let trusted = trusted(&home.trusted_signers_dir())?.into();
     let unpacking = Arc::new(tokio::sync::Semaphore::new(1));
-    Ok(Shelf { registry: Arc::new(registry), trusted, threshold, unpacking })
+    Ok(Shelf { registry: Arc::new(registry), trusted, threshold: threshold(config), unpacking })
+}
+
+/// A model's threshold by the configuration as it is when the model is loaded.
+fn threshold(config: Arc<Mutex<Config>>) -> Threshold {
+    Arc::new(move |model, packaged| {
+        lock(&config).threshold(model, packaged).map_err(|error| error.to_string())
+    })
 }
 
 /// Public keys of the people whose signature counts.

@@ -63,6 +63,41 @@ fn entries_survive_and_are_read_back() {
 }
 
 #[test]
+fn the_last_entries_tell_the_generation() {
+    let home = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(options(home.path())).unwrap();
+    let generation = || Reader::open(&home.path().join("audit")).unwrap().generation().unwrap();
+    let write = |event, policy_gen| {
+        let mut entry = entry(0);
+        (entry.event, entry.policy_gen) = (event, policy_gen);
+        log.append(entry).wait().unwrap();
+    };
+    assert_eq!(generation(), None);
+    write(Event::AuthFail, None);
+    assert_eq!(generation(), None);
+    // As a change that was made while a request of the generation before was under way.
+    write(Event::KeyRevoke, Some(8));
+    write(Event::Inference, Some(7));
+    assert_eq!(generation(), Some(8));
+    // Many entries of nobody known, over bundles and checkpoints.
+    (0..700).for_each(|_| {
+        drop(log.note({
+            let mut entry = entry(1);
+            entry.event = Event::AuthFail;
+            entry
+        }))
+    });
+    write(Event::AuthFail, None);
+    assert_eq!(generation(), Some(8));
+    // A start has looked at what was before it.
+    write(Event::SysStart, Some(5));
+    write(Event::AuthFail, None);
+    assert_eq!(generation(), Some(5));
+    log.close();
+    assert_eq!(generation(), Some(5));
+}
+
+#[test]
 fn one_writer_at_a_time() {
     let home = tempfile::tempdir().unwrap();
     let (log, _) = Log::open(options(home.path())).unwrap();

@@ -48,7 +48,7 @@ fn frame(bytes: &[u8], at: usize) -> Option<(u64, u64, &[u8])> {
 
 /// How many zeros these bytes end in. A segment is laid out whole before anything is written to it, so that most of
 /// one may be spare room: it is compared in pieces, as fast as memory is read.
-fn blank(bytes: &[u8]) -> usize {
+pub(super) fn blank(bytes: &[u8]) -> usize {
     const PIECE: [u8; 4_096] = [0; 4_096];
     let pieces = bytes.rchunks(PIECE.len());
     let whole: usize = pieces.map_while(|piece| PIECE.starts_with(piece).then_some(piece.len())).sum();

@@ -142,6 +142,53 @@ fn entries_beyond_the_checkpoint_count() {
     assert_eq!(verify_dir(&dir, &vkey(), &[]).unwrap().tail, None);
 }
 
+/// Spare room is passed over only where nothing is in it.
+#[test]
+fn what_lies_behind_spare_room_is_found() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = written(home.path(), 10);
+    let path = dir.join("wal/000000.wal");
+    let original = fs::read(&path).unwrap();
+    let mut frame = Vec::new();
+    assert!(crate::frame::encode(&mut frame, 20, 20, |entry| entry.extend_from_slice(b"x\0\0")));
+    for at in [original.len() - frame.len(), original.len() - 5_000, original.len() / 2] {
+        let mut bytes = original.clone();
+        bytes[at..at + frame.len()].copy_from_slice(&frame);
+        fs::write(&path, &bytes).unwrap();
+        let verdict = verify_dir(&dir, &vkey(), &[]);
+        assert!(matches!(verdict, Err(VerifyError::Lost { index: 10 })), "{at}: {verdict:?}");
+    }
+    // One byte that is no frame is what a crash may leave behind, as long as nothing comes after it.
+    let mut bytes = original.clone();
+    *bytes.last_mut().unwrap() = 1;
+    fs::write(&path, &bytes).unwrap();
+    verify_dir(&dir, &vkey(), &[]).unwrap();
+    fs::write(dir.join("wal/000003.wal"), &original).unwrap();
+    assert!(matches!(verify_dir(&dir, &vkey(), &[]), Err(VerifyError::Lost { .. })));
+}
+
+#[test]
+fn blanks_are_counted_from_the_end() {
+    for (length, last) in [
+        (0, None),
+        (1, None),
+        (4_096, None),
+        (9_000, None),
+        (9_000, Some(0)),
+        (9_000, Some(903)),
+        (9_000, Some(904)),
+        (9_000, Some(8_999)),
+        (4_096, Some(0)),
+        (3, Some(1)),
+    ] {
+        let mut bytes = vec![0; length];
+        if let Some(last) = last {
+            bytes[last] = 7;
+        }
+        assert_eq!(segments::blank(&bytes), length - last.map_or(0, |last| last + 1), "{length} {last:?}");
+    }
+}
+
 #[test]
 fn other_keys_and_origins_are_refused() {
     let home = tempfile::tempdir().unwrap();

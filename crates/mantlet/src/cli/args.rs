@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId};
 
+use crate::config::{env_vars, is_host_name};
+
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]
 #[command(name = "mantlet", version, propagate_version = true, max_term_width = 100)]
@@ -24,7 +26,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// The home directory [default: ./mantlet-home]
-    #[arg(long, global = true, env = "MANTLET_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = env_vars::HOME.name, value_name = "DIR")]
     pub home: Option<PathBuf>,
     /// Print one JSON document (or JSON lines where a stream is said) instead of text
     #[arg(long, global = true)]
@@ -84,7 +86,7 @@ pub enum Command {
 }
 
 /// `mantlet init`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Init {
     /// Where; the same as --home
     #[arg(value_name = "DIR")]
@@ -101,13 +103,17 @@ pub struct Init {
     /// For a team: the first security person, who approves what the operator proposes [default: security]
     #[arg(long, value_name = "USER")]
     pub security: Option<UserId>,
+    /// A name or address, beside localhost, that clients will reach the server by; repeat for several. The home's
+    /// certificate authority can vouch for these and what lies below them, and later on for no others
+    #[arg(long = "name", value_name = "NAME", value_parser = host_name)]
+    pub names: Vec<String>,
 }
 
 /// `mantlet serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// Where to listen, instead of what the configuration says
-    #[arg(long, value_name = "ADDR", env = "MANTLET_LISTEN")]
+    #[arg(long, value_name = "ADDR", env = env_vars::LISTEN.name)]
     pub listen: Option<SocketAddr>,
     /// Where there is no home, make a one-person home with a small model and a key for it
     #[arg(long)]
@@ -115,6 +121,9 @@ pub struct Serve {
     /// DANGER: plain HTTP on loopback, for benchmarks and tests
     #[arg(long)]
     pub plaintext_loopback: bool,
+    /// DANGER: go on with a store that is older than the log says; keys revoked and roles ended since are valid again
+    #[arg(long)]
+    pub accept_older_store: bool,
 }
 
 /// `mantlet predict`.
@@ -129,10 +138,10 @@ pub struct Predict {
     #[arg(long)]
     pub version_number: Option<mantlet_types::Version>,
     /// The server; without it (and without a key) the home's control socket is used
-    #[arg(long, env = "MANTLET_URL")]
+    #[arg(long, env = env_vars::URL.name)]
     pub url: Option<String>,
     /// The CA certificate to trust, instead of the home's
-    #[arg(long, env = "MANTLET_CA", value_name = "PEM")]
+    #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
     pub ca: Option<PathBuf>,
 }
 
@@ -472,6 +481,15 @@ pub enum Config {
     Check,
     /// Make the running server read its configuration again; all of it or nothing
     Reload,
+}
+
+/// What can stand in the server's certificate.
+fn host_name(text: &str) -> Result<String, String> {
+    if is_host_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("neither a host name nor an address".to_owned())
+    }
 }
 
 /// `60/min` → 60.

@@ -13,7 +13,7 @@ use super::{
     session::{self, Session},
     user::write_secret,
 };
-use crate::home::Home;
+use crate::{config::env_vars, home::Home};
 
 /// Where systems keep the certificate authorities that they trust.
 const SYSTEM_BUNDLES: [&str; 4] = [
@@ -30,9 +30,9 @@ pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
     let bundle = bundle(&home, &ca)?;
     let (bundle, ca) = (bundle.display().to_string(), ca.display().to_string());
     let mut variables = vec![
-        ("MANTLET_HOME", home.dir().display().to_string()),
-        ("MANTLET_URL", url.clone()),
-        ("MANTLET_CA", ca.clone()),
+        (env_vars::HOME.name, home.dir().display().to_string()),
+        (env_vars::URL.name, url.clone()),
+        (env_vars::CA.name, ca.clone()),
         // curl, Python requests, Python's own ssl (httpx, the OpenAI SDK), Node.
         ("CURL_CA_BUNDLE", bundle.clone()),
         ("REQUESTS_CA_BUNDLE", bundle.clone()),
@@ -42,7 +42,7 @@ pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
     ];
     // A key is shown once and kept nowhere, except the one of a demonstration.
     if let Ok(key) = fs::read_to_string(home.demo_key_path()) {
-        variables.push(("MANTLET_API_KEY", key.trim().to_owned()));
+        variables.push((env_vars::API_KEY.name, key.trim().to_owned()));
         variables.push(("OPENAI_API_KEY", key.trim().to_owned()));
     }
     if common.json {

@@ -78,7 +78,8 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
         return Err(Failure::new("a one-person home has no second person").hint("leave out --security"));
     }
     let operator = command.operator.clone().map_or_else(login_name, Ok)?;
-    let options = InitOptions { owner: Some(operator.clone()), single_person, ..InitOptions::default() };
+    let names = command.names.clone();
+    let options = InitOptions { names, owner: Some(operator.clone()), single_person, root_key: None };
     let new = home::prepare(dir, &options, |name| std::env::var_os(name))
         .map_err(|error| told(&error, error.hint()))?;
     let store = {

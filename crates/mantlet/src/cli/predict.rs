@@ -12,18 +12,20 @@ use super::{
     session::Session,
     transport,
 };
+use crate::config::env_vars::API_KEY;
 
 /// Asks the model; exit code 1 if the answer is that it is not sure.
 pub async fn run(common: &Common, command: Predict) -> Result<(), Failure> {
     let body = body(&command.input)?;
     let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
     let path = format!("/v1/models/{}{version}/predict", command.model);
-    let key = std::env::var("MANTLET_API_KEY").ok().filter(|key| !key.is_empty());
+    let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
     let reply = match (key, &command.url) {
         (Some(key), url) => over_tls(common, &command, url.as_deref(), &path, &body, &key).await?,
         (None, Some(_)) => {
             let failure = Failure::new("a key is needed to ask a server by its URL");
-            return Err(Failure { exit: Exit::Unauthenticated, ..failure.hint("set MANTLET_API_KEY") });
+            let failure = failure.hint(format!("set {}", API_KEY.name));
+            return Err(Failure { exit: Exit::Unauthenticated, ..failure });
         }
         (None, None) => Session::running(common)?.call(Method::POST, &path, Some(&body)).await?,
     };
@@ -51,7 +53,7 @@ async fn over_tls(
     let url = url.trim_end_matches('/');
     let mut request = transport::request(Method::POST, path, Some(body))?;
     let mut bearer = HeaderValue::try_from(format!("Bearer {key}"))
-        .map_err(|_| Failure::new("MANTLET_API_KEY holds characters that no key has"))?;
+        .map_err(|_| Failure::new(format!("{} holds characters that no key has", API_KEY.name)))?;
     bearer.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, bearer);
     transport::tls(url, &ca, request).await?.json()

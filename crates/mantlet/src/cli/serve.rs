@@ -1,12 +1,11 @@
 //! `mantlet serve`: listeners in front of the gate, until told to stop.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
 use mantlet_gate::{
     administer,
     identity::{Arrival, Channel, Credential},
 };
-use mantlet_types::limits;
 use serde_json::json;
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -21,7 +20,7 @@ use super::{
     user::write_secret,
 };
 use crate::{
-    assemble::{App, Live, server_identity, told},
+    assemble::{App, Live, accept_older_store, server_identity, told},
     config::Config,
     deeds::reload::{ReloadConfig, Reloader},
     demo,
@@ -49,13 +48,30 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let held = home.lock().map_err(|error| told(&error, error.hint()))?;
     let root = root_key(&home, &config)?;
     let identity_root = root_key(&home, &config)?;
-    let plaintext = config.danger.plaintext;
+    if command.accept_older_store {
+        accept_older_store(&home, &root).await?;
+    }
     let (app, live) = App::open(home.clone(), root, config.clone(), overlay, held).await?;
-    let (listeners, address) = listeners(&home, &identity_root, &config, &live).await?;
+    let served = attend(common, &home, &app, live, &config, identity_root).await;
+    // In good order, also where nothing could be served: what has a start in the log has a stop.
+    app.close().await;
+    served
+}
+
+/// Stands at the doors until told to stop.
+async fn attend(
+    common: &Common,
+    home: &Home,
+    app: &App,
+    live: Arc<Live>,
+    config: &Config,
+    identity_root: RootKey,
+) -> Result<(), Failure> {
+    let (listeners, address) = listeners(home, &identity_root, config, &live).await?;
     drop(identity_root);
     // Before anybody is told that there is a server: a signal that comes first would end it in disorder.
-    let (stop, hangup) = (stop(), signal(SignalKind::hangup()));
-    announce(common, &home, address, &listeners, plaintext)?;
+    let (stop, hangup) = (stop(app.server.bounds().drain_timeout), signal(SignalKind::hangup()));
+    announce(common, home, address, &listeners, config.danger.plaintext)?;
     let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live, hangup));
     listen::serve(Arc::clone(&app.server), listeners, stop).await;
@@ -64,7 +80,6 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     for path in [home.control_socket(), home.address_path()] {
         let _ = fs::remove_file(path);
     }
-    app.close().await;
     Ok(())
 }
 
@@ -74,8 +89,7 @@ async fn open_or_make(common: &Common, command: &Serve) -> Result<Home, Failure>
     if Home::is_home(&dir) {
         return session::home(common);
     }
-    let wanted =
-        Init { dir: None, single_person: command.demo, demo: command.demo, operator: None, security: None };
+    let wanted = Init { single_person: command.demo, demo: command.demo, ..Init::default() };
     let made = init::make(&dir, &wanted).await?;
     if common.json {
         init::keep_operator_key(&made)?;
@@ -177,13 +191,13 @@ fn announce(
 }
 
 /// SIGTERM, or a person's Ctrl-C. Heard from the call on, not only once somebody waits.
-fn stop() -> impl Future<Output = ()> {
+fn stop(drain: Duration) -> impl Future<Output = ()> {
     let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     async move {
         // Without signals, only a kill ends the server; it is built to survive that.
         let (Ok(mut term), Ok(mut interrupt)) = signals else { return std::future::pending().await };
         tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
-        tracing::info!(seconds = limits::DRAIN_TIMEOUT.as_secs(), "stopping; requests under way may end");
+        tracing::info!(seconds = drain.as_secs_f64(), "stopping; requests under way may end");
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     assemble::{App, told},
-    config::Config,
+    config::{Config, env_vars},
     home::{Home, HomeError, RootKey, UserCertificate},
     ledger::SystemClock,
     server::{Peer, body::Body},
@@ -75,8 +75,9 @@ impl Session {
         let home = home(common)?;
         let socket = home.control_socket();
         if !socket.exists() {
+            let (url, key) = (env_vars::URL.name, env_vars::API_KEY.name);
             return Err(Failure::new("no server runs on this home")
-                .hint("start one with `mantlet serve`, or set MANTLET_URL and MANTLET_API_KEY"));
+                .hint(format!("start one with `mantlet serve`, or set {url} and {key}")));
         }
         Ok(Self { way: Way::Control(socket), home })
     }

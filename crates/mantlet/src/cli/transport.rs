@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::exit::Failure;
+use crate::config::env_vars;
 
 /// A reply that a command can use: one statement of a feature set, or a page of log entries.
 const REPLY_BYTES_MAX: usize = 64 << 20;
@@ -51,7 +52,10 @@ fn failure(status: u16, body: &Value) -> Failure {
     }
     let failure = Failure::of_status(status, message);
     match status {
-        401 => failure.hint("set MANTLET_API_KEY to a key that is neither expired nor revoked"),
+        401 => {
+            let name = env_vars::API_KEY.name;
+            failure.hint(format!("set {name} to a key that is neither expired nor revoked"))
+        }
         429 => failure.hint("wait as long as `Retry-After` says, or ask an operator for a higher rate"),
         503 => failure.hint("the server's log has the cause under the request id"),
         _ => failure,
@@ -94,7 +98,8 @@ pub async fn tls(url: &str, ca_pem: &Path, request: Request<Bytes>) -> Result<Re
     })?;
     let stream =
         tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
-            Failure::new(format!("TLS failed: {error}")).hint("is MANTLET_CA the server's CA?")
+            Failure::new(format!("TLS failed: {error}"))
+                .hint(format!("is {} the server's CA?", env_vars::CA.name))
         })?;
     exchange(stream, request).await
 }

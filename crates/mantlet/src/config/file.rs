@@ -11,6 +11,7 @@ use super::{
     error::{ConfigError, ConfigErrors},
     nearest::nearest,
     settings::{MODEL_KEYS, SETTINGS},
+    shown::{message, shown},
 };
 
 /// Far more than any configuration: a home with a thousand models has some 60 KiB.
@@ -52,6 +53,7 @@ pub struct ConfigFile {
     pub(super) sections: Sections,
     /// Which settings were given, and where.
     pub(super) given: BTreeMap<String, Source>,
+    /// The text as errors may show it, byte for byte in its place.
     pub(super) text: Arc<NamedSource<String>>,
 }
 
@@ -193,16 +195,18 @@ impl ConfigFile {
             let error = ConfigError::new(format!("`{name}` is longer than {FILE_BYTES_MAX} bytes"));
             return Err(error.into());
         }
-        let source = Arc::new(NamedSource::new(name, text.to_owned()));
+        let source = Arc::new(NamedSource::new(name, shown(text)));
         let located = |error: ConfigError| error.within(&source);
-        let document = DeTable::parse(text).map_err(|error| located(syntax(&error)))?;
+        // A value that is not shown is not repeated either.
+        let hidden = |span: Range<usize>| source.inner().get(span.clone()) != text.get(span);
+        let document = DeTable::parse(text).map_err(|error| located(syntax(&error, hidden)))?;
         let mut given = BTreeMap::new();
         let unknown: Vec<ConfigError> =
             unknown_keys(document.get_ref(), &mut given).into_iter().map(located).collect();
         if !unknown.is_empty() {
             return Err(ConfigErrors(unknown));
         }
-        let sections = toml::from_str(text).map_err(|error| located(syntax(&error)))?;
+        let sections = toml::from_str(text).map_err(|error| located(syntax(&error, hidden)))?;
         Ok(Self { sections, given, text: source })
     }
 
@@ -245,12 +249,16 @@ fn put<T>(
     }
 }
 
-fn syntax(error: &toml::de::Error) -> ConfigError {
+fn syntax(error: &toml::de::Error, hidden: impl Fn(Range<usize>) -> bool) -> ConfigError {
     // The parser's messages may have several lines, the first of which says what is wrong.
-    let message = error.message().lines().next().unwrap_or("not a configuration").to_owned();
+    let said = error.message().lines().next().unwrap_or("not a configuration");
     match error.span() {
-        Some(span) => ConfigError::new(message).at(span),
-        None => ConfigError::new(message),
+        Some(span) if hidden(span.clone()) => {
+            let said = said.split([':', '`', '"']).next().unwrap_or_default();
+            ConfigError::new(format!("{said}: the value is not shown, as it may be a secret")).at(span)
+        }
+        Some(span) => ConfigError::new(message(said)).at(span),
+        None => ConfigError::new(message(said)),
     }
 }
 
@@ -285,7 +293,7 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
 fn unknown_in(section: &str, table: &DeTable<'_>, known: &[&str]) -> Vec<ConfigError> {
     let unknown = table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref()));
     let error = |key: &str, span| {
-        let error = ConfigError::new(format!("unknown key `{key}` in `[{section}]`")).at(span);
+        let error = ConfigError::new(format!("unknown key `{}` in `[{section}]`", message(key))).at(span);
         match nearest(key, known.iter().copied()) {
             Some(meant) => error.hint(format!("did you mean `{meant}`?")),
             None => error.hint(format!("known keys: `{}`", known.join("`, `"))),
@@ -295,7 +303,7 @@ fn unknown_in(section: &str, table: &DeTable<'_>, known: &[&str]) -> Vec<ConfigE
 }
 
 fn unknown_section(name: &str, span: Range<usize>) -> ConfigError {
-    let error = ConfigError::new(format!("unknown section `{name}`")).at(span);
+    let error = ConfigError::new(format!("unknown section `{}`", message(name))).at(span);
     let sections = || SETTINGS.iter().map(|setting| setting.section());
     // A key that lacks its section is as likely as a section that is misspelt.
     let elsewhere = SETTINGS.iter().find(|setting| setting.name() == name && setting.section() != name);

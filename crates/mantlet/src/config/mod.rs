@@ -12,6 +12,7 @@ mod reload;
 mod report;
 mod resolve;
 mod settings;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -25,6 +26,7 @@ use mantlet_gate::perimeter::Allowlist;
 use mantlet_types::{ModelName, NodeId, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
+pub use values::is_host_name;
 
 use crate::home::RootKeySource;
 
@@ -107,7 +109,7 @@ pub struct Identity {
 pub struct Limits {
     /// Predictions per minute and principal × model.
     pub rate_per_minute: u32,
-    /// Failures before authentication per minute and address, before the address is turned away unheard.
+    /// Failures before authentication per minute and address; from then on its credentials are not looked at.
     pub failures_per_minute: u32,
     /// Denials per minute and principal that get an audit entry each.
     pub denials_per_minute: u32,

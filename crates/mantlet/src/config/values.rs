@@ -125,17 +125,21 @@ impl Resolver<'_> {
 
     pub(super) fn host_names(&mut self, typed: &[Given<String>]) -> Vec<String> {
         for name in typed {
-            let label = |label: &str| {
-                let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-                (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
-            };
-            let text = name.value.as_str();
-            let host = text.len() <= 253 && text.split('.').all(label);
-            if !host && text.parse::<IpAddr>().is_err() {
+            if !is_host_name(&name.value) {
                 let hint = "names such as `gate.example.com`, or addresses";
                 self.fail(&name.source, "`server.names` has something that is no host name", hint);
             }
         }
         typed.iter().map(|name| name.value.clone()).collect()
     }
+}
+
+/// Whether clients may call a server by this: a host name (RFC 1123, section 2.1) or an address.
+#[must_use]
+pub fn is_host_name(text: &str) -> bool {
+    let label = |label: &str| {
+        let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+    };
+    (text.len() <= 253 && text.split('.').all(label)) || text.parse::<IpAddr>().is_ok()
 }

@@ -7,7 +7,8 @@ use mantlet_gate::{
     directory::Directory,
     identity::Principal,
     policy::Target,
-    snapshot::Settings,
+    ports::Model,
+    snapshot::{Settings, Snapshot},
 };
 use mantlet_types::{Action, Code, Rejection, Resource, entry::Event};
 use serde::Serialize;
@@ -17,8 +18,17 @@ pub trait Reloader: Send + Sync {
     /// Reads, checks and puts in place what the listeners use; returns what the gate uses.
     ///
     /// # Errors
-    /// If anything in the new configuration is invalid, needs a restart, or is a new danger. Then nothing changed.
-    fn reload(&self) -> Result<Settings, String>;
+    /// If anything in the new configuration is invalid, needs a restart, is a new danger, or does not fit what is served
+    /// under this snapshot. Then nothing changed.
+    fn reload(&self, snapshot: &Snapshot) -> Result<Renewal, String>;
+}
+
+/// What the gate goes over to.
+pub struct Renewal {
+    /// Settings.
+    pub settings: Settings,
+    /// Models under another threshold than before.
+    pub loaded: Vec<Arc<dyn Model>>,
 }
 
 /// Reads the configuration again.
@@ -47,14 +57,15 @@ impl Deed for ReloadConfig {
         Ok(Claims::All(vec![(Action::ManageUsers, Target::Resource(Resource::Project(home)))]))
     }
 
-    async fn act(self, _office: &Office<'_>) -> Result<Done<Reloaded>, Rejection> {
-        let settings = tokio::task::spawn_blocking(move || self.0.reload()).await;
-        let settings = settings.map_err(|error| Rejection::unavailable(error.to_string()))?;
-        let settings = settings.map_err(|why| {
+    async fn act(self, office: &Office<'_>) -> Result<Done<Reloaded>, Rejection> {
+        let snapshot = Arc::clone(office.snapshot);
+        let renewal = tokio::task::spawn_blocking(move || self.0.reload(&snapshot)).await;
+        let renewal = renewal.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let Renewal { settings, loaded } = renewal.map_err(|why| {
             tracing::warn!(%why, "the configuration was not reloaded");
             Rejection::new(Code::Conflict).detailed(why)
         })?;
         let reply = Reloaded { message: "the configuration was read again" };
-        Ok(Done { settings: Some(settings), ..Done::read(reply) })
+        Ok(Done { settings: Some(settings), loaded, ..Done::read(reply) })
     }
 }

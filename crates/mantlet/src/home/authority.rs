@@ -80,8 +80,8 @@ impl AuthorityError {
                 Some("`[server] names` takes names such as `gate.example.com` and addresses".into())
             }
             Self::NotPermitted(_) => Some(
-                "it vouches for this machine and for the names that the home was made with; for others, give \
-                 `[server] certificate` and `key`"
+                "it vouches for this machine and for the names that the home was made with (`mantlet init --name \
+                 NAME`); for others, give `[server] certificate` and `key`"
                     .into(),
             ),
             Self::Unreadable { .. } => {

@@ -119,7 +119,11 @@ fn rows(reader: &mut Reader<'_>, contract: &Contract) -> Result<(Rows, bool), Re
             let mut rows = Vec::new();
             let mut elements = reader.array().map_err(malformed)?;
             while reader.element(&mut elements).map_err(malformed)? {
-                rows.push(ordered(reader, &mut budget).map_err(malformed)?);
+                let row = ordered(reader, &mut budget).map_err(malformed)?;
+                // An empty row has no element to be charged for, and takes room all the same.
+                let room = usize::from(row.is_empty());
+                budget = budget.checked_sub(room).ok_or_else(|| Rejection::invalid("features"))?;
+                rows.push(row);
             }
             Ok((Rows::Ordered(rows), true))
         }

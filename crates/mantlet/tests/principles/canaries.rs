@@ -143,6 +143,44 @@ fn nothing_that_was_sent_is_kept() {
     }
 }
 
+/// Names are checked, and a checked name is still what its sender chose: none is kept before something has it.
+#[test]
+fn a_name_that_nothing_has_is_not_kept() {
+    let home = Home::demo();
+    let key = home.busy_key("app");
+    let server = Server::with(&home, &[], &[("MANTLET_LOG", "trace")]);
+    let (client, canary) = (server.client_with(&key.key), "canary-hk2vq9xw7z");
+    let mut last = String::new();
+    for path in [
+        format!("/v1/models/{canary}/predict"),
+        format!("/v1/models/{canary}/versions/7/predict"),
+        format!("/v2/models/{canary}/infer"),
+    ] {
+        let reply = client.post(&path, &question(&benign()));
+        assert_eq!(reply.status, 404, "{path}: {}", reply.text());
+        last = reply.request_id().to_owned();
+    }
+    for path in [
+        format!("/v2/models/{canary}"),
+        format!("/v2/models/{canary}/ready"),
+        format!("/v2/models/{canary}/stats"),
+        format!("/admin/v1/keys?project={canary}"),
+        format!("/admin/v1/keys?consumer={canary}"),
+    ] {
+        client.get(&path);
+    }
+    client.post(&format!("/admin/v1/models/{canary}?project=home"), &json!({}));
+    client.post("/admin/v1/keys", &json!({ "consumer": "x", "project": canary, "models": [canary] }));
+    assert_eq!(home.entries_in_time(&last, 1)[0]["error_code"], "not_found");
+    let stderr = server.said();
+    server.stop();
+    let places = places(&home, vec![("stderr", stderr)]);
+    let kept: Vec<_> =
+        home.log().into_iter().filter(|entry| entry.to_string().contains(canary)).collect();
+    assert!(kept.is_empty(), "{kept:#?}");
+    assert_eq!(found(&places, canary), Vec::<&PathBuf>::new());
+}
+
 #[test]
 fn keys_are_shown_once_and_kept_nowhere() {
     let home = Home::demo();

@@ -250,3 +250,38 @@ fn manual_and_completions_come_from_the_same_definition() {
         }
     }
 }
+
+#[test]
+fn a_home_is_made_for_names() {
+    use std::{io::Write, sync::Arc};
+
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+    use rustls_pki_types::{CertificateDer, pem::PemObject};
+
+    let home = Home::init(&["--single-person", "--name", "gate.example.com", "--name", "192.0.2.10"]);
+    let typed = fs::read_to_string(home.path.join("mantlet.toml")).unwrap();
+    assert!(typed.contains("names = [\"gate.example.com\", \"192.0.2.10\"]"), "{typed}");
+    let server = Server::start(&home);
+    let trusts = |name: &'static str| {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(&server.ca).unwrap()).unwrap();
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let connection = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
+        let stream = std::net::TcpStream::connect(server.address).unwrap();
+        StreamOwned::new(connection, stream).write_all(b"GET / HTTP/1.1\r\n\r\n").is_ok()
+    };
+    assert!(trusts("gate.example.com") && trusts("192.0.2.10") && trusts("localhost"));
+    assert!(!trusts("other.example.com"));
+    server.stop();
+    // Names below those of the home may come later; others need a certificate from elsewhere.
+    let renamed = |name: &str| {
+        fs::write(home.path.join("mantlet.toml"), typed.replace("gate.example.com", name)).unwrap();
+        Server::try_with(&home, &[], &[]).map(drop)
+    };
+    assert_eq!(renamed("eu.gate.example.com"), Ok(()));
+    let why = renamed("other.example.com").unwrap_err();
+    assert!(why.contains("vouch for `other.example.com`") && why.contains("mantlet init --name"), "{why}");
+    let odd = run(&["init", "/nowhere/home", "--single-person", "--name", "not a name"]);
+    assert_eq!(odd.status.code(), Some(2));
+    assert!(said(&odd).contains("neither a host name nor an address"), "{}", said(&odd));
+}

@@ -249,3 +249,111 @@ fn a_copied_log_is_verified_with_nothing_but_its_key() {
     let other = Home::demo().verdict()["vkey"].as_str().unwrap().to_owned();
     assert_eq!(verify(&other).status.code(), Some(1));
 }
+
+#[test]
+fn a_reload_judges_anew() {
+    let home = Home::demo();
+    let good = fs::read_to_string(home.path.join("mantlet.toml")).unwrap();
+    let key = home.busy_key("app");
+    let server = Server::start(&home);
+    let result = || server.client_with(&key.key).post(PREDICT, &question(&benign())).json()["result"].clone();
+    let with = |threshold: &str| {
+        let text = format!("{good}\n[[model]]\nname = \"breast-cancer\"\nthreshold = {threshold}\n");
+        reload(&home, &server, &text)["status"].clone()
+    };
+    assert_eq!(result(), "benign");
+    assert_eq!((with("1.0"), result()), (json!(200), json!("uncertain")));
+    // Less than the package asks for is a danger: it is refused, and what was holds on.
+    assert_eq!((with("0.5"), result()), (json!(409), json!("uncertain")));
+    assert!(server.said().contains("threshold 0.5"), "{}", server.said());
+    assert_eq!((reload(&home, &server, &good)["status"].clone(), result()), (json!(200), json!("benign")));
+    assert_eq!(server.client().get("/v2/health/ready").status, 200);
+}
+
+#[test]
+fn a_server_that_cannot_serve_ends_in_good_order() {
+    let home = Home::demo();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = home.run(&["serve", "--listen", &taken.local_addr().unwrap().to_string()]);
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let log = home.log();
+    let events: Vec<_> = log.iter().rev().take(2).map(|entry| entry["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["sys.stop", "sys.start"]);
+    assert!(!home.path.join("store.db-wal").exists(), "the store was not closed");
+}
+
+#[test]
+fn what_has_ended_in_good_order_leaves_one_whole_store() {
+    let home = Home::demo();
+    let open = || home.path.join("store.db-wal").exists();
+    assert!(!open(), "after `init`");
+    let key = home.key("app", &["--model", "breast-cancer"]);
+    assert!(!open(), "after a command");
+    home.configure("[server]\ndrain_timeout_ms = 1500\n");
+    let server = Server::start(&home);
+    assert_eq!(server.client_with(&key.key).get("/v2/models/breast-cancer").status, 200);
+    home.json(&["key", "revoke", &key.kid]);
+    assert!(open(), "a server that runs has the store open");
+    server.signal("TERM");
+    let said = until("the server to say that it stops", || {
+        Some(server.said()).filter(|said| said.contains("stopping"))
+    });
+    assert!(said.contains("1.5"), "the configured time is not the one that is told: {said}");
+    assert!(server.stop().success());
+    assert!(!open(), "after a server");
+}
+
+#[test]
+fn an_older_store_is_not_served() {
+    let home = Home::demo();
+    let key = home.busy_key("app");
+    let (store, old) = (home.path.join("store.db"), home.beside("old.db"));
+    fs::copy(&store, &old).unwrap();
+    let server = Server::start(&home);
+    let ask = |server: &Server| server.client_with(&key.key).post(PREDICT, &question(&benign())).status;
+    assert_eq!(ask(&server), 200);
+    home.json(&["key", "revoke", &key.kid]);
+    assert_eq!(ask(&server), 401);
+    // Nothing is left behind but the outcome of the revocation.
+    server.kill();
+    let newest = ["store.db", "store.db-wal", "store.db-shm"].map(|name| {
+        let path = home.path.join(name);
+        (fs::read(&path).ok(), path)
+    });
+    for (_, path) in &newest {
+        let _ = fs::remove_file(path);
+    }
+    fs::copy(&old, &store).unwrap();
+    let refused = |why: &str| {
+        let said = Server::try_with(&home, &[], &[]).err().unwrap_or_else(|| panic!("{why} is served"));
+        assert!(said.contains("exit status: 2") && said.contains("rolled back"), "{said}");
+        assert!(said.contains("hint:") && said.contains("--accept-older-store"), "{said}");
+    };
+    refused("a store without the last revocation");
+    let output = home.run(&["key", "list"]);
+    assert_eq!(output.status.code(), Some(2), "a command uses it");
+    // The newest one put back is all that it takes.
+    let _ = fs::remove_file(&store);
+    for (bytes, path) in newest {
+        if let Some(bytes) = bytes {
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+    }
+    let server = Server::start(&home);
+    assert_eq!(ask(&server), 401);
+    assert!(server.stop().success());
+    // After an orderly end, too; and who has nothing newer can go on, knowingly.
+    fs::copy(&store, home.beside("newest.db")).unwrap();
+    fs::copy(&old, &store).unwrap();
+    refused("an older store after an orderly end");
+    let server = Server::with(&home, &["--accept-older-store"], &[]);
+    assert!(server.said().contains("older store"), "{}", server.said());
+    assert_eq!(ask(&server), 200, "what was revoked since is valid again");
+    home.json(&["key", "revoke", &key.kid]);
+    assert!(server.stop().success());
+    assert!(Server::start(&home).stop().success(), "once is enough");
+    // From here on the other one is the older.
+    fs::copy(home.beside("newest.db"), &store).unwrap();
+    refused("a store that another was accepted for");
+}

@@ -49,6 +49,13 @@ fn names_in_another_order_are_kept() {
 }
 
 #[test]
+fn a_row_of_nothing_is_charged_like_one_of_something() {
+    let body = |rows: usize| format!("{{\"features\":[{}]}}", vec!["[]"; rows].join(","));
+    check(&body(1_000), (Rows::Ordered(vec![Vec::new(); 1_000]), true));
+    rejected(&body(ELEMENTS_MAX + 1), "features");
+}
+
+#[test]
 fn options_are_scalars_by_name() {
     let decoded = decode(br#"{"options":{"a":true,"b":"x"},"features":[1]}"#, &contract()).unwrap();
     let expect = vec![("a".into(), Scalar::Bool(true)), ("b".into(), Scalar::Text("x".into()))];
