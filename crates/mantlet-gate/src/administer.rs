@@ -174,6 +174,10 @@ async fn administered<P: Petition>(
 ) -> Released<<P::Deed as Deed>::Reply> {
     let mut record = Record::of(gate, petition.event(), &arrival);
     let outcome = perform(gate, &mut record, arrival, petition).await;
+    if outcome.as_ref().is_err_and(|rejection| rejection.code == Code::NotFound) {
+        // INVARIANT (metadata only): a name that nothing has, or that is not the caller's to know, is a caller's text.
+        record.entry().subject = None;
+    }
     audit::release(gate, record, outcome.map(|reply| (reply, 200))).await
 }
 

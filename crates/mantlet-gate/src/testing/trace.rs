@@ -12,7 +12,10 @@ use crate::{
     administer::{Claims, Deed, Done, Office, administer, announce, found},
     directory::Directory,
     identity::{Arrival, Principal},
-    people::{keys::ListKeys, projects::CreateProject},
+    people::{
+        keys::{ListKeys, RevokeKey},
+        projects::CreateProject,
+    },
     snapshot::Settings,
 };
 
@@ -78,6 +81,17 @@ async fn every_read_has_a_decision() {
     }
     done(&kit, kit.operator(), Look(Ok(()))).await.unwrap();
     assert_eq!(last().decision, Some(Decision::Allow));
+}
+
+#[tokio::test]
+async fn a_subject_that_is_not_there_is_not_named() {
+    let kit = Kit::new();
+    let kid = kit.key(&format!("consumer:{}", super::CONSUMER)).0;
+    done(&kit, kit.operator(), RevokeKey { kid }).await.unwrap();
+    assert!(kit.ledger.take().iter().all(|entry| entry.subject == Some(Token::of(kid.as_str()))));
+    let unknown = RevokeKey { kid: "000000000000".parse().unwrap() };
+    assert_eq!(done(&kit, kit.operator(), unknown).await.unwrap_err().code, Code::NotFound);
+    assert!(kit.ledger.take().iter().all(|entry| entry.subject.is_none()));
 }
 
 #[tokio::test]
