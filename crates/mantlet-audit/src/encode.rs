@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use mantlet_types::{Entry, Sha256, entry::Token};
+use mantlet_types::{Entry, Sha256, Timestamp, entry::Token};
 
 /// Appends an entry.
 pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
@@ -58,7 +58,7 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.text("decision", decision.map(|decision| decision.as_str()));
     members.text("error_code", error_code.as_ref().map(Token::as_str));
     members.text("event", Some(event.as_str()));
-    members.shown("first_ts", first_ts.as_ref());
+    members.moment("first_ts", *first_ts);
     members.number("idx", Some(*idx));
     members.number("input_length", *input_length);
     members.number("intent_idx", *intent_idx);
@@ -80,7 +80,7 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.number("status", status.map(u64::from));
     members.text("subject", subject.as_ref().map(Token::as_str));
     members.text("trace_id", trace_id.as_ref().map(Token::as_str));
-    members.shown("ts", Some(ts));
+    members.moment("ts", Some(*ts));
     members.number("v", Some(u64::from(*v)));
     members.out.push(b'}');
 }
@@ -135,6 +135,11 @@ impl Members<'_> {
         }
     }
 
+    fn moment(&mut self, name: &str, value: Option<Timestamp>) {
+        let text = value.and_then(Timestamp::encode);
+        self.bytes(name, text.as_ref().map(<[u8; 27]>::as_slice));
+    }
+
     fn number(&mut self, name: &str, value: Option<u64>) {
         if let Some(value) = value {
             self.name(name);
@@ -160,7 +165,7 @@ impl Members<'_> {
 #[cfg(test)]
 mod tests {
     use mantlet_types::{
-        Action, RequestId, Timestamp,
+        Action, RequestId,
         entry::{Authn, Decision, Event, Phase},
     };
     use proptest::prelude::*;

@@ -26,6 +26,7 @@ use crate::{
     ports::{LedgerClosed, Model},
     record::Record,
     snapshot::Settings,
+    unabandoned::{Panicked, unabandoned},
 };
 
 /// Leave to act, given by door 2 alone. The store and the registry take no change without one.
@@ -154,16 +155,16 @@ impl<R> Done<R> {
     }
 }
 
-/// Administers one deed from arrival to release, in a task of its own.
+/// Administers one deed from arrival to release, whether or not its caller waits for that.
 pub async fn administer<P: Petition>(
     gate: Arc<Gate>,
     arrival: Arrival,
     petition: P,
 ) -> Released<<P::Deed as Deed>::Reply> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(petition.event(), &arrival));
-    match tokio::spawn(async move { administered(&gated, arrival, petition).await }).await {
+    match unabandoned(async move { administered(&gated, arrival, petition).await }).await {
         Ok(released) => released,
-        Err(error) => audit::panicked(&gate, &fallen, &error),
+        Err(Panicked) => audit::panicked(&gate, &fallen),
     }
 }
 
@@ -247,9 +248,9 @@ pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>,
 /// anything but a rejection.
 pub async fn revoke_leaked(gate: Arc<Gate>, arrival: Arrival) -> Released<Infallible> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::AuthFail, &arrival));
-    match tokio::spawn(async move { leaked(&gated, &arrival).await }).await {
+    match unabandoned(async move { leaked(&gated, &arrival).await }).await {
         Ok(released) => released,
-        Err(error) => audit::panicked(&gate, &fallen, &error),
+        Err(Panicked) => audit::panicked(&gate, &fallen),
     }
 }
 

@@ -6,7 +6,6 @@ use mantlet_types::{
     Code, Rejection, RequestId,
     entry::{Event, Phase},
 };
-use tokio::task::JoinError;
 
 use crate::{
     Gate,
@@ -68,12 +67,11 @@ fn closed<T>() -> Released<T> {
     Released { outcome: Err(Code::AuditUnavailable.into()), receipt: None }
 }
 
-/// A door's task ended without an outcome: a defect in the gate. The caller learns what any other failure tells, and
-/// since an answer is released by its durable entry alone, none has left. Who asked is lost with the task, so nobody's
+/// A door's work panicked: a defect in the gate. The caller learns what any other failure tells, and
+/// since an answer is released by its durable entry alone, none has left. Who asked is lost with it, so nobody's
 /// budget bounds these entries: they have one of their own.
-pub(crate) fn panicked<T>(gate: &Gate, fallen: &Fallen, error: &JoinError) -> Released<T> {
-    // The error's own text has the panic's message, which may repeat what was asked.
-    tracing::error!(request_id = %fallen.request_id, panic = error.is_panic(), "mediation failed");
+pub(crate) fn panicked<T>(gate: &Gate, fallen: &Fallen) -> Released<T> {
+    tracing::error!(request_id = %fallen.request_id, "mediation failed");
     let rejection = Rejection::new(Code::Unavailable);
     let node = gate.ledger.node().clone();
     let record = Record::new(fallen.event, node, fallen.request_id, fallen.ip, None);
@@ -85,7 +83,7 @@ pub(crate) fn panicked<T>(gate: &Gate, fallen: &Fallen, error: &JoinError) -> Re
     Released { outcome: Err(rejection), receipt: None }
 }
 
-/// What is still known of a request whose task is gone.
+/// What is still known of a request whose work is gone.
 pub(crate) struct Fallen {
     event: Event,
     request_id: RequestId,

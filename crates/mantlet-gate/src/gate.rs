@@ -1,6 +1,6 @@
 //! The gate: its ports, its limits and the snapshot that the next request will see.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{cell::RefCell, net::IpAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use mantlet_types::{Code, RequestId, Timestamp};
@@ -11,6 +11,9 @@ use crate::{
     ports::{Clock, Ledger, Store},
     snapshot::Snapshot,
 };
+
+/// Random bytes of a request id.
+const ENTROPY_BYTES: usize = 10;
 
 /// Both doors in one value. Cheap to share; the binary makes exactly one.
 pub struct Gate {
@@ -78,9 +81,24 @@ impl Gate {
     /// A fresh request id.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
-        let mut random = [0; 10];
-        // A request id is a name, not a secret: without entropy it is merely not unique.
-        let _ = aws_lc_rs::rand::fill(&mut random);
-        RequestId::new(self.now(), random)
+        RequestId::new(self.now(), entropy())
     }
+}
+
+/// Random bytes for one id. Each thread draws those of many at once, since a call costs far more than its bytes.
+fn entropy() -> [u8; ENTROPY_BYTES] {
+    thread_local! {
+        static DRAWN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if drawn.len() < ENTROPY_BYTES {
+            drawn.resize(64 * ENTROPY_BYTES, 0);
+            // A request id is a name, not a secret: without entropy it is merely not unique.
+            let _ = aws_lc_rs::rand::fill(drawn);
+        }
+        let rest = drawn.len().saturating_sub(ENTROPY_BYTES);
+        let mut bytes = [0; ENTROPY_BYTES];
+        bytes.iter_mut().zip(drawn.drain(rest..)).for_each(|(byte, drawn)| *byte = drawn);
+        bytes
+    })
 }

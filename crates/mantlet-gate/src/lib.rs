@@ -22,6 +22,7 @@ pub mod record;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod unabandoned;
 
 pub use gate::Gate;
 pub use snapshot::Snapshot;

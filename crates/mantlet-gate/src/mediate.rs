@@ -18,6 +18,7 @@ use crate::{
     output::{self, Answer},
     perimeter, policy,
     record::Record,
+    unabandoned::{Panicked, unabandoned},
 };
 
 /// What is asked of which model.
@@ -42,7 +43,7 @@ pub trait Payload: Send + 'static {
 
 /// Mediates one question from arrival to release.
 ///
-/// It runs in a task of its own, so a client that hangs up cannot skip its entry.
+/// A client that hangs up cannot skip its entry: what was begun is seen through to its end.
 pub async fn mediate<P: Payload>(
     gate: Arc<Gate>,
     arrival: Arrival,
@@ -50,9 +51,9 @@ pub async fn mediate<P: Payload>(
     payload: P,
 ) -> Released<Answer> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
-    match tokio::spawn(async move { mediated(&gated, arrival, ask, payload).await }).await {
+    match unabandoned(async move { mediated(&gated, arrival, ask, payload).await }).await {
         Ok(released) => released,
-        Err(error) => audit::panicked(&gate, &fallen, &error),
+        Err(Panicked) => audit::panicked(&gate, &fallen),
     }
 }
 

@@ -43,15 +43,41 @@ impl Timestamp {
     }
 }
 
-impl fmt::Display for Timestamp {
-    /// Always with six fractional digits, so that texts sort as the moments do.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment =
-            OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000_000)).map_err(|_| fmt::Error)?;
-        let (year, month, day) = (moment.year(), u8::from(moment.month()), moment.day());
+impl Timestamp {
+    /// The moment as RFC 3339 text, always with six fractional digits, so that texts sort as the moments do; `None`
+    /// outside the years 0000 to 9999, which that format cannot write.
+    #[must_use]
+    pub fn encode(self) -> Option<[u8; 27]> {
+        if !WRITABLE.contains(&self.0) {
+            return None;
+        }
+        let moment = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1_000_000)).ok()?;
         let (hour, minute, second) = moment.to_hms();
-        let micros = self.0.rem_euclid(1_000_000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+        let year = moment.year().unsigned_abs();
+        let micros = u32::try_from(self.0.rem_euclid(1_000_000)).ok()?;
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |end: usize, width: usize, mut number: u32| {
+            for digit in text.iter_mut().take(end).rev().take(width) {
+                *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        };
+        put(4, 4, year);
+        put(7, 2, u8::from(moment.month()).into());
+        put(10, 2, moment.day().into());
+        put(13, 2, hour.into());
+        put(16, 2, minute.into());
+        put(19, 2, second.into());
+        put(26, 6, micros);
+        Some(text)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// As [`Timestamp::encode`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.encode().ok_or(fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -87,6 +113,24 @@ mod tests {
         assert_eq!(at.to_string(), "2026-09-21T14:13:20.000001Z");
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
     }
+
+    #[test]
+    fn text_is_what_the_calendar_says() {
+        // A step that shares no factor with a day passes through every hour, minute and second, and over leap days.
+        let step = 86_400_000_000 * 3 / 7 * 13 + 1;
+        let mut at = *WRITABLE.start();
+        while at <= *WRITABLE.end() {
+            let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000).unwrap();
+            let (date, (hour, minute, second, micros)) = (moment.date(), moment.to_hms_micro());
+            let expected = format!("{date}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z");
+            assert_eq!(Timestamp::from_micros(at).to_string(), expected);
+            at += step * 97;
+        }
+        for beyond in [*WRITABLE.start() - 1, *WRITABLE.end() + 1] {
+            assert_eq!(Timestamp::from_micros(beyond).encode(), None);
+        }
+    }
+
     #[test]
     fn what_is_read_can_be_written() {
         for text in ["0000-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z"] {

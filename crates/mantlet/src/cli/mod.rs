@@ -39,7 +39,7 @@ pub fn overlay() -> Overlay {
 #[must_use]
 pub fn run() -> ExitCode {
     let Cli { command, common } = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(&common, command)),
         Err(error) => Err(Failure::new(format!("cannot start: {error}"))),
@@ -48,6 +48,13 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Threads that serve requests: all cores but one, which the log's writer and the pool of larger models then find free.
+/// What these threads do for a request takes microseconds; as many of them as cores would mostly wake each other.
+fn workers() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.saturating_sub(1).max(1)
 }
 
 async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {

@@ -43,7 +43,11 @@ fn bearer(value: &str) -> Option<&str> {
 /// three layers of percent-encoding, as careless clients and relays wrap them.
 #[must_use]
 pub fn leaked(uri: &Uri) -> Option<Credential> {
-    let mut target = Zeroizing::new(uri.path_and_query()?.as_str().to_owned());
+    let target = uri.path_and_query()?.as_str();
+    if !target.contains(KEY_PREFIX) && !target.contains('%') {
+        return None; // as nearly all are
+    }
+    let mut target = Zeroizing::new(target.to_owned());
     let mut keys = Vec::new();
     let mut decoy = None;
     for _ in 0..=ENCODINGS_MAX {

@@ -147,6 +147,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If there is none, or it is beyond the range of doubles.
     pub fn double(&mut self) -> Result<f64, Malformed> {
+        self.space();
+        if let Some((value, length)) = self.text.as_bytes().get(self.at..).and_then(number::short) {
+            self.at += length;
+            return Ok(value);
+        }
         f64::parse(self.number()?).ok_or(Malformed)
     }
 

@@ -27,6 +27,42 @@ impl Element for f64 {
     }
 }
 
+/// Powers of ten that doubles represent exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// The short decimal number at the start of these bytes, with its length; `None` says nothing but that the long way
+/// is to be taken. Digits that make an integer below 2^53, over a power of ten that is exact, need one division, which
+/// IEEE 754 rounds correctly (Clinger, "How to Read Floating Point Numbers Accurately", 1990). Features look like that.
+pub(super) fn short(bytes: &[u8]) -> Option<(f64, usize)> {
+    let negative = bytes.first() == Some(&b'-');
+    let begin = usize::from(negative);
+    let (mut mantissa, mut at, mut point) = (0_u64, begin, None);
+    loop {
+        match bytes.get(at) {
+            // Fifteen digits stay below 2^53; one more byte is the point.
+            Some(digit @ b'0'..=b'9') if at - begin < 16 => {
+                mantissa = mantissa * 10 + u64::from(digit - b'0')
+            }
+            Some(b'.') if point.is_none() && at > begin => point = Some(at),
+            Some(b',' | b']' | b'}') => break,
+            _ => return None,
+        }
+        at += 1;
+    }
+    let whole = point.unwrap_or(at) - begin;
+    let decimals = point.map_or(0, |point| at - point - 1);
+    let leading_zero = bytes.get(begin) == Some(&b'0') && whole > 1;
+    if whole == 0 || leading_zero || point.is_some() && decimals == 0 || mantissa >= 1 << 53 {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "integers below 2^53 are doubles")]
+    let magnitude = mantissa as f64 / POWERS.get(decimals)?;
+    Some((if negative { -magnitude } else { magnitude }, at))
+}
+
 /// The length of the number at the start of these bytes, by RFC 8259 section 6.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
     let digits = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();

@@ -63,6 +63,20 @@ fn documents() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
+    fn doubles_are_the_nearest_ones(text in "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", end in "[,\\]} ]?") {
+        let read = Reader::new(&format!("{text}{end}")).double();
+        let expected = text.parse::<f64>().ok().filter(|value| value.is_finite());
+        prop_assert_eq!(read.ok().map(f64::to_bits), expected.map(f64::to_bits));
+    }
+
+    #[test]
+    fn what_is_no_number_is_no_double(text in "[-+0-9.eE,]{1,6}") {
+        let end = text.find(',').map_or(&*text, |end| &text[..end]);
+        let grammar = serde_json::from_str::<f64>(end).is_ok();
+        prop_assert_eq!(Reader::new(&text).double().is_ok(), grammar, "{}", text);
+    }
+
+    #[test]
     fn agrees_with_serde_json_on_valid_texts(document in documents()) {
         prop_assert_eq!(tree(&document.to_string()), Ok(document.clone()));
         prop_assert_eq!(check(&document.to_string()), Ok(()));
