@@ -522,9 +522,87 @@ def plain(out):
     one_node(out, "plain-cast-text", "Cast", {"a": numpy.arange(4).reshape(4, 1)}, domain="", to=TensorProto.STRING)
 
 
+def texts(out):
+    """Texts to words, words to numbers, and whole models that read. onnxruntime changes case in the locale en_US.UTF-8,
+    which must be there."""
+    words = numpy.array(["The", "\u00c9T\u00c9", "the", "\u0130I", "stra\u00dfe", "\u01c5", "", "THE dog"], dtype=object)
+    for action in ("NONE", "LOWER", "UPPER"):
+        normalize = dict(domain="", case_change_action=action)
+        one_node(out, f"text-normalizer-{action.lower()}", "StringNormalizer", {"x": words}, **normalize)
+        for sensitive in (0, 1):
+            one_node(out, f"text-normalizer-{action.lower()}-left-out-{sensitive}", "StringNormalizer", {"x": words},
+                     stopwords=["the", "\u00e9t\u00e9"], is_case_sensitive=sensitive, **normalize)
+    one_node(out, "text-normalizer-nothing-left", "StringNormalizer", {"x": words[:1]}, domain="", stopwords=["The"], is_case_sensitive=1)
+    lines = numpy.array(["the quick, brown fox", "", "a  b", "\u00e9a b-c d_1", "x\ny aXYbXc", "1.5 (ab)"], dtype=object)
+    expressions = {
+        "words": "[a-zA-Z0-9_]+", "letters": "[a-z]{2,}", "characters": ".", "perl": r"\w+", "edges": r"\b\w\w+\b",
+        "inner": r"\B\w", "alternatives": "a|ab|abc|the|th", "lazy": "[a-z]+?", "start": "^.", "end": "[a-z]+$",
+        "not-space": r"[^\s,]+", "numbers": r"\d+\.?\d*", "optional": "x*", "groups": "(?:ab|c)(d)?", "after-edge": r"\b.", "any-but-breaks": "x.y|b.c", "not-x": "[^x]+",
+    }
+    for name, expression in expressions.items():
+        # Characters that are all too short would be words of a tokenizer that is refused.
+        for least in (1, 2) if name != "characters" else (1,):
+            one_node(out, f"text-tokenizer-{name}-{least}", "Tokenizer", {"x": lines}, domain="com.microsoft",
+                     tokenexp=expression, mark=least - 1, pad_value="#", mincharnum=least)
+    one_node(out, "text-tokenizer-matrix", "Tokenizer", {"x": lines.reshape(3, 2)}, domain="com.microsoft",
+             tokenexp="[a-z]+", mark=1, pad_value="", mincharnum=1)
+    one_node(out, "text-tokenizer-none", "Tokenizer", {"x": lines[:2]}, domain="com.microsoft", tokenexp="[0-9]+", mark=1, pad_value="#", mincharnum=1)
+    separators = {"space": [" "], "two": [" ", ","], "short-first": ["X", "XY"], "long-first": ["XY", "X"], "expression": ["[ ,]+"], "each": [""]}
+    for name, list_ in separators.items():
+        for least in (1, 2) if name != "each" else (1,):
+            one_node(out, f"text-separators-{name}-{least}", "Tokenizer", {"x": lines}, domain="com.microsoft",
+                     separators=list_, mark=0, pad_value="#", mincharnum=least)
+    random = numpy.random.default_rng(SEED)
+    pool = dict(ngram_counts=[0, 3, 7], ngram_indexes=[6, 0, 3, 1, 5, 2, 8], pool_strings=list("abc") + list("abba") + list("abcbac"))
+    rows = random.choice(list("abcd"), (5, 9)).astype(object)
+    weights = [0.5, 1.5, 2.0, 0.25, 3.0, 0.75, 1.25]
+    for mode in ("TF", "IDF", "TFIDF"):
+        for least, most in ((1, 1), (1, 2), (1, 3), (2, 2), (2, 3), (3, 3)):
+            for skip in (0, 1, 3):
+                if mode != "TF" and skip == 1:
+                    continue
+                lengths = dict(min_gram_length=least, max_gram_length=most, max_skip_count=skip)
+                one_node(out, f"text-grams-{mode.lower()}-{least}-{most}-{skip}", "TfIdfVectorizer", {"x": rows}, domain="",
+                         mode=mode, weights=weights, **lengths, **pool)
+    lengths = dict(min_gram_length=1, max_gram_length=2, max_skip_count=1)
+    one_node(out, "text-grams-unweighted", "TfIdfVectorizer", {"x": rows}, domain="", mode="TFIDF", **lengths, **pool)
+    one_node(out, "text-grams-list", "TfIdfVectorizer", {"x": rows[0]}, domain="", mode="TF", **lengths, **pool)
+    numbers = dict(ngram_counts=[0, 2], ngram_indexes=[2, 0, 1], pool_int64s=[1, 2, 1, 2])
+    one_node(out, "text-grams-numbers", "TfIdfVectorizer", {"x": random.integers(0, 4, (4, 6))}, domain="", mode="TF", **lengths, **numbers)
+    reading(out)
+
+
+def reading(out):
+    """scikit-learn's vectorizers with a classifier behind them."""
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import StringTensorType
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    good = ["great film", "I loved it, great acting", "a wonderful story and a great cast", "loved the music", "wonderful, simply wonderful"]
+    bad = ["terrible film", "I hated it", "a boring story and terrible acting", "boring, boring and long", "hated the music"]
+    documents, labels = (good + bad) * 3, ([1] * 5 + [0] * 5) * 3
+    questions = numpy.array(["a great and wonderful film", "BORING acting", "the story", "nothing that it knows: xyzzy", "#", "", "l'\u00e9t\u00e9 great"], dtype=object)
+    vectorizers = {
+        "count": CountVectorizer(), "count-pairs": CountVectorizer(ngram_range=(1, 2)), "count-once": CountVectorizer(binary=True),
+        "count-characters": CountVectorizer(analyzer="char", ngram_range=(1, 2)), "count-as-written": CountVectorizer(lowercase=False),
+        "tfidf": TfidfVectorizer(), "tfidf-pairs": TfidfVectorizer(ngram_range=(1, 2)), "tfidf-l1": TfidfVectorizer(norm="l1"),
+        "tfidf-log": TfidfVectorizer(sublinear_tf=True), "tfidf-stop-words": TfidfVectorizer(stop_words=["the", "and"]),
+        "tfidf-own-words": TfidfVectorizer(token_pattern="[a-z]{4,}"),
+    }
+    for name, vectorizer in vectorizers.items():
+        for kind, shape in {"": [None], "-matrix": [None, 1]}.items():
+            if kind and name not in ("count", "tfidf"):
+                continue
+            pipeline = make_pipeline(vectorizer, LogisticRegression()).fit(documents, labels)
+            model = to_onnx(pipeline, initial_types=[("text", StringTensorType(shape))], target_opset={"": 15, ML: 3})
+            out.add(f"text-reading-{name}{kind}", model, {"text": questions.reshape(-1, *shape[1:])})
+
+
 def main():
     out = Output(sys.argv[1])
-    for part in (exported, missing_values, columns, boosted, linear, preparation, trees, trees5, plain):
+    for part in (exported, missing_values, columns, boosted, linear, preparation, trees, trees5, plain, texts):
         part(out)
     for name, why in out.failures:
         print(f"left out {name}: {why}", file=sys.stderr)

@@ -128,7 +128,14 @@ impl Engine {
         let executor = match Plan::compile(graph) {
             Ok(plan) => Executor::Tabular(plan),
             Err(refusal) if !neural_may_run => return Err(refusal),
-            Err(refusal) => Executor::Neural(Box::new(Neural::load(bytes, refusal)?)),
+            Err(refusal) => match Neural::load(bytes, &refusal) {
+                Ok(neural) => Executor::Neural(Box::new(neural)),
+                // Not known to the one engine, and wrongly used in the eyes of the other: the latter says more.
+                Err(LoadError::Operator { .. }) if matches!(refusal, LoadError::Node { .. }) => {
+                    return Err(refusal);
+                }
+                Err(error) => return Err(error),
+            },
         };
         let signature = probe::signature(&executor, &inputs, &outputs)?;
         Ok(Self { signature, executor })

@@ -59,7 +59,7 @@ impl std::fmt::Debug for Neural {
 
 impl Neural {
     /// Loads a model that the tabular engine refused; `refusal` says why, and is the answer if neither runs it.
-    pub(super) fn load(bytes: &[u8], refusal: LoadError) -> Result<Self, LoadError> {
+    pub(super) fn load(bytes: &[u8], refusal: &LoadError) -> Result<Self, LoadError> {
         let (graph, canonical) = onnx::read_canonical(bytes)?;
         let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
         let sizes = Sizes::new(graph)?;
@@ -71,7 +71,7 @@ impl Neural {
         let model = options.load(canonical).map_err(|error| match error.kind() {
             // The operator that the tabular engine lacks is not always the one that rten lacks; rten names its own.
             rten::LoadErrorKind::OperatorInvalid => LoadError::Neural(error.to_string()),
-            _ => refusal,
+            _ => refusal.clone(),
         })?;
         let id =
             |port: &Port| model.node_id(&port.name).map_err(|error| LoadError::Neural(error.to_string()));

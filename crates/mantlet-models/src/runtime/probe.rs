@@ -102,7 +102,8 @@ type Answer = (Vec<usize>, TensorData);
 fn observed(port: &Port, one: &Answer, two: &Answer) -> TensorSpec {
     let same_rank = one.0.len() == two.0.len();
     let extents = one.0.iter().zip(two.0.iter().chain(std::iter::repeat(&usize::MAX)));
-    let shape = extents.map(|(one, two)| (same_rank && one == two).then_some(*one)).collect();
+    // Nothing comes of nothing: empty texts have no words, and others have as many as they like.
+    let shape = extents.map(|(one, two)| (same_rank && one == two && *one > 0).then_some(*one)).collect();
     TensorSpec { name: port.name.as_str().into(), datatype: one.1.datatype(), shape }
 }
 

@@ -70,7 +70,7 @@ impl Builder {
     }
 
     fn load(self, outputs: &[(&str, i32)]) -> Result<Neural, LoadError> {
-        Neural::load(&self.bytes(outputs), LoadError::Unsupported("this graph"))
+        Neural::load(&self.bytes(outputs), &LoadError::Unsupported("this graph"))
     }
 }
 

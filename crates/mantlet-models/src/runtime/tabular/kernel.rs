@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     Unknown(&'static str),
     /// Intermediate values beyond the bound of a run.
     TooLarge,
+    /// More steps than anybody waits for.
+    TooLong,
 }
 
 impl Fault {
@@ -23,6 +25,7 @@ impl Fault {
         match self {
             Self::Type(why) | Self::Shape(why) | Self::Unknown(why) => why,
             Self::TooLarge => "the intermediate values are too large",
+            Self::TooLong => "it takes too long",
         }
     }
 }

@@ -10,6 +10,7 @@ mod reduce;
 mod scale;
 mod shape;
 mod svm;
+mod text;
 mod trees;
 
 use crate::onnx::{Array, Domain, LoadError, Node, ValueId};
@@ -23,6 +24,7 @@ pub(super) fn compile(node: &mut Node) -> Built {
     let built = match node.domain {
         Domain::Ml => learned(node),
         Domain::Onnx => plain(node),
+        Domain::Microsoft if node.operator == "Tokenizer" => Some(text::tokenizer(node)),
         Domain::Microsoft => None,
     };
     built.unwrap_or_else(|| {
@@ -73,6 +75,8 @@ fn plain(node: &mut Node) -> Option<Built> {
         "Shape" => shape::extents(node),
         "Slice" => shape::slice(node),
         "Softmax" => reduce::softmax(node, false),
+        "StringNormalizer" => text::normalizer(node),
+        "TfIdfVectorizer" => text::vectorizer(node),
         "Transpose" => shape::transpose(node),
         _ => {
             return elementwise::binary(node)
