@@ -212,6 +212,8 @@ names! {
         SysStart = "sys.start",
         /// The node stopped in good order.
         SysStop = "sys.stop",
+        /// The node went on with a store that is older than the log, as it was told to.
+        SysRestore = "sys.restore",
         /// The node sealed itself.
         SysSeal = "sys.seal",
         /// The clock jumped against the monotonic one.

@@ -3,19 +3,22 @@
 //! `serve` puts listeners in front of the result; a command that finds no server uses it in process. Either way there
 //! is one gate, and the lock says that there is no other.
 
+mod live;
+mod store;
+
 use std::{
     fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mantlet_audit::{Log, Recovery, read::Reader};
+use mantlet_audit::{Log, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::Directory,
     people::roles::conflicting_duties,
     policy::Policy,
-    ports::{Clock, Model},
+    ports::Clock,
     snapshot::{Served, Settings},
 };
 use mantlet_models::{
@@ -23,17 +26,19 @@ use mantlet_models::{
     register::{Shelf, Threshold},
     registry::{Registry, RegistryKey},
 };
-use mantlet_store::{SqliteStore, StoreError};
+use mantlet_store::SqliteStore;
 use mantlet_types::{ModelName, entry::Event};
 
 use crate::{
     cli::exit::Failure,
     config::{self, Config, Overlay},
-    deeds::reload::{Reloader, Renewal},
     home::{Home, HomeLock, RootKey},
     ledger::{LogLedger, SystemClock},
-    server::{Facilities, Server, address::Addresses, bounds::Bounds, tls::ServerCertificate},
+    server::{Facilities, Server, address::Addresses, bounds::Bounds},
 };
+
+use self::store::{check_generation, open_store, stored};
+pub use self::{live::Live, store::accept_older_store};
 
 /// A home in use.
 pub struct App {
@@ -44,103 +49,8 @@ pub struct App {
     _lock: HomeLock,
 }
 
-/// What can be put in place while the server runs.
-pub struct Live {
-    home: Home,
-    root: Arc<RootKey>,
-    config: Arc<Mutex<Config>>,
-    shelf: Shelf,
-    /// What flags and environment said at start: they hold for every reload, too.
-    overlay: Overlay,
-    /// The listener's certificate, once there is a listener.
-    certificate: Mutex<Option<Arc<ServerCertificate>>>,
-    /// The server whose allowlist is replaced; set once it is assembled.
-    server: Mutex<std::sync::Weak<Server>>,
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Live {
-    /// Gives the reloader the listener's certificate to renew.
-    pub fn watch(&self, certificate: Arc<ServerCertificate>) {
-        *lock(&self.certificate) = Some(certificate);
-    }
-
-    /// Looks once a day whether the listener's certificate has to be renewed, and renews it: a server that runs for
-    /// a year must not show one that has ended.
-    pub async fn renew_daily(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(std::time::Duration::from_secs(86_400)).await;
-            let live = Arc::clone(&self);
-            match tokio::task::spawn_blocking(move || live.renew_if_due()).await {
-                Ok(Ok(true)) => tracing::info!("the server shows a new certificate"),
-                Ok(Ok(false)) => {}
-                Ok(Err(why)) => tracing::error!(%why, "the server's certificate could not be renewed"),
-                Err(error) => tracing::error!(%error, "the server's certificate could not be renewed"),
-            }
-        }
-    }
-
-    /// The models that the new configuration judges otherwise than the old one, loaded under the new one.
-    fn judged_anew(
-        &self,
-        snapshot: &Snapshot,
-        old: &Config,
-        new: &Config,
-    ) -> Result<Vec<Arc<dyn Model>>, String> {
-        let shelf = Shelf { threshold: threshold(Arc::new(Mutex::new(new.clone()))), ..self.shelf.clone() };
-        // Where a lower threshold is not allowed any more, it is refused here as it would be at a start.
-        let stricter = old.danger.threshold_lowered && !new.danger.threshold_lowered;
-        let concerned = |name: &ModelName| {
-            old.models.get(name) != new.models.get(name) || (stricter && new.models.contains_key(name))
-        };
-        let mut loaded = Vec::new();
-        for (name, record) in snapshot.directory.models.iter().filter(|(name, _)| concerned(name)) {
-            for (version, registered) in &record.versions {
-                match shelf.load(&record.project, *version, registered) {
-                    Ok(model) => loaded.push(model),
-                    Err(why) if snapshot.model(name, Some(*version)).is_some() => {
-                        return Err(format!("version {version} of `{name}`: {why}"));
-                    }
-                    // It was not served before, and is not from now on.
-                    Err(why) => tracing::error!(model = %name, %version, %why, "a model could not be loaded"),
-                }
-            }
-        }
-        Ok(loaded)
-    }
-
-    fn renew_if_due(&self) -> Result<bool, String> {
-        let Some(certificate) = lock(&self.certificate).clone() else { return Ok(false) };
-        let config = lock(&self.config).clone();
-        let identity = server_identity(&self.home, &self.root, &config).map_err(|failure| failure.message)?;
-        certificate.renew(identity).map_err(|error| error.to_string())
-    }
-}
-
-impl Reloader for Live {
-    fn reload(&self, snapshot: &Snapshot) -> Result<Renewal, String> {
-        let new = Config::read(&self.home.config_path(), self.overlay.clone())
-            .map_err(|error| error.to_string())?;
-        let mut old = lock(&self.config);
-        old.reloadable(&new)
-            .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-        // Everything that can fail comes first; then nothing is left half done.
-        let loaded = self.judged_anew(snapshot, &old, &new)?;
-        if let Some(certificate) = lock(&self.certificate).as_ref() {
-            let identity =
-                server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
-            certificate.renew(identity).map_err(|error| error.to_string())?;
-        }
-        if let Some(server) = lock(&self.server).upgrade() {
-            server.hear(addresses(&new));
-        }
-        let settings = settings(&new);
-        *old = new;
-        Ok(Renewal { settings, loaded })
-    }
 }
 
 impl App {
@@ -224,59 +134,6 @@ pub fn told(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-fn stored<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
-    result.map_err(|error| told(&error, error.hint().map(str::to_owned)))
-}
-
-async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
-    let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
-    stored(SqliteStore::open(&home.store_path(), key).await)
-}
-
-/// The newest generation of the store that the log has seen.
-fn seen_generation(home: &Home) -> Result<Option<u64>, Failure> {
-    let seen = Reader::open(&home.audit_dir()).and_then(|reader| reader.generation());
-    seen.map_err(|error| Failure::new(error.to_string()))
-}
-
-/// An older copy of the store agrees with itself, and would bring back whatever has been revoked since. The log has
-/// seen the newer one: every outcome, start and stop names its generation.
-fn check_generation(home: &Home, generation: u64) -> Result<(), Failure> {
-    match seen_generation(home)? {
-        Some(seen) if seen > generation => {
-            let message = format!(
-                "the store was rolled back: it has taken {generation} changes, the log has seen {seen}"
-            );
-            Err(Failure::new(message).hint(
-                "put back the newest `store.db`; if it is lost, `mantlet serve --accept-older-store` goes on with this \
-                 one, and what was revoked since is to be revoked again: see `mantlet audit export`",
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Takes the store as it is, although the log has seen a newer one, which from then on would be the older one.
-///
-/// # Errors
-/// If store or log cannot be read.
-pub async fn accept_older_store(home: &Home, root: &RootKey) -> Result<(), Failure> {
-    // A log that nothing was written to yet has seen nothing.
-    let seen = if home.audit_dir().join("checkpoint").exists() { seen_generation(home)? } else { None };
-    let store = open_store(home, root).await?;
-    let generation = stored(store.generation().await)?;
-    if let Some(seen) = seen.filter(|seen| *seen > generation) {
-        stored(store.advance(seen).await)?;
-        tracing::warn!(
-            generation,
-            seen,
-            "an older store was accepted; what was revoked since is valid again"
-        );
-    }
-    store.close().await;
-    Ok(())
 }
 
 fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<Log, Failure> {

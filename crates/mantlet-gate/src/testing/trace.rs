@@ -134,7 +134,7 @@ async fn founding_and_leaks_name_their_generations() {
 
     let kit = Kit::new();
     let key = zeroize::Zeroizing::new(kit.consumer_key.clone());
-    let arrival = kit.arrival(crate::identity::Credential::InUrl(vec![key].into()));
+    let arrival = kit.arrival(crate::identity::Credential::InUrl(vec![key]));
     let _ = crate::administer::revoke_leaked(Arc::clone(&kit.gate), arrival).await;
     let outcome = kit.ledger.take().into_iter().find(|entry| entry.phase == Phase::Outcome).unwrap();
     assert_eq!(outcome.policy_gen, Some(kit.gate.snapshot().generation));

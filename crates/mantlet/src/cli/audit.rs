@@ -124,7 +124,7 @@ fn check(
     print::line(format!("vkey {vkey}"))?;
     if report.verdict == Verdict::SelfConsistent {
         print::note(format_args!(
-            "no anchor was given: whoever owns the home could have rewritten all of it ([audit] anchor)"
+            "no anchor was given: whoever owns the home could have rewritten all of it (`[audit] anchors`)"
         ));
     }
     Ok(())

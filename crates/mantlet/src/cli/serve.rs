@@ -6,6 +6,7 @@ use mantlet_gate::{
     administer,
     identity::{Arrival, Channel, Credential},
 };
+use mantlet_types::entry::Event;
 use serde_json::json;
 use tokio::{
     net::{TcpListener, UnixListener},
@@ -48,11 +49,14 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     let held = home.lock().map_err(|error| told(&error, error.hint()))?;
     let root = root_key(&home, &config)?;
     let identity_root = root_key(&home, &config)?;
-    if command.accept_older_store {
-        accept_older_store(&home, &root).await?;
-    }
+    let restored = command.accept_older_store && accept_older_store(&home, &root).await?;
     let (app, live) = App::open(home.clone(), root, config.clone(), overlay, held).await?;
-    let served = attend(common, &home, &app, live, &config, identity_root).await;
+    let noted =
+        if restored { administer::announce(app.server.gate(), Event::SysRestore).await } else { Ok(()) };
+    let served = match noted {
+        Ok(()) => attend(common, &home, &app, live, &config, identity_root).await,
+        Err(rejection) => Err(rejection.into()),
+    };
     // In good order, also where nothing could be served: what has a start in the log has a stop.
     app.close().await;
     served

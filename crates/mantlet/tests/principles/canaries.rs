@@ -175,8 +175,7 @@ fn a_name_that_nothing_has_is_not_kept() {
     let stderr = server.said();
     server.stop();
     let places = places(&home, vec![("stderr", stderr)]);
-    let kept: Vec<_> =
-        home.log().into_iter().filter(|entry| entry.to_string().contains(canary)).collect();
+    let kept: Vec<_> = home.log().into_iter().filter(|entry| entry.to_string().contains(canary)).collect();
     assert!(kept.is_empty(), "{kept:#?}");
     assert_eq!(found(&places, canary), Vec::<&PathBuf>::new());
 }

@@ -350,6 +350,7 @@ fn an_older_store_is_not_served() {
     let server = Server::with(&home, &["--accept-older-store"], &[]);
     assert!(server.said().contains("older store"), "{}", server.said());
     assert_eq!(ask(&server), 200, "what was revoked since is valid again");
+    assert!(home.log().iter().any(|entry| entry["event"] == "sys.restore"), "nobody would know later");
     home.json(&["key", "revoke", &key.kid]);
     assert!(server.stop().success());
     assert!(Server::start(&home).stop().success(), "once is enough");

@@ -76,6 +76,31 @@ fn what_looks_like_a_key_is_painted_over() {
     }
 }
 
+fn junk() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "[store]\n",
+        "[server]\n",
+        "root = 1\n",
+        "listen = \"x\"\n",
+        "x\n",
+        "\n",
+        "\"\"\"",
+        "'",
+        "[[",
+        "=",
+        "a = 1 ",
+        "#",
+        "[[model]]\n",
+        "name = 'a'\n",
+        "level = 7\n",
+        "[log]\n",
+        "{",
+        "}",
+        "root_key = ",
+        "é",
+    ])
+}
+
 #[test]
 fn long_lines_of_telling_words_take_no_time() {
     let text = "root_key".repeat(100_000);
@@ -84,6 +109,25 @@ fn long_lines_of_telling_words_take_no_time() {
 }
 
 proptest! {
+    /// Whatever is wrong around it, and wherever it stands.
+    #[test]
+    fn a_typed_key_is_never_told(
+        before in prop::collection::vec(junk(), 0..6),
+        after in prop::collection::vec(junk(), 0..6),
+        line in prop::sample::select(vec![
+            "root_key = 'SESAME-open'", "root_key=\"SESAME-open\" # it", "\"root_key\" = \"SESAME-open\"",
+            "store.root_key = 'SESAME-open'", "  root_key\t=\t\"\"\"SESAME-open\"\"\"",
+            "store = { root_key = \"SESAME-open\", x = 1 }", "root_key = SESAME-open", "ROOT_KEY = 'SESAME-open'",
+        ]),
+    ) {
+        let text = [before.concat().as_str(), "\n", line, "\n", after.concat().as_str()].concat();
+        let told = match Config::load(&text, Overlay::default()) {
+            Ok(_) => String::new(),
+            Err(_) => told(&text),
+        };
+        prop_assert!(!told.contains("SESAME"), "{}\n{}", text, told);
+    }
+
     /// Errors point into the text by bytes and lines.
     #[test]
     fn nothing_moves(parts in prop::collection::vec(prop_oneof![

@@ -1,0 +1,110 @@
+//! What a running server takes on: a changed configuration, a new certificate.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use mantlet_gate::{Snapshot, ports::Model};
+use mantlet_models::register::Shelf;
+use mantlet_types::ModelName;
+
+use super::{addresses, lock, server_identity, settings, threshold};
+use crate::{
+    config::{Config, Overlay},
+    deeds::reload::{Reloader, Renewal},
+    home::{Home, RootKey},
+    server::{Server, tls::ServerCertificate},
+};
+
+/// What can be put in place while the server runs.
+pub struct Live {
+    pub(super) home: Home,
+    pub(super) root: Arc<RootKey>,
+    pub(super) config: Arc<Mutex<Config>>,
+    pub(super) shelf: Shelf,
+    /// What flags and environment said at start: they hold for every reload, too.
+    pub(super) overlay: Overlay,
+    /// The listener's certificate, once there is a listener.
+    pub(super) certificate: Mutex<Option<Arc<ServerCertificate>>>,
+    /// The server whose allowlist is replaced; set once it is assembled.
+    pub(super) server: Mutex<Weak<Server>>,
+}
+
+impl Live {
+    /// Gives the reloader the listener's certificate to renew.
+    pub fn watch(&self, certificate: Arc<ServerCertificate>) {
+        *lock(&self.certificate) = Some(certificate);
+    }
+
+    /// Looks once a day whether the listener's certificate has to be renewed, and renews it: a server that runs for
+    /// a year must not show one that has ended.
+    pub async fn renew_daily(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(86_400)).await;
+            let live = Arc::clone(&self);
+            match tokio::task::spawn_blocking(move || live.renew_if_due()).await {
+                Ok(Ok(true)) => tracing::info!("the server shows a new certificate"),
+                Ok(Ok(false)) => {}
+                Ok(Err(why)) => tracing::error!(%why, "the server's certificate could not be renewed"),
+                Err(error) => tracing::error!(%error, "the server's certificate could not be renewed"),
+            }
+        }
+    }
+
+    /// The models that the new configuration judges otherwise than the old one, loaded under the new one.
+    fn judged_anew(
+        &self,
+        snapshot: &Snapshot,
+        old: &Config,
+        new: &Config,
+    ) -> Result<Vec<Arc<dyn Model>>, String> {
+        let shelf = Shelf { threshold: threshold(Arc::new(Mutex::new(new.clone()))), ..self.shelf.clone() };
+        // Where a lower threshold is not allowed any more, it is refused here as it would be at a start.
+        let stricter = old.danger.threshold_lowered && !new.danger.threshold_lowered;
+        let concerned = |name: &ModelName| {
+            old.models.get(name) != new.models.get(name) || (stricter && new.models.contains_key(name))
+        };
+        let mut loaded = Vec::new();
+        for (name, record) in snapshot.directory.models.iter().filter(|(name, _)| concerned(name)) {
+            for (version, registered) in &record.versions {
+                match shelf.load(&record.project, *version, registered) {
+                    Ok(model) => loaded.push(model),
+                    Err(why) if snapshot.model(name, Some(*version)).is_some() => {
+                        return Err(format!("version {version} of `{name}`: {why}"));
+                    }
+                    // It was not served before, and is not from now on.
+                    Err(why) => tracing::error!(model = %name, %version, %why, "a model could not be loaded"),
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn renew_if_due(&self) -> Result<bool, String> {
+        let Some(certificate) = lock(&self.certificate).clone() else { return Ok(false) };
+        let config = lock(&self.config).clone();
+        let identity = server_identity(&self.home, &self.root, &config).map_err(|failure| failure.message)?;
+        certificate.renew(identity).map_err(|error| error.to_string())
+    }
+}
+
+impl Reloader for Live {
+    fn reload(&self, snapshot: &Snapshot) -> Result<Renewal, String> {
+        let new = Config::read(&self.home.config_path(), self.overlay.clone())
+            .map_err(|error| error.to_string())?;
+        let mut old = lock(&self.config);
+        old.reloadable(&new)
+            .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        // Everything that can fail comes first; then nothing is left half done.
+        let loaded = self.judged_anew(snapshot, &old, &new)?;
+        if let Some(certificate) = lock(&self.certificate).as_ref() {
+            let identity =
+                server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
+            certificate.renew(identity).map_err(|error| error.to_string())?;
+        }
+        if let Some(server) = lock(&self.server).upgrade() {
+            server.hear(addresses(&new));
+        }
+        let settings = settings(&new);
+        *old = new;
+        Ok(Renewal { settings, loaded })
+    }
+}

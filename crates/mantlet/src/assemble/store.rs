@@ -1,0 +1,66 @@
+//! Opening the store, and holding it against the log: which of the two is older?
+
+use mantlet_audit::read::Reader;
+use mantlet_store::{SqliteStore, StoreError};
+
+use super::told;
+use crate::{
+    cli::exit::Failure,
+    home::{Home, RootKey},
+};
+
+/// A store's error with its advice.
+pub(super) fn stored<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
+    result.map_err(|error| told(&error, error.hint().map(str::to_owned)))
+}
+
+pub(super) async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
+    let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
+    stored(SqliteStore::open(&home.store_path(), key).await)
+}
+
+/// The newest generation of the store that the log has seen.
+fn seen_generation(home: &Home) -> Result<Option<u64>, Failure> {
+    let seen = Reader::open(&home.audit_dir()).and_then(|reader| reader.generation());
+    seen.map_err(|error| Failure::new(error.to_string()))
+}
+
+/// An older copy of the store agrees with itself, and would bring back whatever has been revoked since. The log has
+/// seen the newer one: every outcome, start and stop names its generation.
+pub(super) fn check_generation(home: &Home, generation: u64) -> Result<(), Failure> {
+    match seen_generation(home)? {
+        Some(seen) if seen > generation => {
+            let message = format!(
+                "the store was rolled back: it has taken {generation} changes, the log has seen {seen}"
+            );
+            Err(Failure::new(message).hint(
+                "put back the newest `store.db`; if it is lost, `mantlet serve --accept-older-store` goes on with this \
+                 one, and what was revoked since is to be revoked again: see `mantlet audit export`",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes the store as it is, although the log has seen a newer one, which from then on would be the older one. False if
+/// the log has seen none.
+///
+/// # Errors
+/// If store or log cannot be read.
+pub async fn accept_older_store(home: &Home, root: &RootKey) -> Result<bool, Failure> {
+    // A log that nothing was written to yet has seen nothing.
+    let seen = if home.audit_dir().join("checkpoint").exists() { seen_generation(home)? } else { None };
+    let store = open_store(home, root).await?;
+    let generation = stored(store.generation().await)?;
+    let newer = seen.filter(|seen| *seen > generation);
+    if let Some(seen) = newer {
+        stored(store.advance(seen).await)?;
+        tracing::warn!(
+            generation,
+            seen,
+            "an older store was accepted; what was revoked since is valid again"
+        );
+    }
+    store.close().await;
+    Ok(newer.is_some())
+}
