@@ -95,13 +95,14 @@ impl Shelf {
         if settings.name != *name {
             return Err(Rejection::argument("the package's settings give another name than the request"));
         }
-        let kept = package.clone();
         let artifact = package.verify(&self.trusted).map_err(|error| advice(&error, error.hint()))?;
         // Tried before it is kept, too: what cannot be served is of no use there.
         load(&artifact, project.clone(), Version::FIRST).map_err(|error| advice(&error, error.hint()))?;
+        // What the signature leaves out was dropped, and is not kept either.
+        let kept = self.registry.add(artifact.package());
+        let digest = kept.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        // Before it is read again: there may not be room for both.
         drop(artifact);
-        let digest = self.registry.add(&kept).map_err(|error| Rejection::unavailable(error.to_string()))?;
-        drop(kept);
         // What was kept is what is loaded, now as after a restart.
         self.take(digest, project).map_err(Rejection::unavailable)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mantlet_gate::{
     infer::ModelInput,
-    ports::{EngineFault, Model, Placement, RawOutput},
+    ports::{EngineFault, Model, Placement, RawOutput, Threshold},
 };
 use mantlet_types::Contract;
 
@@ -13,20 +13,27 @@ use crate::{artifact::LoadedModel, runtime::RunError};
 /// A model in service.
 pub struct ServedModel {
     contract: Arc<Contract>,
-    model: LoadedModel,
+    model: Arc<LoadedModel>,
 }
 
 impl ServedModel {
     /// Puts a loaded model into service under this contract: its own, with its version and the configured threshold.
     #[must_use]
     pub fn new(model: LoadedModel, contract: Contract) -> Self {
-        Self { contract: Arc::new(contract), model }
+        Self { contract: Arc::new(contract), model: Arc::new(model) }
     }
 }
 
 impl Model for ServedModel {
     fn contract(&self) -> &Arc<Contract> {
         &self.contract
+    }
+
+    fn judged_by(&self, threshold: &Threshold) -> Result<Arc<dyn Model>, String> {
+        let mut contract = Contract::clone(&self.contract);
+        let packaged = self.model.contract().judgment.threshold;
+        contract.judgment.threshold = threshold(&contract.model, packaged)?;
+        Ok(Arc::new(Self { contract: Arc::new(contract), model: Arc::clone(&self.model) }))
     }
 
     fn placement(&self, rows: usize) -> Placement {

@@ -8,7 +8,7 @@ use super::{
     attributes::Attributes,
     error::LoadError,
     limits::{EXTENT_MAX, NAME_BYTES_MAX},
-    proto::{ModelProto, NodeProto, ValueInfoProto},
+    proto::{ModelProto, NodeProto, TensorProto, ValueInfoProto},
     tensor::{Constant, ElementType},
 };
 
@@ -91,13 +91,16 @@ impl Domain {
     }
 }
 
+/// How constants are decoded.
+type Decode = fn(TensorProto) -> Result<Constant, LoadError>;
+
 impl Graph {
     /// Checks a decoded file and resolves its names.
-    pub(super) fn new(model: ModelProto) -> Result<Self, LoadError> {
+    pub(super) fn new(model: ModelProto, decode: Decode) -> Result<Self, LoadError> {
         let opsets = Opsets::new(&model)?;
         let graph = model.graph.ok_or_else(|| LoadError::malformed("it has no graph"))?;
         let mut names = Names::default();
-        let (inputs, constants) = sources(graph.initializer, graph.input, &mut names)?;
+        let (inputs, constants) = sources(graph.initializer, graph.input, &mut names, decode)?;
         let (nodes, zipped) = nodes(graph.node, &opsets, &mut names)?;
         let outputs = outputs(graph.output, &names, &zipped)?;
         Ok(Self { inputs, outputs, nodes, constants, values: names.count, is_zipped: !zipped.is_empty() })
@@ -154,14 +157,15 @@ type Constants = Vec<(ValueId, Constant)>;
 
 /// Constants, and the inputs that are not constants.
 fn sources(
-    initializers: Vec<super::proto::TensorProto>,
+    initializers: Vec<TensorProto>,
     inputs: Vec<ValueInfoProto>,
     names: &mut Names,
+    decode: Decode,
 ) -> Result<(Vec<Port>, Constants), LoadError> {
     let mut constants = Vec::with_capacity(initializers.len());
     for tensor in initializers {
         let id = names.define(&tensor.name)?;
-        constants.push((id, Constant::decode(tensor)?));
+        constants.push((id, decode(tensor)?));
     }
     let mut ports = Vec::new();
     for info in inputs {

@@ -13,7 +13,7 @@ pub(crate) mod proto;
 mod scan;
 mod tensor;
 
-use prost::Message;
+use prost::{Message, bytes::Bytes};
 
 pub use error::LoadError;
 pub use tensor::{Array, ElementType, Elements};
@@ -26,22 +26,33 @@ pub(crate) use tensor::Constant;
 ///
 /// # Errors
 /// See [`LoadError`]; the operator is not looked at yet, only the domain that it is said to be from.
-pub(crate) fn read(bytes: &[u8]) -> Result<Graph, LoadError> {
-    scan::scan(bytes)?;
-    let model = proto::ModelProto::decode(bytes).map_err(|error| LoadError::malformed(error.to_string()))?;
-    Graph::new(model)
+pub(crate) fn read(bytes: &Bytes) -> Result<Graph, LoadError> {
+    Graph::new(decode(bytes)?, Constant::decode)
 }
 
-/// Reads a model for another reader: gives the graph and a file that says the same and nothing else.
+/// Reads a model without its weights: constants that are large are left undecoded.
+///
+/// # Errors
+/// See [`LoadError`].
+pub(crate) fn read_outline(bytes: &Bytes) -> Result<Graph, LoadError> {
+    Graph::new(decode(bytes)?, Constant::outline)
+}
+
+/// Weights in the form of raw data stay parts of `bytes`.
+fn decode(bytes: &Bytes) -> Result<proto::ModelProto, LoadError> {
+    scan::scan(bytes)?;
+    proto::ModelProto::decode(bytes.clone()).map_err(|error| LoadError::malformed(error.to_string()))
+}
+
+/// Reads a model for another reader: gives the outline of its graph and a file that says the same and nothing else.
 ///
 /// Two readers of one file may disagree about what is given twice, or is there and unknown. What was checked and what
 /// the other reader then reads must be the same, so that it gets a file written from what was understood here.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub(crate) fn read_canonical(bytes: &[u8]) -> Result<(Graph, Vec<u8>), LoadError> {
-    scan::scan(bytes)?;
-    let model = proto::ModelProto::decode(bytes).map_err(|error| LoadError::malformed(error.to_string()))?;
+pub(crate) fn read_canonical(bytes: &Bytes) -> Result<(Graph, Vec<u8>), LoadError> {
+    let model = decode(bytes)?;
     let graph = model.graph.iter();
     let own = graph.clone().flat_map(|graph| &graph.initializer);
     let attributes = graph.flat_map(|graph| &graph.node).flat_map(|node| &node.attribute);
@@ -52,5 +63,5 @@ pub(crate) fn read_canonical(bytes: &[u8]) -> Result<(Graph, Vec<u8>), LoadError
         return Err(LoadError::malformed("a tensor's data is given twice"));
     }
     let canonical = model.encode_to_vec();
-    Ok((Graph::new(model)?, canonical))
+    Ok((Graph::new(model, Constant::outline)?, canonical))
 }

@@ -5,7 +5,7 @@
 //! anything is decoded, so that leaving them out can never mean ignoring them. Documentation strings are skipped. Which lists are packed
 //! is as in that file, since some readers of what is written here insist on it.
 
-use prost::Message;
+use prost::{Message, bytes::Bytes};
 
 /// A file: one graph and the operator sets that it is written in.
 #[derive(Clone, PartialEq, Message)]
@@ -128,9 +128,9 @@ pub(crate) struct TensorProto {
     /// Name.
     #[prost(string, tag = "8")]
     pub(crate) name: String,
-    /// Elements of any type of fixed width, little-endian.
-    #[prost(bytes = "vec", tag = "9")]
-    pub(crate) raw_data: Vec<u8>,
+    /// Elements of any type of fixed width, little-endian; a part of the file, not a copy of it.
+    #[prost(bytes = "bytes", tag = "9")]
+    pub(crate) raw_data: Bytes,
     /// Elements of DOUBLE.
     #[prost(double, repeated, tag = "10")]
     pub(crate) double_data: Vec<f64>,

@@ -82,12 +82,16 @@ pub struct Array {
     pub elements: Elements,
 }
 
+/// Elements of a constant that an outline has: more than there are classes, or numbers that decide a size.
+const OUTLINE_ELEMENTS_MAX: usize = 1 << 16;
+
 /// A constant of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Constant {
     /// Decoded.
     Array(Array),
-    /// Of a type that only the neural engine holds, and decodes itself; here, its extents are known.
+    /// Only its extents are known: it is of a type that only the neural engine holds and decodes itself, or this is an
+    /// outline.
     Opaque(Vec<usize>),
 }
 
@@ -97,6 +101,23 @@ impl Constant {
         match self {
             Self::Array(array) => Some(array),
             Self::Opaque(_) => None,
+        }
+    }
+
+    /// Decodes a constant that is not large, and leaves a large one as it is: whoever asks what a graph is about has no
+    /// need of its weights.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], but for large ones' elements.
+    pub(crate) fn outline(tensor: TensorProto) -> Result<Self, LoadError> {
+        let count = |shape: &Vec<usize>| {
+            shape.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent))
+        };
+        match extents(&tensor.dims) {
+            Some(shape) if count(&shape).is_none_or(|count| count > OUTLINE_ELEMENTS_MAX) => {
+                Ok(Self::Opaque(shape))
+            }
+            _ => Self::decode(tensor),
         }
     }
 
@@ -112,7 +133,7 @@ impl Constant {
             .iter()
             .try_fold(1_usize, |product, extent| product.checked_mul(*extent))
             .ok_or_else(|| fail("its shape is out of bounds"))?;
-        let raw = (!tensor.raw_data.is_empty()).then_some(tensor.raw_data.as_slice());
+        let raw = (!tensor.raw_data.is_empty()).then_some(&*tensor.raw_data);
         let elements = match ElementType::from_onnx(tensor.data_type) {
             Some(ElementType::F32) => Elements::F32(fixed(raw, tensor.float_data, f32::from_le_bytes)),
             Some(ElementType::F64) => Elements::F64(fixed(raw, tensor.double_data, f64::from_le_bytes)),
@@ -155,13 +176,13 @@ impl Array {
     }
 
     /// The elements of a list of unsigned bytes.
-    pub(crate) fn octets(tensor: TensorProto) -> Option<Vec<u8>> {
+    pub(crate) fn octets(tensor: &TensorProto) -> Option<Vec<u8>> {
         if tensor.data_type != element::UINT8 {
             return None;
         }
         let octets = match tensor.raw_data.is_empty() {
             true => tensor.int32_data.iter().map(|value| u8::try_from(*value).ok()).collect::<Option<_>>()?,
-            false => tensor.raw_data,
+            false => tensor.raw_data.to_vec(),
         };
         (tensor.dims.iter().try_fold(1_i64, |product, dim| product.checked_mul(*dim))
             == i64::try_from(octets.len()).ok())

@@ -25,6 +25,8 @@ pub use settings::{ConfidenceRule, RangeRule, Settings, SettingsError};
 pub use tree::TreeError;
 pub(crate) use tree::{Found, is_canonical, walk};
 
+use prost::bytes::Bytes;
+
 use crate::profile::{Profile, ProfileError};
 
 /// The model.
@@ -115,7 +117,7 @@ impl PackageError {
 #[derive(Clone)]
 pub struct Package {
     /// Relative name to bytes; ordered by name, as a manifest is.
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Bytes>,
     /// Top-level version-control files, which no signature covers and nothing reads.
     skipped: Vec<String>,
     /// What a signature calls the package: the directory's own name.
@@ -151,7 +153,7 @@ impl Package {
             let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
             // One byte more than allowed: a file that grew since it was looked at is refused, not cut.
             Read::by_ref(&mut file).take(allowed + 1).read_to_end(&mut content).map_err(io)?;
-            files.insert(name, content)
+            files.insert(name, content.into())
         })?;
         Self::new(files.files, skipped, subject)
     }
@@ -164,13 +166,13 @@ impl Package {
                 return Err(TreeError::Name { name }.into());
             }
             files.allow(&name, bytes.len() as u64)?;
-            files.insert(&name, bytes)?;
+            files.insert(&name, bytes.into())?;
         }
         Self::new(files.files, Vec::new(), subject)
     }
 
     fn new(
-        files: BTreeMap<String, Vec<u8>>,
+        files: BTreeMap<String, Bytes>,
         skipped: Vec<String>,
         subject: String,
     ) -> Result<Self, PackageError> {
@@ -182,10 +184,10 @@ impl Package {
         Ok(Self { files, skipped, subject })
     }
 
-    /// The model's bytes.
+    /// The model's bytes; a handle to them, not a copy.
     #[must_use]
-    pub fn model(&self) -> &[u8] {
-        self.file(MODEL_FILE).unwrap_or_default()
+    pub fn model(&self) -> Bytes {
+        self.files.get(MODEL_FILE).cloned().unwrap_or_default()
     }
 
     /// The settings, parsed.
@@ -219,12 +221,12 @@ impl Package {
     /// One file's bytes.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
-        self.files.get(name).map(Vec::as_slice)
+        self.files.get(name).map(|bytes| &**bytes)
     }
 
     /// Every file with its bytes, ordered by name; the signature among them.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+        self.files.iter().map(|(name, bytes)| (name.as_str(), &**bytes))
     }
 
     /// Version-control files beside the package's own: never read, signed or loaded.
@@ -250,7 +252,7 @@ impl Package {
     /// The same package with one file replaced or added, for signing and profiling.
     #[must_use]
     pub fn with_file(mut self, name: &'static str, bytes: Vec<u8>) -> Self {
-        self.files.insert(name.to_owned(), bytes);
+        self.files.insert(name.to_owned(), bytes.into());
         self
     }
 }
@@ -258,7 +260,7 @@ impl Package {
 /// Files as they come in, with what their bounds leave.
 #[derive(Default)]
 struct Files {
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, Bytes>,
     other_bytes: u64,
 }
 
@@ -279,7 +281,7 @@ impl Files {
         Ok(allowed)
     }
 
-    fn insert(&mut self, name: &str, content: Vec<u8>) -> Result<(), PackageError> {
+    fn insert(&mut self, name: &str, content: Bytes) -> Result<(), PackageError> {
         self.allow(name, content.len() as u64)?;
         if !matches!(name, MODEL_FILE | SETTINGS_FILE | PROFILE_FILE | SIGNATURE_FILE) {
             self.other_bytes = self.other_bytes.saturating_add(content.len() as u64);

@@ -61,18 +61,18 @@ impl Model {
     /// Parses what is said of the model, then makes its engine.
     pub(crate) fn new(package: &Package) -> Result<Self, LoadError> {
         let settings = package.settings()?;
-        let engine = Engine::load(package.model())?;
+        let bytes = package.model();
+        let engine = Engine::load_shared(&bytes)?;
         let outputs = &engine.signature().outputs;
         let label = outputs.iter().find(|output| interface::is_label(output));
         let classes = match label {
             Some(label) => {
                 let count = outputs.iter().find_map(interface::probability_width);
-                class_values(onnx::read(package.model())?, &label.name, count)
+                class_values(onnx::read_outline(&bytes)?, &label.name, count)
             }
             None => None,
         };
-        let mut model =
-            Self { engine, settings, classes, are_probabilities: None, sha256: sha256(package.model()) };
+        let mut model = Self { engine, settings, classes, are_probabilities: None, sha256: sha256(&bytes) };
         if let Ok(Task::Classify { probabilities, labels, .. }) = model.task() {
             model.are_probabilities = model.try_one_row(probabilities, labels.len());
         }

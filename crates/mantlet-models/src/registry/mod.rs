@@ -210,10 +210,7 @@ impl Registry {
     fn fetch(&self, kind: Kind, digest: Sha256, bytes_max: u64) -> Result<Vec<u8>, RegistryError> {
         let path = self.path(kind, digest);
         let bound = bytes_max.saturating_add(seal::OVERHEAD as u64).saturating_add(1);
-        let mut sealed = Vec::new();
-        File::open(&path)
-            .and_then(|file| file.take(bound).read_to_end(&mut sealed))
-            .map_err(|cause| RegistryError::Io { path: path.clone(), cause })?;
+        let sealed = read(&path, bound).map_err(|cause| RegistryError::Io { path: path.clone(), cause })?;
         let plain = self.key.open(&label(kind, digest), sealed);
         plain
             .ok()
@@ -225,6 +222,15 @@ impl Registry {
     fn path(&self, kind: Kind, digest: Sha256) -> PathBuf {
         Path::new(&self.root).join(kind.directory()).join(digest.to_string())
     }
+}
+
+/// Reads a file up to a bound, into as much memory as it takes and no more.
+fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len().min(bytes_max);
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What sealed bytes are bound to: their kind and the name they are stored under.

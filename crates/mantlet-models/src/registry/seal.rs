@@ -33,12 +33,15 @@ impl RegistryKey {
     }
 
     pub(super) fn seal(&self, label: &str, plain: &[u8]) -> Result<Vec<u8>, Failed> {
-        let mut body = plain.to_vec();
+        // Into one piece of memory: files are large.
+        let mut sealed = Vec::with_capacity(plain.len().saturating_add(OVERHEAD));
+        sealed.resize(NONCE_LEN, 0);
+        sealed.extend_from_slice(plain);
+        let (head, body) = sealed.split_at_mut_checked(NONCE_LEN).ok_or(Failed)?;
         let aad = Aad::from(label.as_bytes());
-        let nonce = self.aead()?.seal_in_place_append_tag(aad, &mut body).map_err(|_| Failed)?;
-        let mut sealed = Vec::with_capacity(NONCE_LEN + body.len());
-        sealed.extend_from_slice(nonce.as_ref());
-        sealed.extend_from_slice(&body);
+        let (nonce, tag) = self.aead()?.seal_in_place_separate_tag(aad, body).map_err(|_| Failed)?;
+        head.copy_from_slice(nonce.as_ref());
+        sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
 

@@ -12,6 +12,7 @@ mod tabular;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mantlet_types::{Tensor, TensorSpec};
+use prost::bytes::Bytes;
 
 use crate::onnx::{self, Domain, LoadError};
 
@@ -118,10 +119,18 @@ impl Engine {
     /// # Errors
     /// [`LoadError`] says what is wrong, naming the operator that no engine runs.
     pub fn load(bytes: &[u8]) -> Result<Self, LoadError> {
+        Self::load_shared(&Bytes::copy_from_slice(bytes))
+    }
+
+    /// The same from bytes that need not be copied to be kept.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_shared(bytes: &Bytes) -> Result<Self, LoadError> {
         catch_unwind(AssertUnwindSafe(|| Self::load_unguarded(bytes))).unwrap_or(Err(LoadError::Panicked))
     }
 
-    fn load_unguarded(bytes: &[u8]) -> Result<Self, LoadError> {
+    fn load_unguarded(bytes: &Bytes) -> Result<Self, LoadError> {
         let graph = onnx::read(bytes)?;
         let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
         let neural_may_run = graph.nodes.iter().all(|node| node.domain == Domain::Onnx) && !graph.is_zipped;

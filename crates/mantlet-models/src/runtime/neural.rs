@@ -23,6 +23,7 @@ use std::sync::{
 };
 
 use mantlet_types::{Tensor, TensorData};
+use prost::bytes::Bytes;
 use rten::{
     Model, ModelOptions, NodeId, RunOptions, ShapeInferenceMode, ThreadPool, Value, ValueOrView, ValueView,
 };
@@ -59,7 +60,7 @@ impl std::fmt::Debug for Neural {
 
 impl Neural {
     /// Loads a model that the tabular engine refused; `refusal` says why, and is the answer if neither runs it.
-    pub(super) fn load(bytes: &[u8], refusal: &LoadError) -> Result<Self, LoadError> {
+    pub(super) fn load(bytes: &Bytes, refusal: &LoadError) -> Result<Self, LoadError> {
         let (graph, canonical) = onnx::read_canonical(bytes)?;
         let (inputs, outputs) = (graph.inputs.clone(), graph.outputs.clone());
         let sizes = Sizes::new(graph)?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use mantlet_models::{onnx::LoadError, runtime::Engine, runtime::RunError, runtime::fuzz_load};
-use mantlet_types::{Datatype, Tensor, TensorData};
+use mantlet_types::{Datatype, Tensor, TensorData, TensorSpec, limits::ELEMENTS_MAX};
 use proptest::prelude::*;
 
 /// Small models of many kinds, as bytes.
@@ -26,6 +26,35 @@ static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let corpus: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
     assert!(corpus.len() > 200);
     corpus
+});
+
+/// Neural graphs, as bytes: what fuzzing keeps, and a whole one.
+static NEURAL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let seeds = [
+        "conv",
+        "lstm",
+        "gather-elements",
+        "slice-odd",
+        "split-odd",
+        "squeeze-odd",
+        "pad-2-31",
+        "expand-2-33",
+        "one-hot-depth",
+        "range-endless",
+        "resize-huge",
+        "tile-2-40",
+        "topk-many",
+        "normalizer-odd",
+        "pool-huge-pads",
+        "mul-outer",
+        "reshape-wraps",
+        "constant-of-shape-2-40",
+    ];
+    let mut graphs: Vec<Vec<u8>> =
+        seeds.iter().map(|seed| fs::read(root.join("fuzz/corpus/onnx").join(seed)).unwrap()).collect();
+    graphs.push(fs::read(root.join("testdata/models/digits/digits-cnn.onnx")).unwrap());
+    graphs
 });
 
 /// A change to a file.
@@ -115,6 +144,26 @@ proptest! {
             mutate(&mut bytes, mutation);
         }
         exercise(&bytes);
+    }
+
+    /// The neural engine may panic, which is caught; but memory that cannot be had would end this process.
+    #[test]
+    fn mutated_neural_graphs_never_exhaust_memory(
+        graph in any::<prop::sample::Index>(),
+        mutations in prop::collection::vec(mutation(), 1..4),
+    ) {
+        let mut bytes = graph.get(&NEURAL).clone();
+        for mutation in &mutations {
+            mutate(&mut bytes, mutation);
+        }
+        if let Ok(engine) = Engine::load(&bytes) {
+            let few = |spec: &TensorSpec| {
+                spec.shape.iter().map(|extent| extent.unwrap_or(3)).try_fold(1_usize, usize::checked_mul)
+            };
+            if engine.signature().inputs.iter().all(|spec| few(spec).is_some_and(|count| count <= ELEMENTS_MAX)) {
+                drop(engine.run(&odd_inputs(&engine)));
+            }
+        }
     }
 
     #[test]

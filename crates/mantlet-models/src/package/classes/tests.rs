@@ -19,7 +19,7 @@ fn compare(name: &str) -> Option<(usize, usize)> {
     let label = outputs.iter().position(interface::is_label)?;
     let scores = outputs.iter().position(|output| interface::probability_width(output).is_some())?;
     let width = outputs[scores].shape[1]?;
-    let classes = class_values(onnx::read(&bytes).unwrap(), &outputs[label].name, Some(width))
+    let classes = class_values(onnx::read(&bytes.into()).unwrap(), &outputs[label].name, Some(width))
         .unwrap_or_else(|| panic!("{name}: no class values"));
     assert_eq!(classes.len(), width, "{name}");
     let expected: Value =

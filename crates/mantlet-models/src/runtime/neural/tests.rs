@@ -70,7 +70,7 @@ impl Builder {
     }
 
     fn load(self, outputs: &[(&str, i32)]) -> Result<Neural, LoadError> {
-        Neural::load(&self.bytes(outputs), &LoadError::Unsupported("this graph"))
+        Neural::load(&self.bytes(outputs).into(), &LoadError::Unsupported("this graph"))
     }
 }
 
@@ -398,7 +398,7 @@ fn a_batch_beyond_the_room_is_refused_and_the_largest_within_is_known() {
 #[test]
 fn what_is_given_twice_is_refused() {
     let mut builder = Builder::new(&[0, 2]).ints("s", &[2, 2]);
-    builder.graph.initializer[0].raw_data = vec![0; 16];
+    builder.graph.initializer[0].raw_data = vec![0; 16].into();
     assert!(refusal(builder.node("Expand", &["x", "s"], "y", vec![])).contains("given twice"));
     let builder = Builder::new(&[0, 2]).ints("s", &[1]);
     assert!(refusal(builder.node("Squeeze", &["x", "s"], "y", vec![ints("axes", &[0])])).contains("both"));

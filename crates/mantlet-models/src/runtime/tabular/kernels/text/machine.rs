@@ -71,10 +71,9 @@ impl Machine {
                     break;
                 }
                 match &code[place] {
-                    Instruction::Done => {
-                        if best.is_none_or(|(first, end)| start < first || (start == first && at > end)) {
-                            best = Some((start, at));
-                        }
+                    // Those of one start are met end after end, so that the last one is the longest.
+                    Instruction::Done if best.is_none_or(|(first, _)| start <= first) => {
+                        best = Some((start, at));
                     }
                     Instruction::Take(class)
                         if text.get(at).is_some_and(|character| class.has(*character)) =>

@@ -71,7 +71,7 @@ struct Structure {
 
 impl Structure {
     fn read(attributes: &mut Attributes) -> Result<Self, LoadError> {
-        let modes = attributes.tensor("nodes_modes")?.and_then(Array::octets);
+        let modes = attributes.tensor("nodes_modes")?.as_ref().and_then(Array::octets);
         Ok(Self {
             features: attributes.ints("nodes_featureids")?,
             modes: modes.ok_or_else(|| attributes.error("`nodes_modes` are missing or of another type"))?,
