@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, pin::Pin, sync::Arc};
 
-use mantlet_types::{Code, Contract, Entry, NodeId, Tensor, Timestamp};
+use mantlet_types::{Code, Contract, Entry, ModelName, NodeId, Tensor, Timestamp};
 
 use crate::{administer::Warrant, directory::Change, infer::ModelInput};
 
@@ -10,6 +10,12 @@ use crate::{administer::Warrant, directory::Change, infer::ModelInput};
 pub trait Model: Send + Sync {
     /// What the model takes, gives and promises.
     fn contract(&self) -> &Arc<Contract>;
+
+    /// The same model with the threshold that this gives for its package's; whatever is large is shared.
+    ///
+    /// # Errors
+    /// If it gives none, and says why.
+    fn judged_by(&self, threshold: &Threshold) -> Result<Arc<dyn Model>, String>;
 
     /// Where a request of so many rows should run.
     fn placement(&self, rows: usize) -> Placement;
@@ -21,6 +27,9 @@ pub trait Model: Send + Sync {
     /// If the engine fails; the cause is for the log.
     fn run(&self, input: ModelInput) -> Result<RawOutput, EngineFault>;
 }
+
+/// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
+pub type Threshold = dyn Fn(&ModelName, f64) -> Result<f64, String> + Send + Sync;
 
 /// Where a model's work belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

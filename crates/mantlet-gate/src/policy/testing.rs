@@ -143,6 +143,10 @@ impl Model for Fake {
         &self.0
     }
 
+    fn judged_by(&self, _: &crate::ports::Threshold) -> Result<Arc<dyn Model>, String> {
+        Err("not asked in these tests".to_owned())
+    }
+
     fn placement(&self, _rows: usize) -> Placement {
         Placement::Inline
     }

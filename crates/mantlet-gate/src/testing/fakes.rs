@@ -23,7 +23,7 @@ use crate::{
     mediate::Payload,
     ports::{
         Acknowledgement, Clock, EngineFault, Ledger, LedgerClosed, Model, Placement, RawOutput, Receipt,
-        Store, StoreFault,
+        Store, StoreFault, Threshold,
     },
 };
 
@@ -169,7 +169,7 @@ pub type Compute = dyn Fn(Vec<Tensor>) -> Result<Vec<Tensor>, EngineFault> + Sen
 pub struct FakeModel {
     contract: Arc<Contract>,
     placement: Placement,
-    compute: Box<Compute>,
+    compute: Arc<Compute>,
 }
 
 impl FakeModel {
@@ -178,7 +178,7 @@ impl FakeModel {
         contract: Contract,
         compute: impl Fn(Vec<Tensor>) -> Result<Vec<Tensor>, EngineFault> + Send + Sync + 'static,
     ) -> Self {
-        Self { contract: Arc::new(contract), placement: Placement::Inline, compute: Box::new(compute) }
+        Self { contract: Arc::new(contract), placement: Placement::Inline, compute: Arc::new(compute) }
     }
 
     /// The model of [`coin_contract`]: of the two features the first is the probability of `heads`.
@@ -197,6 +197,13 @@ impl FakeModel {
 impl Model for FakeModel {
     fn contract(&self) -> &Arc<Contract> {
         &self.contract
+    }
+
+    fn judged_by(&self, threshold: &Threshold) -> Result<Arc<dyn Model>, String> {
+        let mut contract = Contract::clone(&self.contract);
+        contract.judgment.threshold = threshold(&contract.model, contract.judgment.threshold)?;
+        let (contract, compute) = (Arc::new(contract), Arc::clone(&self.compute));
+        Ok(Arc::new(Self { contract, compute, placement: self.placement }))
     }
 
     fn placement(&self, _: usize) -> Placement {

@@ -49,7 +49,7 @@ impl Live {
         }
     }
 
-    /// The models that the new configuration judges otherwise than the old one, loaded under the new one.
+    /// The models that the new configuration judges otherwise than the old one, as they are under the new one.
     fn judged_anew(
         &self,
         snapshot: &Snapshot,
@@ -65,12 +65,13 @@ impl Live {
         let mut loaded = Vec::new();
         for (name, record) in snapshot.directory.models.iter().filter(|(name, _)| concerned(name)) {
             for (version, registered) in &record.versions {
+                if let Some(served) = snapshot.model(name, Some(*version)) {
+                    loaded.push(served.judged_by(shelf.threshold.as_ref())?);
+                    continue;
+                }
+                // Perhaps it was the threshold that kept it from being served.
                 match shelf.load(&record.project, *version, registered) {
                     Ok(model) => loaded.push(model),
-                    Err(why) if snapshot.model(name, Some(*version)).is_some() => {
-                        return Err(format!("version {version} of `{name}`: {why}"));
-                    }
-                    // It was not served before, and is not from now on.
                     Err(why) => tracing::error!(model = %name, %version, %why, "a model could not be loaded"),
                 }
             }

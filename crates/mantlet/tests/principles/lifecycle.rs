@@ -268,6 +268,14 @@ fn a_reload_judges_anew() {
     assert!(server.said().contains("threshold 0.5"), "{}", server.said());
     assert_eq!((reload(&home, &server, &good)["status"].clone(), result()), (json!(200), json!("benign")));
     assert_eq!(server.client().get("/v2/health/ready").status, 200);
+    // What was not served because of its threshold is, once that is mended.
+    assert!(server.stop().success());
+    let lowered = format!("{good}\n[[model]]\nname = \"breast-cancer\"\nthreshold = 0.5\n");
+    fs::write(home.path.join("mantlet.toml"), lowered).unwrap();
+    let server = Server::start(&home);
+    assert_eq!(server.client().get("/v2/health/ready").status, 503);
+    assert_eq!(reload(&home, &server, &good)["status"], 200);
+    assert_eq!(server.client_with(&key.key).post(PREDICT, &question(&benign())).json()["result"], "benign");
 }
 
 #[test]
