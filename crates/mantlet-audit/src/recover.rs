@@ -107,6 +107,8 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Intents without an outcome, oldest first: things that may or may not have been done.
     pub open_intents: Vec<Entry>,
+    /// The last entry, if there is one.
+    pub last: Option<Entry>,
 }
 
 /// A log's parts, ready to go on.
@@ -228,16 +230,18 @@ fn replay(place: &Place, mut publisher: Publisher, published: u64) -> Result<Rec
     if size < published {
         return Err(OpenError::Lost { index: size });
     }
-    let ts = match size.checked_sub(1) {
-        Some(index) => parse(&tail.last).ok_or(OpenError::Damaged { index })?.ts,
-        None => Timestamp::from_micros(0),
+    let last = match size.checked_sub(1) {
+        Some(index) => Some(parse(&tail.last).ok_or(OpenError::Damaged { index })?),
+        None => None,
     };
+    let ts = last.as_ref().map_or(Timestamp::from_micros(0), |last| last.ts);
     tail.intents.retain(|intent| !tail.outcomes.contains(&intent.idx));
     let recovery = Recovery {
         size,
         unpublished: size - published,
         torn_bytes: found.torn_bytes,
         open_intents: std::mem::take(&mut tail.intents),
+        last,
     };
     let wal = Wal::resume(Arc::clone(&place.disk), wal_dir, place.segment_bytes, found, size)?;
     for entry in &tail.entries {

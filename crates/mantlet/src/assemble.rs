@@ -69,9 +69,9 @@ impl App {
         let directory = stored(store.load().await)?;
         check_duties(&directory, &config)?;
         let peppers = stored(store.peppers().await)?;
-        let log = Arc::new(open_log(&home, &root, &config)?);
-        let generation = stored(store.generation().await)?;
-        check_generation(&home, generation)?;
+        let (log, recovery) = open_log(&home, &root, &config)?;
+        let (log, generation) = (Arc::new(log), stored(store.generation().await)?);
+        check_generation(&home, generation, recovery.last.as_ref())?;
         let (settings, node) = (settings(&config), config.audit.node.clone());
         let (addresses, bounds) = (addresses(&config), bounds(&config));
         let config = Arc::new(Mutex::new(config));
@@ -136,7 +136,7 @@ pub fn told(error: &impl std::fmt::Display, hint: Option<String>) -> Failure {
     }
 }
 
-fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<Log, Failure> {
+fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<(Log, Recovery), Failure> {
     let key = audit_key(home, root, config)?;
     let mut options = mantlet_audit::Options::new(home.audit_dir(), config.audit.node.clone(), key);
     options.anchors.clone_from(&config.audit.anchors);
@@ -151,7 +151,7 @@ fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<Log, Failure
             .hint("nothing was changed; `mantlet audit verify` names the first entry that does not hold")
     })?;
     report(&recovery);
-    Ok(log)
+    Ok((log, recovery))
 }
 
 /// Signs the log's checkpoints. Its name, the log's origin, says which home's and which node's log it is.

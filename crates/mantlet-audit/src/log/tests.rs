@@ -42,6 +42,7 @@ fn entries_survive_and_are_read_back() {
 
     let (log, recovery) = Log::open(options(home.path())).unwrap();
     assert_eq!((recovery.size, recovery.unpublished, recovery.torn_bytes), (600, 0, 0));
+    assert_eq!(recovery.last.and_then(|last| last.latency_us), Some(599));
     assert_eq!(log.append(entry(600)).wait(), Ok(Receipt { index: 600 }));
     let proof = log.prove(599).unwrap();
     let proved: Entry = serde_json::from_slice(&proof.entry).unwrap();

@@ -2,6 +2,7 @@
 
 use mantlet_audit::read::Reader;
 use mantlet_store::{SqliteStore, StoreError};
+use mantlet_types::{Entry, entry::Event};
 
 use super::told;
 use crate::{
@@ -27,8 +28,14 @@ fn seen_generation(home: &Home) -> Result<Option<u64>, Failure> {
 
 /// An older copy of the store agrees with itself, and would bring back whatever has been revoked since. The log has
 /// seen the newer one: every outcome, start and stop names its generation.
-pub(super) fn check_generation(home: &Home, generation: u64) -> Result<(), Failure> {
-    match seen_generation(home)? {
+pub(super) fn check_generation(home: &Home, generation: u64, last: Option<&Entry>) -> Result<(), Failure> {
+    // After an orderly end its entry says it all, and the log need not be read another time.
+    let stopped = last.filter(|last| last.event == Event::SysStop).and_then(|last| last.policy_gen);
+    let seen = match stopped {
+        None => seen_generation(home)?,
+        stopped => stopped,
+    };
+    match seen {
         Some(seen) if seen > generation => {
             let message = format!(
                 "the store was rolled back: it has taken {generation} changes, the log has seen {seen}"
