@@ -7,6 +7,7 @@ use super::{
 };
 
 /// What a node is and says, while a kernel is made from it.
+#[derive(Default)]
 pub(crate) struct Attributes {
     node: String,
     operator: String,

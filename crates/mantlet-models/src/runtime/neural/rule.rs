@@ -10,7 +10,7 @@ use crate::onnx::{Array, Domain, Elements, LoadError, Node, limits::EXTENT_MAX};
 
 use super::{
     form,
-    known::{Known, Why, saturated},
+    known::{Known, Why, axis, saturated},
     product,
     whole::Arithmetic,
     window,
@@ -71,6 +71,8 @@ impl List {
 pub(super) enum Rule {
     /// As large as input 0.
     Like,
+    /// As large as input 0, if this is its last axis, where there is one that must be.
+    Softmax { last: Option<i64> },
     /// Input 0 as it is.
     Same,
     /// Input 0 as another type; whether as whole numbers.
@@ -92,6 +94,17 @@ impl Rule {
     pub(super) fn make(&self, inputs: &Inputs<'_>) -> Result<Made, Why> {
         Ok(match self {
             Self::Like => Known::shaped(input(inputs, 0)?.shape().to_vec())?.into(),
+            Self::Softmax { last } => {
+                let like = Known::shaped(input(inputs, 0)?.shape().to_vec())?;
+                if let Some(last) = last
+                    && axis(*last, like.rank())? + 1 != like.rank()
+                {
+                    return Err(
+                        "before version 13 it runs over all axes from this one on, which cannot be done here",
+                    );
+                }
+                like.into()
+            }
             Self::Same => input(inputs, 0)?.clone().into(),
             Self::Cast { is_whole } => {
                 let from = input(inputs, 0)?;
@@ -136,13 +149,68 @@ macro_rules! operators {
 /// could have.
 pub(super) fn compile(node: &mut Node) -> Compiled {
     let known = if node.domain == Domain::Onnx { table(node) } else { None };
-    known.unwrap_or_else(|| {
+    let rule = known.unwrap_or_else(|| {
         Err(LoadError::Operator {
             operator: node.operator.clone(),
             domain: node.domain.as_str().into(),
             opset: node.opset,
         })
-    })
+    })?;
+    node.attributes.ignore(honored(&node.operator));
+    // The engine passes over attributes that it does not know, whatever they mean.
+    std::mem::take(&mut node.attributes).finish()?;
+    Ok(rule)
+}
+
+/// Attributes that the engine honors, or refuses for what it cannot do, and that no size depends on.
+fn honored(operator: &str) -> &'static [&'static str] {
+    match operator {
+        "AveragePool" => &["count_include_pad"],
+        "BatchNormalization" => &["epsilon", "momentum", "spatial", "training_mode"],
+        "Cast" => &["round_mode", "saturate"],
+        "Clip" => &["max", "min"],
+        "Conv" | "ConvInteger" | "ConvTranspose" => &["kernel_shape"],
+        "CumSum" => &["exclusive", "reverse"],
+        "DepthToSpace" => &["mode"],
+        "DequantizeLinear" => &["axis", "block_size", "output_dtype"],
+        "Elu" | "LeakyRelu" => &["alpha"],
+        "GRU" | "LSTM" => &[
+            "activation_alpha",
+            "activation_beta",
+            "activations",
+            "clip",
+            "input_forget",
+            "layout",
+            "linear_before_reset",
+        ],
+        "GatherElements" => &["axis"],
+        "Gelu" => &["approximate"],
+        "Gemm" => &["alpha", "beta"],
+        "HardSigmoid" => &["alpha", "beta"],
+        "InstanceNormalization" => &["epsilon"],
+        "IsInf" => &["detect_negative", "detect_positive"],
+        "LayerNormalization" => &["axis", "epsilon", "stash_type"],
+        "LpNormalization" => &["axis", "p"],
+        "MaxPool" => &["storage_order"],
+        "Mod" => &["fmod"],
+        "Pad" => &["mode", "value"],
+        "QuantizeLinear" => &["axis", "block_size", "output_dtype", "precision", "saturate"],
+        "Range" => &["stash_type"],
+        "Resize" => &[
+            "antialias",
+            "coordinate_transformation_mode",
+            "cubic_coeff_a",
+            "exclude_outside",
+            "extrapolation_value",
+            "keep_aspect_ratio_policy",
+        ],
+        "ArgMax" | "ArgMin" => &["select_last_index"],
+        "ScatterElements" => &["axis", "reduction"],
+        "ScatterND" => &["reduction"],
+        "TopK" => &["largest", "sorted"],
+        "Trilu" => &["upper"],
+        _ => &[],
+    }
 }
 
 operators! {
@@ -159,7 +227,7 @@ operators! {
     GreaterOrEqual: |_| stretch(Arithmetic::Unknown), HardSigmoid: like, HardSwish: like, Identity: same,
     InstanceNormalization: like, IsInf: like, IsNaN: like, LSTM: product::lstm, LayerNormalization: like,
     LeakyRelu: like, Less: |_| stretch(Arithmetic::Unknown), LessOrEqual: |_| stretch(Arithmetic::Unknown),
-    Log: like, LogSoftmax: like, LpNormalization: like, MatMul: product::matmul,
+    Log: like, LogSoftmax: softmax, LpNormalization: like, MatMul: product::matmul,
     MatMulInteger: product::matmul, Max: |_| stretch(Arithmetic::Max), MaxPool: window::pool,
     Mean: |_| stretch(Arithmetic::Unknown), Min: |_| stretch(Arithmetic::Min),
     Mod: |_| stretch(Arithmetic::Unknown), Mul: |_| stretch(Arithmetic::Mul), Neg: like, Not: like,
@@ -170,7 +238,7 @@ operators! {
     ReduceMin: product::reduce, ReduceProd: product::reduce, ReduceSum: product::reduce,
     ReduceSumSquare: product::reduce, Relu: like, Reshape: form::reshape, Resize: window::resize,
     Round: like, ScatterElements: like, ScatterND: like, Shape: form::extents, Sigmoid: like, Sign: like,
-    Sin: like, Size: form::size, Slice: form::slice, Softmax: like, Softplus: like, Softsign: like,
+    Sin: like, Size: form::size, Slice: form::slice, Softmax: softmax, Softplus: like, Softsign: like,
     Split: form::split, Sqrt: like, Squeeze: form::squeeze, Sub: |_| stretch(Arithmetic::Sub),
     Sum: |_| stretch(Arithmetic::Add), Tan: like, Tanh: like, Tile: form::tile, TopK: form::top,
     Transpose: form::transpose, Trilu: like, Unsqueeze: form::unsqueeze,
@@ -179,6 +247,13 @@ operators! {
 
 fn like(_: &mut Node) -> Compiled {
     Ok(Rule::Like)
+}
+
+fn softmax(node: &mut Node) -> Compiled {
+    let stated = int(node, "axis", 1)?;
+    // The engine takes the last axis where none is given, and one axis whatever the version.
+    let last = if node.opset < 13 { Some(stated) } else { None };
+    Ok(Rule::Softmax { last })
 }
 
 fn same(_: &mut Node) -> Compiled {

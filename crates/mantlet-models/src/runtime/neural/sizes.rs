@@ -106,10 +106,11 @@ impl Sizes {
                 node.attributes.finish()?;
                 continue;
             }
+            let name = node.attributes.node().into();
             let rule = rule::compile(&mut node)?;
             sizes.steps.push(Step {
                 rule,
-                node: node.attributes.node().into(),
+                node: name,
                 operator: node.operator.into_boxed_str(),
                 inputs: node.inputs,
                 outputs: node.outputs,

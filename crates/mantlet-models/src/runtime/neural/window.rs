@@ -33,8 +33,9 @@ type Compiled = Result<Rule, LoadError>;
 fn slide(node: &mut Node) -> Result<Slide, LoadError> {
     let keeps_size = match node.attributes.text("auto_pad")?.as_deref() {
         None | Some("NOTSET" | "VALID") => false,
-        Some("SAME_UPPER" | "SAME_LOWER") => true,
-        Some(_) => return Err(node.attributes.error("attribute `auto_pad` is unknown")),
+        Some("SAME_UPPER") => true,
+        // The engine takes `SAME_LOWER` for the other one.
+        Some(_) => return Err(node.attributes.error("attribute `auto_pad` is none that can be used here")),
     };
     let slide = Slide {
         strides: ints(node, "strides")?,
@@ -71,6 +72,9 @@ pub(super) fn pool(node: &mut Node) -> Compiled {
     if kernel.is_empty() || kernel.iter().any(|extent| *extent < 1) {
         return Err(node.attributes.error("attribute `kernel_shape` is missing or out of bounds"));
     }
+    if !node.attributes.has("strides") {
+        return Err(node.attributes.error("attribute `strides` is left out, which cannot be done here"));
+    }
     let round_up = int(node, "ceil_mode", 0)? != 0;
     Ok(Rule::Window(Window::Pool { slide: slide(node)?, kernel, round_up }))
 }
@@ -79,7 +83,14 @@ pub(super) fn global(_: &mut Node) -> Compiled {
     Ok(Rule::Window(Window::Global))
 }
 
-pub(super) fn resize(_: &mut Node) -> Compiled {
+pub(super) fn resize(node: &mut Node) -> Compiled {
+    let (mode, rounding) = (node.attributes.text("mode")?, node.attributes.text("nearest_mode")?);
+    // The engine takes `cubic` for linear, and rounds up other halves than the standard does.
+    let exact = !matches!(mode.as_deref(), Some("cubic"))
+        && !matches!(rounding.as_deref(), Some("round_prefer_ceil"));
+    if !exact {
+        return Err(node.attributes.error("it resizes in a way that cannot be used here"));
+    }
     Ok(Rule::Window(Window::Resize))
 }
 
