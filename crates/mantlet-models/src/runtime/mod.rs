@@ -162,12 +162,12 @@ impl Engine {
         Cost { work_per_row: self.executor.work() }
     }
 
-    /// The most rows, up to so many, that one run has room and time for; at least one. Tabular graphs keep their
-    /// account while they run.
+    /// The most rows, up to so many, that one run has room and time for; at least one. Tabular graphs are
+    /// judged by one row.
     #[must_use]
     pub fn rows_max(&self, limit: usize) -> usize {
         match &self.executor {
-            Executor::Tabular(_) => limit,
+            Executor::Tabular(plan) => probe::rows_max(plan, &self.signature.inputs, limit),
             Executor::Neural(neural) => neural.rows_max(limit),
         }
     }

@@ -3,11 +3,14 @@
 //! What a file declares of its outputs is often wrong (exporters write `[1]` for labels), and types that do not fit show
 //! only when operators meet. Two runs, of one row and of two, tell which extents follow the batch.
 
-use mantlet_types::{Tensor, TensorData, TensorSpec};
+use mantlet_types::{Datatype, Tensor, TensorData, TensorSpec};
 
-use crate::onnx::{ElementType, LoadError, Port};
+use crate::onnx::{LoadError, Port};
 
-use super::{Executor, Results, RunError, Signature};
+use super::{
+    Executor, Results, RunError, Signature,
+    tabular::{Plan, RUN_ELEMENTS_MAX},
+};
 
 /// The signature of a loaded model.
 ///
@@ -19,8 +22,8 @@ pub(super) fn signature(
     outputs: &[Port],
 ) -> Result<Signature, LoadError> {
     let specs: Vec<TensorSpec> = inputs.iter().map(input_spec).collect::<Result<_, _>>()?;
-    let one = run(executor, inputs, &specs, 1);
-    let two = run(executor, inputs, &specs, 2);
+    let one = run(executor, &specs, 1);
+    let two = run(executor, &specs, 2);
     let outputs = match (one, two) {
         (Ok(one), Ok(two)) => outputs
             .iter()
@@ -43,7 +46,7 @@ fn input_spec(port: &Port) -> Result<TensorSpec, LoadError> {
 }
 
 /// A tensor of zeros with this many rows; other unknown extents are 1.
-fn zeros(port: &Port, spec: &TensorSpec, rows: usize) -> Option<Tensor> {
+fn zeros(spec: &TensorSpec, rows: usize) -> Option<Tensor> {
     let extents = spec.shape.iter().enumerate();
     let shape: Vec<usize> =
         extents.map(|(axis, extent)| extent.unwrap_or(if axis == 0 { rows } else { 1 })).collect();
@@ -51,23 +54,32 @@ fn zeros(port: &Port, spec: &TensorSpec, rows: usize) -> Option<Tensor> {
     if count > mantlet_types::limits::ELEMENTS_MAX {
         return None;
     }
-    let data = match port.element? {
-        ElementType::F32 => TensorData::Fp32(vec![0.0; count]),
-        ElementType::F64 => TensorData::Fp64(vec![0.0; count]),
-        ElementType::I32 => TensorData::Int32(vec![0; count]),
-        ElementType::I64 => TensorData::Int64(vec![0; count]),
-        ElementType::I8 => TensorData::Int8(vec![0; count]),
-        ElementType::U8 => TensorData::Uint8(vec![0; count]),
-        ElementType::Bool => TensorData::Bool(vec![false; count]),
-        ElementType::Text => TensorData::Bytes(vec![Vec::new(); count]),
+    let data = match spec.datatype {
+        Datatype::Fp32 => TensorData::Fp32(vec![0.0; count]),
+        Datatype::Fp64 => TensorData::Fp64(vec![0.0; count]),
+        Datatype::Int32 => TensorData::Int32(vec![0; count]),
+        Datatype::Int64 => TensorData::Int64(vec![0; count]),
+        Datatype::Int8 => TensorData::Int8(vec![0; count]),
+        Datatype::Uint8 => TensorData::Uint8(vec![0; count]),
+        Datatype::Bool => TensorData::Bool(vec![false; count]),
+        Datatype::Bytes => TensorData::Bytes(vec![Vec::new(); count]),
+        _ => return None,
     };
     Some(Tensor { name: spec.name.clone(), shape, data })
 }
 
-fn run(executor: &Executor, ports: &[Port], specs: &[TensorSpec], rows: usize) -> Result<Results, RunError> {
+/// The most rows, up to so many, that a tabular graph has room for, judged by a run of one; at least one.
+pub(super) fn rows_max(plan: &Plan, specs: &[TensorSpec], limit: usize) -> usize {
+    let one: Option<Vec<Tensor>> = specs.iter().map(|spec| zeros(spec, 1)).collect();
+    let elements = one.and_then(|tensors| plan.elements(&tensors.iter().collect::<Vec<_>>()));
+    // A graph that zeros say nothing about keeps its account while it runs.
+    elements.map_or(limit, |elements| (RUN_ELEMENTS_MAX / elements.max(1)).clamp(1, limit.max(1)))
+}
+
+fn run(executor: &Executor, specs: &[TensorSpec], rows: usize) -> Result<Results, RunError> {
     let mut tensors = Vec::with_capacity(specs.len());
-    for (port, spec) in ports.iter().zip(specs) {
-        let tensor = zeros(port, spec, rows);
+    for spec in specs {
+        let tensor = zeros(spec, rows);
         tensors
             .push(tensor.ok_or_else(|| RunError::wrong_input(&spec.name, "it is too large to be served"))?);
     }

@@ -105,12 +105,16 @@ fn mutate(bytes: &mut Vec<u8>, mutation: &Mutation) {
 /// Loads and, where that succeeds, runs on values that models seldom expect.
 fn exercise(bytes: &[u8]) {
     match Engine::load(bytes) {
-        Ok(engine) => assert_ne!(engine.run(&odd_inputs(&engine)), Err(RunError::Panicked)),
+        Ok(engine) => {
+            for text in [&b"\xff\xfeodd"[..], "the quick, br\u{f6}wn fox 1.5 aXYb".as_bytes()] {
+                assert_ne!(engine.run(&odd_inputs(&engine, text)), Err(RunError::Panicked));
+            }
+        }
         Err(error) => assert_ne!(error, LoadError::Panicked),
     }
 }
 
-fn odd_inputs(engine: &Engine) -> Vec<Tensor> {
+fn odd_inputs(engine: &Engine, text: &[u8]) -> Vec<Tensor> {
     let specs = &engine.signature().inputs;
     specs
         .iter()
@@ -125,7 +129,7 @@ fn odd_inputs(engine: &Engine) -> Vec<Tensor> {
                 Datatype::Int64 => TensorData::Int64(integers.collect()),
                 Datatype::Int32 => TensorData::Int32(integers.map(|value| value as i32).collect()),
                 Datatype::Bool => TensorData::Bool(integers.map(|value| value > 0).collect()),
-                Datatype::Bytes => TensorData::Bytes(vec![b"\xff\xfeodd".to_vec(); count]),
+                Datatype::Bytes => TensorData::Bytes(vec![text.to_vec(); count]),
                 _ => TensorData::Fp32(floats.collect()),
             };
             Tensor { name: spec.name.clone(), shape, data }
@@ -163,7 +167,7 @@ proptest! {
                 spec.shape.iter().map(|extent| extent.unwrap_or(3)).try_fold(1_usize, usize::checked_mul)
             };
             if engine.signature().inputs.iter().all(|spec| few(spec).is_some_and(|count| count <= ELEMENTS_MAX)) {
-                drop(engine.run(&odd_inputs(&engine)));
+                drop(engine.run(&odd_inputs(&engine, b"")));
             }
         }
     }

@@ -138,3 +138,16 @@ fn rows_of_texts_do_not_influence_each_other() {
         assert_eq!(one[..], all[index * 2..index * 2 + 2], "{text}");
     }
 }
+
+#[test]
+fn a_batch_that_a_vocabulary_leaves_no_room_for_is_not_promised() {
+    let engine = |model: &str| {
+        let operators = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/operators");
+        mantlet_models::runtime::Engine::load(&fs::read(operators.join(model)).unwrap()).unwrap()
+    };
+    let small = engine("text-reading-tfidf.onnx");
+    assert_eq!(small.rows_max(1_000), 1_000);
+    // So many rows that what one takes, times their number, fills all the room that a run has.
+    let most = small.rows_max(usize::MAX);
+    assert!((100_000..10_000_000).contains(&most), "{most}");
+}

@@ -88,6 +88,22 @@ impl Plan {
         &'a self,
         inputs: &[&'a Tensor],
     ) -> Result<Vec<(Vec<usize>, TensorData)>, RunError> {
+        let mut left = RUN_ELEMENTS_MAX;
+        self.run_within(inputs, &mut left)
+    }
+
+    /// Elements that a run on these inputs takes in between; `None` if it fails.
+    pub(super) fn elements(&self, inputs: &[&Tensor]) -> Option<usize> {
+        let mut left = RUN_ELEMENTS_MAX;
+        self.run_within(inputs, &mut left).ok()?;
+        Some(RUN_ELEMENTS_MAX - left)
+    }
+
+    fn run_within<'a>(
+        &'a self,
+        inputs: &[&'a Tensor],
+        elements_left: &mut usize,
+    ) -> Result<Vec<(Vec<usize>, TensorData)>, RunError> {
         let mut slots: Vec<Option<Value<'a>>> = Vec::new();
         slots.resize_with(self.slots, || None);
         for (id, tensor) in self.inputs.iter().zip(inputs) {
@@ -98,9 +114,8 @@ impl Plan {
         for (id, array) in &self.constants {
             slots[*id] = Some(Value::constant(array).map_err(|fault| RunError::operator("Constant", fault))?);
         }
-        let mut elements_left = RUN_ELEMENTS_MAX;
         for step in &self.steps {
-            let mut io = Io::new(&mut slots, &step.inputs, &step.outputs, &mut elements_left);
+            let mut io = Io::new(&mut slots, &step.inputs, &step.outputs, elements_left);
             step.kernel.run(&mut io).map_err(|fault| RunError::operator(&step.operator, fault))?;
             for id in &step.done {
                 slots[*id] = None;
