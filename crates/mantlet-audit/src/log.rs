@@ -63,7 +63,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: `group` durability, segments of 8 MiB (a second of heavy load), no anchor, 64 MiB kept free.
+    /// The defaults: `group` durability, segments of 4 MiB (half a second of heavy load), no anchor, 64 MiB kept free.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>, node: NodeId, key: SigningKey) -> Self {
         Self {
@@ -72,7 +72,7 @@ impl Options {
             key,
             durability: Durability::Group,
             anchors: Vec::new(),
-            segment_bytes: 8 << 20,
+            segment_bytes: 4 << 20,
             free_bytes_min: 64 << 20,
             disk: Arc::new(OsDisk),
             clock: Arc::new(SystemClock::default()),

@@ -87,6 +87,7 @@ pub(crate) fn start(
             synced_at: Instant::now(),
             intents,
             replies: Vec::new(),
+            frames: Vec::new(),
         };
         thread.run();
         drop(thread);
@@ -111,6 +112,8 @@ struct WriterThread {
     /// Intents without an outcome so far.
     intents: std::collections::BTreeSet<u64>,
     replies: Vec<(Reply, u64)>,
+    /// Where a batch is put together; kept, so that it is allocated once.
+    frames: Vec<u8>,
 }
 
 impl WriterThread {
@@ -181,7 +184,8 @@ impl WriterThread {
     fn commit(&mut self, jobs: &mut VecDeque<Job>) -> io::Result<()> {
         let fits = usize::try_from(self.wal.batch_bytes_max()).unwrap_or(usize::MAX).min(BATCH_BYTES);
         let fits = fits - frame::HEADER_BYTES - mantlet_types::limits::ENTRY_BYTES_MAX;
-        let (mut frames, mut count) = (Vec::new(), 0);
+        let (mut frames, mut count) = (std::mem::take(&mut self.frames), 0);
+        frames.clear();
         while let Some(mut job) = jobs.pop_front() {
             let index = self.wal.next() + count;
             if self.put(&mut frames, index, &mut job.entry) {
@@ -200,23 +204,25 @@ impl WriterThread {
                 break;
             }
         }
-        self.record(frames, count)
+        let recorded = self.record(&frames, count);
+        self.frames = frames;
+        recorded
     }
 
     /// Writes a batch and acknowledges it as soon as its durability allows.
-    fn record(&mut self, frames: Vec<u8>, count: u64) -> io::Result<()> {
+    fn record(&mut self, frames: &[u8], count: u64) -> io::Result<()> {
         if count == 0 {
             return Ok(());
         }
-        self.wal.append(&frames, count)?;
+        self.wal.append(frames, count)?;
         if self.writer.durability == Durability::Os {
             self.acknowledge();
-            self.unsynced.extend_from_slice(&frames);
+            self.unsynced.extend_from_slice(frames);
             return if self.unsynced.len() > BATCH_BYTES { self.sync_os() } else { Ok(()) };
         }
         self.wal.sync()?;
         self.acknowledge();
-        self.handover.give(&frames, self.wal.next());
+        self.handover.give(frames, self.wal.next());
         Ok(())
     }
 
@@ -275,7 +281,7 @@ impl WriterThread {
             let index = self.wal.next() + count;
             count += u64::from(self.put(&mut frames, index, &mut entry));
         }
-        self.record(frames, count)
+        self.record(&frames, count)
     }
 
     /// Low space refuses entries before a write can fail, and takes them again when there is room.

@@ -44,7 +44,7 @@ pub(super) fn short(bytes: &[u8]) -> Option<(f64, usize)> {
         match bytes.get(at) {
             // Fifteen digits stay below 2^53; one more byte is the point.
             Some(digit @ b'0'..=b'9') if at - begin < 16 => {
-                mantissa = mantissa * 10 + u64::from(digit - b'0')
+                mantissa = mantissa * 10 + u64::from(digit - b'0');
             }
             Some(b'.') if point.is_none() && at > begin => point = Some(at),
             Some(b',' | b']' | b'}') => break,
