@@ -59,6 +59,13 @@ def rss_mb(pid):
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def stolen_share(before=(0, 0)):
+    """What a hypervisor gave to others: (stolen, all) ticks, or the share since an earlier reading."""
+    fields = [int(field) for field in open("/proc/stat").readline().split()[1:9]]
+    now = (fields[7], sum(fields))
+    return now if before == (0, 0) else (now[0] - before[0]) / (now[1] - before[1])
+
+
 class Peer:
     def __init__(self, name, process, url, key, ready_s):
         self.name, self.process, self.url, self.key, self.ready_s = name, process, url, key, ready_s
@@ -83,8 +90,7 @@ def clean(environment=None):
     return {**kept, **(environment or {})}
 
 
-def mantlet(work, name, durability, plaintext):
-    binary = TARGET / "release/mantlet"
+def mantlet(binary, work, name, durability, plaintext):
     home = work / name
     subprocess.run([binary, "init", home, "--demo", "--json"], check=True, capture_output=True, env=clean())
     config = home / "mantlet.toml"
@@ -158,18 +164,22 @@ def main():
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", default="1,16,64")
+    parser.add_argument("--binary", type=pathlib.Path, help="a built mantlet, instead of building one")
     arguments = parser.parse_args()
     connections = [int(c) for c in arguments.connections.split(",")]
     row = list(json.loads((ROOT / "crates/mantlet/demo/breast-cancer/row.json").read_text())["features"].values())
     body = json.dumps({"features": [round(value, 5) for value in row]}, separators=(",", ":"))
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--package", "mantlet"], cwd=ROOT, check=True)
+    if arguments.binary is None:
+        subprocess.run(["cargo", "build", "--release", "--quiet", "--package", "mantlet"], cwd=ROOT, check=True)
+    binary = arguments.binary or TARGET / "release/mantlet"
     with tempfile.TemporaryDirectory() as work:
         work = pathlib.Path(work)
         peers = [
-            nginx(work), fastapi(work), mantlet(work, "mantlet-group", "group", True),
-            mantlet(work, "mantlet-os", "os", True), mantlet(work, "mantlet-tls-group", "group", False),
+            nginx(work), fastapi(work), mantlet(binary, work, "mantlet-group", "group", True),
+            mantlet(binary, work, "mantlet-os", "os", True), mantlet(binary, work, "mantlet-tls-group", "group", False),
         ]
         time.sleep(1)
+        stolen = stolen_share()
         idle = {peer.name: rss_mb(peer.process.pid) for peer in peers}
         runs = {(peer.name, count): [] for peer in peers for count in connections}
         bad = {peer.name: [] for peer in peers}
@@ -179,7 +189,8 @@ def main():
                     runs[peer.name, count].append(wrk(peer, body, count, arguments.seconds))
             for peer in peers:
                 bad[peer.name].append(wrk(peer, body, 16, arguments.seconds, key="mtk_live_000000000000_wrong"))
-        print(f"body {len(body)} bytes; {arguments.rounds} rounds of {arguments.seconds} s; medians")
+        print(f"body {len(body)} bytes; {arguments.rounds} rounds of {arguments.seconds} s; medians; "
+              f"{stolen_share(stolen):.0%} of the machine's time was taken by others on its host")
         print("| server | " + " | ".join(f"CPU µs @{c}" for c in connections) + " | bad key µs @16 | "
               + " | ".join(f"req/s @{c}" for c in connections) + " | p50/p99 @16 | RSS idle/loaded MB | ready s |")
         print("|" + "---|" * (2 * len(connections) + 5))
