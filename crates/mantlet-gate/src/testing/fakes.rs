@@ -222,6 +222,7 @@ pub fn coin_contract() -> Contract {
         name: name.into(),
         kind: FeatureKind::Number { seen: None, accepted: None },
         optional: false,
+        sensitivity: 1,
     };
     let label = |text: &str| Label { text: text.into(), number: None };
     let spec =

@@ -6,6 +6,7 @@
 
 mod kernel;
 mod kernels;
+mod margin;
 mod value;
 
 use mantlet_types::{Tensor, TensorData};
@@ -19,6 +20,10 @@ pub(super) use self::{
 use self::{
     kernel::{Io, Kernel},
     value::Value,
+};
+pub(crate) use self::{
+    kernels::trees::{Split, Target},
+    margin::{Exposed, Form, LinearForm, Link, TreesForm},
 };
 use super::RunError;
 
