@@ -16,6 +16,8 @@ use prost::bytes::Bytes;
 
 use crate::onnx::{self, Domain, LoadError};
 
+#[cfg(test)]
+pub(crate) use self::tabular::Mode;
 pub(crate) use self::tabular::{Exposed, Form, LinearForm, Link, Split, Target, TreesForm};
 use self::{neural::Neural, tabular::Plan};
 

@@ -13,6 +13,8 @@ use mantlet_types::{Tensor, TensorData};
 
 use crate::onnx::{Array, Constant, Graph, LoadError, Node, ValueId};
 
+#[cfg(test)]
+pub(crate) use self::kernels::trees::Mode;
 pub(super) use self::{
     kernel::{Fault, RUN_ELEMENTS_MAX},
     kernels::constant,

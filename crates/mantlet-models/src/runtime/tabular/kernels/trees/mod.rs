@@ -5,7 +5,9 @@ mod ensemble;
 mod forest;
 mod version5;
 
-pub(crate) use self::forest::{Mode, Split, Target};
+#[cfg(test)]
+pub(crate) use self::forest::Mode;
+pub(crate) use self::forest::{Split, Target};
 
 use std::sync::OnceLock;
 
