@@ -29,6 +29,7 @@ fn contract() -> Contract {
         name: format!("mean measurement {index}").into(),
         kind: kind.clone(),
         optional: false,
+        sensitivity: 1,
     };
     let spec = |name: &str, datatype, shape: &[Option<usize>]| TensorSpec {
         name: name.into(),

@@ -6,17 +6,17 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use mantlet_types::{Rejection, Tensor};
+use mantlet_types::{Contract, Rejection, Tensor};
 use tokio::sync::Semaphore;
 
 use crate::{
     Gate,
     input::Screened,
     perimeter::{Admission, Place},
-    ports::{EngineFault, Model, Placement, RawOutput},
+    ports::{Attributions, Case, EngineFault, Model, Placement, RawOutput},
 };
 
 /// Validated tensors on their way into a model. Only the gate makes one.
@@ -71,15 +71,74 @@ pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, 
         Placement::Inline => run(model.as_ref(), input),
         Placement::Pool => {
             let timeout = admission.principal().snapshot().settings.inference_timeout;
-            pooled(&gate.pool, Arc::clone(admission.place()), model, input, timeout).await
+            let work = move || run(model.as_ref(), input);
+            pooled(&gate.pool, Arc::clone(admission.place()), timeout, work).await
         }
     }
-    .map_err(|fault| match fault {
+    .map_err(rejection)?;
+    if !fits(&raw, admission.model().contract(), rows) {
+        return Err(Rejection::unavailable("the model's output breaks its contract"));
+    }
+    Ok(Inference { admission, rows, outputs, raw })
+}
+
+/// An answer that is to be explained.
+pub(crate) struct Explained {
+    pub(crate) row: Vec<Tensor>,
+    pub(crate) class: Option<usize>,
+    /// Evaluations that are paid for.
+    pub(crate) evaluations: usize,
+}
+
+/// Has an answer explained, in the pool: what that takes is many times what the answer took.
+///
+/// # Errors
+/// 503 as for an inference, also if the explainer asks for more evaluations than were paid for.
+pub(crate) async fn explain(
+    gate: &Gate,
+    admission: &Admission,
+    explained: Explained,
+) -> Result<Attributions, Rejection> {
+    let model = Arc::clone(admission.model());
+    let timeout = admission.principal().snapshot().settings.inference_timeout;
+    let ends = Instant::now() + timeout;
+    let work = move || {
+        let Some(explainer) = model.explainer() else {
+            return Err(EngineFault::Broken("the model has no explainer".to_owned()));
+        };
+        let Explained { row, class, evaluations } = explained;
+        let rows_at_once = model.contract().batch_rows_max;
+        // One more: the row itself, which was charged as the prediction that it is.
+        let mut left = evaluations.saturating_add(1);
+        let mut evaluate = |tensors: Vec<Tensor>| {
+            let rows = tensors.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
+            left =
+                left.checked_sub(rows).filter(|_| (1..=rows_at_once).contains(&rows)).ok_or_else(|| {
+                    EngineFault::Broken("the explainer asks for more than was paid for".to_owned())
+                })?;
+            // Who waited has gone by then; the work must not go on for nobody.
+            if Instant::now() > ends {
+                return Err(EngineFault::Broken("the explanation took too long".to_owned()));
+            }
+            let raw = run(model.as_ref(), ModelInput(tensors))?;
+            let whole = fits(&raw, model.contract(), rows);
+            if whole {
+                Ok(raw)
+            } else {
+                Err(EngineFault::Broken("the model's output breaks its contract".to_owned()))
+            }
+        };
+        let case = Case { row: &row, class, evaluations, rows_at_once };
+        explainer.explain(&case, &mut evaluate)
+    };
+    pooled(&gate.pool, Arc::clone(admission.place()), timeout, work).await.map_err(rejection)
+}
+
+fn rejection(fault: EngineFault) -> Rejection {
+    match fault {
         EngineFault::UnknownValue => Rejection::invalid("inputs"),
         EngineFault::Broken(cause) => Rejection::unavailable(cause),
-    })?;
-    check(&raw, &admission, rows)?;
-    Ok(Inference { admission, rows, outputs, raw })
+    }
 }
 
 fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
@@ -88,13 +147,12 @@ fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
         .unwrap_or_else(|_| Err(EngineFault::Broken("the engine panicked".to_owned())))
 }
 
-async fn pooled(
+async fn pooled<T: Send + 'static>(
     pool: &Pool,
     own: Arc<Place>,
-    model: Arc<dyn Model>,
-    input: ModelInput,
     timeout: Duration,
-) -> Result<RawOutput, EngineFault> {
+    run: impl FnOnce() -> Result<T, EngineFault> + Send + 'static,
+) -> Result<T, EngineFault> {
     let slow = |_| EngineFault::Broken("the engine took too long".to_owned());
     let places = Arc::clone(&pool.0);
     let closed = |_| EngineFault::Broken("the pool is closed".to_owned());
@@ -106,7 +164,7 @@ async fn pooled(
             // The places are given back when the work ends, not when its caller stops waiting: a run that overstays
             // its deadline keeps occupying a core, and admitting another in its stead would hide that.
             let _places = (place, share, own);
-            run(model.as_ref(), input)
+            run()
         })
         .await
         .map_err(|_| EngineFault::Broken("the engine's thread failed".to_owned()))?
@@ -114,14 +172,12 @@ async fn pooled(
     tokio::time::timeout(timeout, work).await.map_err(slow)?
 }
 
-/// A model that breaks its own contract must not be judged by it.
-fn check(raw: &RawOutput, admission: &Admission, rows: usize) -> Result<(), Rejection> {
-    let contract = admission.model().contract();
-    let fits = raw.0.len() == contract.outputs.len()
+/// Whether outputs are what the contract says. A model that breaks its own contract must not be judged by it.
+fn fits(raw: &RawOutput, contract: &Contract, rows: usize) -> bool {
+    raw.0.len() == contract.outputs.len()
         && raw.0.iter().zip(&contract.outputs).all(|(tensor, spec)| {
             tensor.is_consistent()
                 && tensor.data.datatype() == spec.datatype
                 && tensor.shape.first() == Some(&rows)
-        });
-    if fits { Ok(()) } else { Err(Rejection::unavailable("the model's output breaks its contract")) }
+        })
 }

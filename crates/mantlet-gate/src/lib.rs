@@ -8,6 +8,7 @@
 pub mod administer;
 pub mod audit;
 pub mod directory;
+pub mod explain;
 pub mod gate;
 pub mod identity;
 pub mod infer;

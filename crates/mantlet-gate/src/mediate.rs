@@ -13,6 +13,7 @@ use mantlet_types::{Action, Contract, ModelName, Rejection, Version, entry::Even
 use crate::{
     Gate,
     audit::{self, Fallen, Released},
+    explain::{self, Explanation},
     identity::{self, Arrival},
     infer, input,
     output::{self, Answer},
@@ -78,4 +79,53 @@ async fn answer<P: Payload>(
     let inference = infer::infer(gate, screened).await?;
     let verdict = output::judge(inference, record)?;
     Ok(output::sanitize(verdict))
+}
+
+/// Mediates one request to explain an answer, from arrival to release: door 1 with one step more.
+///
+/// ```text
+/// authenticate → authorize → limit → validate → screen → charge → infer → judge → explain → sanitize → audit
+/// ```
+pub async fn mediate_explanation<P: Payload>(
+    gate: Arc<Gate>,
+    arrival: Arrival,
+    ask: Ask,
+    payload: P,
+) -> Released<Explanation> {
+    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
+    match unabandoned(async move { mediated_explanation(&gated, arrival, ask, payload).await }).await {
+        Ok(released) => released,
+        Err(Panicked) => audit::panicked(&gate, &fallen),
+    }
+}
+
+async fn mediated_explanation<P: Payload>(
+    gate: &Gate,
+    arrival: Arrival,
+    ask: Ask,
+    payload: P,
+) -> Released<Explanation> {
+    let mut record = Record::of(gate, Event::Inference, &arrival);
+    let outcome = explanation(gate, &mut record, arrival, &ask, payload).await;
+    audit::release(gate, record, outcome.map(|explanation| (explanation, 200))).await
+}
+
+async fn explanation<P: Payload>(
+    gate: &Gate,
+    record: &mut Record,
+    arrival: Arrival,
+    ask: &Ask,
+    payload: P,
+) -> Result<Explanation, Rejection> {
+    let principal = identity::authenticate(gate, arrival, record)?;
+    let permit = policy::authorize(principal, ask, gate.now(), record)?;
+    let admission = perimeter::limit(gate, permit)?;
+    let shown = explain::shown(&admission, gate.now())?; // nobody's body is read for what cannot be told
+    let (valid, wanted) = input::validate_one(admission, payload, record).await?;
+    let mut screened = input::screen(valid, record);
+    let paid = explain::charge(&mut screened, wanted)?; // before the model runs
+    let inference = infer::infer(gate, screened).await?;
+    let verdict = output::judge(inference, record)?;
+    let reasons = explain::explain(gate, &verdict, paid, &shown).await?;
+    Ok(explain::sanitize(verdict, reasons))
 }

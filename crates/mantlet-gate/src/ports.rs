@@ -26,6 +26,125 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// If the engine fails; the cause is for the log.
     fn run(&self, input: ModelInput) -> Result<RawOutput, EngineFault>;
+
+    /// What explains its answers, if the package came with what that takes.
+    fn explainer(&self) -> Option<&dyn Explainer> {
+        None
+    }
+}
+
+/// What explains single answers of one model: how much each feature added to what the model says on average over
+/// background rows (Shapley values).
+pub trait Explainer: Send + Sync {
+    /// What one explanation takes.
+    fn effort(&self) -> Effort;
+
+    /// Explains the answer to one row, in the tensors that the model took.
+    ///
+    /// Whatever it wants to know of the model it asks `evaluate`, for at most [`Case::rows_at_once`] rows at a time and
+    /// for at most one row more in all than [`Case::evaluations`]; the gate counts.
+    ///
+    /// # Errors
+    /// If the engine fails, or the explanation would not be of what the model answered.
+    fn explain(&self, case: &Case<'_>, evaluate: &mut Evaluate<'_>) -> Result<Attributions, EngineFault>;
+}
+
+/// Runs the model on rows, for an explainer.
+pub type Evaluate<'a> = dyn FnMut(Vec<Tensor>) -> Result<RawOutput, EngineFault> + 'a;
+
+/// What one explanation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// A fixed amount of work, for exact attributions.
+    Exact,
+    /// Evaluations of the model, the more the more certain.
+    Sampled {
+        /// With fewer nothing can be said of the certainty.
+        least: usize,
+        /// More take too long.
+        most: usize,
+    },
+}
+
+/// An answer to explain.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The row, in the contract's input order.
+    pub row: &'a [Tensor],
+    /// The class that was answered; `None` for a regression.
+    pub class: Option<usize>,
+    /// Evaluations that are paid for, where attributions are sampled.
+    pub evaluations: usize,
+    /// Rows that the model takes at a time.
+    pub rows_at_once: usize,
+}
+
+/// What each feature added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attributions {
+    /// How they were found.
+    pub method: Method,
+    /// In what they are measured.
+    pub scale: Scale,
+    /// What the model says on average over the background.
+    pub base: f64,
+    /// What it says of the row. The attributions sum to `output - base`.
+    pub output: f64,
+    /// One for each feature of the contract.
+    pub values: Vec<f64>,
+    /// Their standard errors, where they are sampled.
+    pub errors: Option<Vec<f64>>,
+    /// Evaluations of the model that were made.
+    pub evaluations: usize,
+}
+
+/// How attributions were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Exactly, from the weights of a linear model.
+    Linear,
+    /// Exactly, from the trees of an ensemble.
+    Tree,
+    /// By sampling.
+    Sampling,
+}
+
+impl Method {
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Tree => "tree",
+            Self::Sampling => "sampling",
+        }
+    }
+}
+
+/// In what attributions are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// In probability, 0 to 1.
+    Probability,
+    /// In logarithms of odds: 0 is even, +1 is e to one.
+    LogOdds,
+    /// In the model's own score of a class, from which it makes probabilities, or which it gives instead of one.
+    Score,
+    /// In the unit of the value.
+    Value,
+}
+
+impl Scale {
+    /// The name in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Probability => "probability",
+            Self::LogOdds => "log_odds",
+            Self::Score => "score",
+            Self::Value => "value",
+        }
+    }
 }
 
 /// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.

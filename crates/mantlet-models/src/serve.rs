@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mantlet_gate::{
     infer::ModelInput,
-    ports::{EngineFault, Model, Placement, RawOutput, Threshold},
+    ports::{EngineFault, Explainer, Model, Placement, RawOutput, Threshold},
 };
 use mantlet_types::Contract;
 
@@ -45,5 +45,9 @@ impl Model for ServedModel {
             RunError::Operator { unknown_value: true, .. } => EngineFault::UnknownValue,
             other => EngineFault::Broken(other.to_string()),
         })
+    }
+
+    fn explainer(&self) -> Option<&dyn Explainer> {
+        self.model.explainer().map(|explainer| explainer as &dyn Explainer)
     }
 }

@@ -19,7 +19,7 @@ use crate::{
         ConfidenceRule, LoadError, PROFILE_FILE, Package, PackageError, interface::Columns, model::Model,
     },
     profile::{
-        Calibration, Format, Profile, ProfileError,
+        Background, Calibration, Format, Profile, ProfileError,
         calibrate::{COVERAGE_DEFAULT, Outcomes, half_width},
         reference::summarize,
         table::{self, Table},
@@ -97,6 +97,8 @@ pub struct ProfileRequest {
     pub calibration: Option<PathBuf>,
     /// Coverage that intervals promise; 0.9 if nothing else is asked.
     pub coverage: Option<f64>,
+    /// Reference rows to keep for explanations, at most [`BACKGROUND_ROWS_MAX`](mantlet_types::limits); 0 for none.
+    pub background: usize,
 }
 
 /// A package under work.
@@ -170,6 +172,7 @@ impl Workbench {
             }
             None => None,
         };
+        let background = Background::draw(&reference, &features, request.background, self.model.sha256);
         Ok(Profile {
             format: Format::V1,
             model: self.model.sha256,
@@ -177,6 +180,7 @@ impl Workbench {
             target: reference.target.is_some().then(|| target.to_owned()),
             features,
             calibration,
+            background,
         })
     }
 

@@ -62,6 +62,25 @@ pub struct Feature {
     /// Whether a row may lack it (the model must then know what to do with a missing value).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// How sensitive it is, 0 to [`SENSITIVITY_MAX`]; above [`SENSITIVITY_OPEN`] an explanation shows what the feature
+    /// added only to those who were granted that. Default 1.
+    #[serde(default = "open", skip_serializing_if = "is_open")]
+    pub sensitivity: u8,
+}
+
+/// The most sensitive that a feature can be.
+pub const SENSITIVITY_MAX: u8 = 3;
+
+/// Up to here whoever may have an answer explained may see what the feature added.
+pub const SENSITIVITY_OPEN: u8 = 1;
+
+const fn open() -> u8 {
+    SENSITIVITY_OPEN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+const fn is_open(sensitivity: &u8) -> bool {
+    *sensitivity == SENSITIVITY_OPEN
 }
 
 /// The values of a feature.

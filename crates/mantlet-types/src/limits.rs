@@ -44,6 +44,22 @@ pub const CATEGORY_BYTES_MAX: usize = 256;
 /// Features of a model.
 pub const FEATURES_MAX: usize = 10_000;
 
+/// Features of a model whose answers are explained: a list of a thousand numbers is no explanation to anybody, and each
+/// is a decision of its own.
+pub const EXPLAINED_FEATURES_MAX: usize = 1_024;
+
+/// Rows of reference data that explanations compare with. Standard errors fall with their root; a hundred is customary.
+pub const BACKGROUND_ROWS_MAX: usize = 100;
+
+/// Evaluations of the model that a sampled explanation makes unless asked otherwise: some 30 orders of 30 features.
+pub const EVALUATIONS_DEFAULT: usize = 2_000;
+
+/// The most evaluations for one explanation.
+pub const EVALUATIONS_MAX: usize = 100_000;
+
+/// What an exact explanation is charged as, in predictions: it costs some tens of a small model's.
+pub const EXACT_EXPLANATION_CHARGE: usize = 10;
+
 /// Open connections. Each idle one costs at most 8 KiB, so all of them fit into 16 MiB.
 pub const CONNECTIONS_MAX: usize = 2_048;
 

@@ -1,6 +1,6 @@
 //! Resources: what an action is about.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub enum Resource {
     Statistics(ProjectId),
     /// A pending grant, by its number.
     Grant(ProjectId, u64),
+    /// A feature of one version of a model; how sensitive it is the version says.
+    Feature(ModelName, Version, Arc<str>),
 }
 
 impl Resource {
@@ -38,10 +40,11 @@ impl Resource {
             Self::AuditLog(_) => "AuditLog",
             Self::Statistics(_) => "Statistics",
             Self::Grant(..) => "Grant",
+            Self::Feature(..) => "Feature",
         }
     }
 
-    /// The entity id in the policy schema, unique within its kind.
+    /// The entity id in the policy schema, unique within its kind; a feature is the same one in every version.
     #[must_use]
     pub fn key(&self) -> String {
         match self {
@@ -51,6 +54,7 @@ impl Resource {
                 format!("{name}@{version}")
             }
             Self::Grant(project, number) => format!("{project}#{number}"),
+            Self::Feature(model, _, feature) => format!("{model}/{feature}"),
         }
     }
 }

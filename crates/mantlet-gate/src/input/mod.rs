@@ -16,8 +16,8 @@ use mantlet_types::Tensor;
 
 pub use screen::remarks;
 pub(crate) use screen::screen;
-pub(crate) use validate::validate;
 pub use validate::{Checked, check};
+pub(crate) use validate::{validate, validate_one};
 
 use crate::perimeter::Admission;
 
@@ -35,6 +35,15 @@ pub struct Screened {
 }
 
 impl Screened {
+    /// The same row once more, for what explains its answer.
+    pub(crate) fn row(&self) -> Vec<Tensor> {
+        self.valid.tensors.clone()
+    }
+
+    pub(crate) fn admission_mut(&mut self) -> &mut Admission {
+        &mut self.valid.admission
+    }
+
     /// Admission, number of rows, outputs asked for, tensors in the contract's order.
     pub(crate) fn into_parts(self) -> (Admission, usize, Vec<Arc<str>>, Vec<Tensor>) {
         let Valid { admission, rows, outputs, tensors } = self.valid;

@@ -40,7 +40,12 @@ fn spec(name: &str, datatype: Datatype, shape: &[Option<usize>]) -> TensorSpec {
 }
 
 fn number(name: &str) -> Feature {
-    Feature { name: name.into(), kind: FeatureKind::Number { seen: None, accepted: None }, optional: false }
+    Feature {
+        name: name.into(),
+        kind: FeatureKind::Number { seen: None, accepted: None },
+        optional: false,
+        sensitivity: 1,
+    }
 }
 
 fn bounded(name: &str, seen: (f64, f64), accepted: (f64, f64)) -> Feature {

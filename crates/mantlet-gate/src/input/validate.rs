@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mantlet_types::{
     Contract, Rejection, Tensor,
+    limits::EVALUATIONS_MAX,
     question::{Question, Rows, Scalar},
 };
 
@@ -21,6 +22,8 @@ pub(super) const INPUTS: &str = "inputs";
 const OUTPUTS: &str = "outputs";
 /// The options of a request.
 const OPTIONS: &str = "options";
+/// How many evaluations an explanation may take.
+const EVALUATIONS: &str = "evaluations";
 
 /// What a question comes to under a contract. Plain data: having one proves nothing to the gate.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +53,42 @@ pub(crate) async fn validate<P: Payload>(
     record.entry().batch = u32::try_from(rows).ok();
     admission.charge(rows.saturating_sub(1))?; // the first row was charged before the body was read
     Ok(Valid { admission, rows, outputs, tensors })
+}
+
+/// Reads, decodes and checks the body of a request for one explanation: one row, and in the options how many
+/// evaluations it may take.
+///
+/// # Errors
+/// As [`validate`]; 400 also for more rows than one, since the work for each is that of a batch.
+pub(crate) async fn validate_one<P: Payload>(
+    admission: Admission,
+    payload: P,
+    record: &mut Record,
+) -> Result<(Valid, Option<usize>), Rejection> {
+    let contract = Arc::clone(admission.model().contract());
+    let mut question = payload.read(&contract).await?;
+    record.entry().input_length = u64::try_from(question.body_bytes).ok();
+    let evaluations = take_evaluations(&mut question.options)?;
+    let field = if matches!(question.rows, Rows::Tensors(_)) { INPUTS } else { FEATURES };
+    let Checked { rows, outputs, tensors } = check(&contract, question)?;
+    record.entry().batch = u32::try_from(rows).ok();
+    if rows != 1 {
+        return Err(Rejection::invalid(field));
+    }
+    Ok((Valid { admission, rows, outputs, tensors }, evaluations))
+}
+
+/// Takes the one option that is the gate's own where something is explained.
+fn take_evaluations(options: &mut Vec<(Box<str>, Scalar)>) -> Result<Option<usize>, Rejection> {
+    let Some(at) = options.iter().position(|(name, _)| **name == *EVALUATIONS) else { return Ok(None) };
+    match options.swap_remove(at).1 {
+        Scalar::Number(number)
+            if number.fract() == 0.0 && (1.0..=EVALUATIONS_MAX as f64).contains(&number) =>
+        {
+            Ok(Some(number as usize)) // whole and in range
+        }
+        _ => Err(Rejection::invalid(EVALUATIONS)),
+    }
 }
 
 /// Holds a question against a contract.

@@ -11,15 +11,36 @@ use mantlet_types::{Contract, Tensor, quota::Standing};
 
 pub(crate) use judge::judge;
 pub use judge::{Unjudgeable, decide};
+pub(crate) use sanitize::Rounding;
 pub(crate) use sanitize::sanitize;
 pub use sanitize::shape;
 
-use crate::infer::Inference;
+use crate::{infer::Inference, perimeter::Admission};
 
 /// A judged inference: the proof that the confidence rule was applied.
 pub struct Verdict {
     inference: Inference,
     rows: Vec<RowAnswer>,
+}
+
+impl Verdict {
+    /// The rows' answers.
+    pub(crate) fn rows(&self) -> &[RowAnswer] {
+        &self.rows
+    }
+
+    /// What was admitted.
+    pub(crate) fn admission(&self) -> &Admission {
+        &self.inference.admission
+    }
+
+    /// The rows' answers, rounded as disclosed.
+    pub(crate) fn into_rows(self) -> Vec<RowAnswer> {
+        let rounding = Rounding::to(self.admission().model().contract().disclosure.decimals);
+        let mut rows = self.rows;
+        rows.iter_mut().for_each(|row| rounding.row(row));
+        rows
+    }
 }
 
 /// What a caller gets, in no particular protocol. Withheld rows carry the fallback everywhere.

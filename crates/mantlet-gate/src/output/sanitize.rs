@@ -64,24 +64,24 @@ pub fn shape(
 }
 
 /// So many decimals.
-struct Rounding {
+pub(crate) struct Rounding {
     scale: f64,
 }
 
 impl Rounding {
-    fn to(decimals: u8) -> Self {
+    pub(crate) fn to(decimals: u8) -> Self {
         Self { scale: f64::powi(10.0, i32::from(decimals)) }
     }
 
     /// The nearest number with so many decimals, halves away from zero; zero has no sign.
-    fn round(&self, value: f64) -> f64 {
+    pub(crate) fn round(&self, value: f64) -> f64 {
         let scaled = value * self.scale;
         // From 2^50 on, multiplying and dividing err by as much as rounding takes: all fifteen digits that a binary64
         // is good for are asked for, and left alone. An infinite product says nothing either.
         if scaled.abs() < 1_125_899_906_842_624.0 { scaled.round() / self.scale + 0.0 } else { value }
     }
 
-    fn row(&self, row: &mut RowAnswer) {
+    pub(super) fn row(&self, row: &mut RowAnswer) {
         if let Value::Number(number) = &mut row.result {
             *number = self.round(*number);
         }

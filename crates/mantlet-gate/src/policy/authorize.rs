@@ -3,11 +3,12 @@
 //! Whoever may not know of a thing learns the same as of a thing that does not exist: 404. Only who may see it learns
 //! that it is the action that is not permitted: 403.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{cell::LazyCell, net::IpAddr, sync::Arc};
 
-use cedar_policy::{Context, RestrictedExpression as Value};
+use cedar_policy::{Context, Entity, RestrictedExpression as Value};
 use mantlet_types::{
-    Action, Code, Kid, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
+    Action, Code, Contract, Kid, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
+    contract::Feature,
     entry::{Authn, Decision, Token},
 };
 
@@ -165,6 +166,36 @@ fn explained(rejection: Rejection, action: Action, verdict: &Verdict) -> Rejecti
 impl Asker<'_> {
     /// Decides on a resource of the directory, or recalls the decision.
     pub(super) fn decide(self, action: Action, resource: &Resource, now: Timestamp) -> Verdict {
+        self.decide_made(action, resource, now, || {
+            Some((entities::resource(&self.snapshot.directory, resource)?, None))
+        })
+    }
+
+    /// Decides for each feature of a version whether what it added to an answer may be seen.
+    pub(super) fn attributable(self, contract: &Contract, now: Timestamp) -> Vec<bool> {
+        let directory = &self.snapshot.directory;
+        let model = LazyCell::new(|| entities::model_of_features(directory, contract));
+        let may = |feature: &Feature| {
+            let name = Arc::clone(&feature.name);
+            let resource = Resource::Feature(contract.model.clone(), contract.version, name);
+            let made = || {
+                let asked = entities::feature(directory, contract, &resource, feature.sensitivity)?;
+                Some((asked, Some((*model).clone()?)))
+            };
+            self.decide_made(Action::AttributeFeature, &resource, now, made).is_allowed()
+        };
+        contract.features.iter().map(may).collect()
+    }
+
+    /// Decides on what is made only if the decision is not remembered: the resource, and `context.model` for actions
+    /// that have it.
+    fn decide_made(
+        self,
+        action: Action,
+        resource: &Resource,
+        now: Timestamp,
+        make: impl FnOnce() -> Option<(Asked, Option<Entity>)>,
+    ) -> Verdict {
         if self.confined.is_some() {
             return Verdict::denied();
         }
@@ -181,10 +212,10 @@ impl Asker<'_> {
         if let Some(verdict) = policy.cache.recall(&key, now) {
             return verdict;
         }
-        let Some(asked) = entities::resource(&self.snapshot.directory, resource) else {
+        let Some((asked, model)) = make() else {
             return Verdict::denied();
         };
-        let (verdict, ends) = self.evaluate(action, asked, now);
+        let (verdict, ends) = self.evaluate(action, asked, model, now);
         if verdict.decision != Decision::Error {
             policy.cache.remember(&key, verdict.clone(), ends);
         }
@@ -210,18 +241,24 @@ impl Asker<'_> {
             return (Verdict::denied(), None);
         };
         let project = asked.project.clone();
-        (self.evaluate(action, asked, now).0, Some(project))
+        (self.evaluate(action, asked, None, now).0, Some(project))
     }
 
     /// Asks the engine; also tells when time alone may change the answer.
-    fn evaluate(self, action: Action, asked: Asked, now: Timestamp) -> (Verdict, Option<Timestamp>) {
+    fn evaluate(
+        self,
+        action: Action,
+        asked: Asked,
+        model: Option<Entity>,
+        now: Timestamp,
+    ) -> (Verdict, Option<Timestamp>) {
         if self.confined.is_some() {
             return (Verdict::denied(), None);
         }
         let Some(asking) = entities::principal(&self.snapshot.directory, self.id) else {
             return (Verdict::undecided("the principal is not in the directory"), None);
         };
-        let Some(context) = self.context(now) else {
+        let Some(context) = self.context(now, model.as_ref()) else {
             return (Verdict::undecided("the context cannot be built"), None);
         };
         let engine = &self.snapshot.policy.engine;
@@ -236,13 +273,13 @@ impl Asker<'_> {
             action,
             resource: asked.entity.uid(),
             context,
-            entities: vec![principal, asked.entity],
+            entities: [principal, asked.entity].into_iter().chain(model).collect(),
         });
         (verdict, ends)
     }
 
-    fn context(self, now: Timestamp) -> Option<Context> {
-        let pairs = [
+    fn context(self, now: Timestamp, model: Option<&Entity>) -> Option<Context> {
+        let mut pairs = vec![
             ("now", entities::datetime(now)),
             ("authn", Value::new_string(self.authn.as_str().to_owned())),
             ("ip", Value::new_ip(self.ip.to_string())),
@@ -250,7 +287,8 @@ impl Asker<'_> {
             ("protected", Value::new_bool(self.protected)),
             ("single_person", Value::new_bool(self.snapshot.settings.single_person)),
         ];
-        Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).ok()
+        pairs.extend(model.map(|model| ("model", Value::new_entity_uid(model.uid()))));
+        Context::from_pairs(pairs.into_iter().map(|(name, value)| (name.to_owned(), value))).ok()
     }
 
     /// Whether this principal may know that the model exists.

@@ -3,10 +3,15 @@
 //! Recorded facts (author, data authors, approvers) come from the directory, never from a request. What cannot be
 //! built does not exist, and what does not exist is denied.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use cedar_policy::{Entity, EntityTypeName, EntityUid, RestrictedExpression as Value};
-use mantlet_types::{ModelName, PrincipalId, ProjectId, Resource, Role, Timestamp, UserId, Version};
+use mantlet_types::{
+    Contract, ModelName, PrincipalId, ProjectId, Resource, Role, Timestamp, UserId, Version,
+};
 
 use super::{
     Target,
@@ -77,6 +82,10 @@ pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -
             let grant = directory.grants.get(number)?;
             (grant.project == *project).then_some(&grant.project)
         }
+        Resource::Feature(name, version, _) => {
+            let model = directory.models.get(name)?;
+            model.versions.contains_key(version).then_some(&model.project)
+        }
     }
 }
 
@@ -90,7 +99,7 @@ pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Ask
         Resource::Project(_) => entity(uid(&names::PROJECT), [], []),
         Resource::AuditLog(_) => entity(uid(&names::AUDIT_LOG), [], [parent]),
         Resource::Statistics(_) => entity(uid(&names::STATISTICS), [], [parent]),
-        Resource::Model(name) => model(name, &project, directory.models.get(name)?.live.is_some()),
+        Resource::Model(name) => model(name, &project, directory.models.get(name)?.live.is_some(), []),
         Resource::ModelVersion(name, version) => {
             model_version(uid(&names::MODEL_VERSION), name, *version, directory.models.get(name)?)
         }
@@ -102,8 +111,34 @@ pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Ask
             ends = Some(record.expires);
             role_grant(directory, uid(&names::GRANT), record)
         }
+        // The directory knows no features: see [`feature`].
+        Resource::Feature(..) => None,
     }?;
     Some(Asked { project, entity, ends })
+}
+
+/// A feature of a version, as sensitive as its package says.
+pub(super) fn feature(
+    directory: &Directory,
+    contract: &Contract,
+    resource: &Resource,
+    sensitivity: u8,
+) -> Option<Asked> {
+    let project = directory.models.get(&contract.model)?.project.clone();
+    let uid = names::uid(&names::FEATURE, &resource.key());
+    let entity =
+        entity(uid, [("sensitivity", Value::new_long(sensitivity.into()))], [project_uid(&project)])?;
+    Some(Asked { project, entity, ends: None })
+}
+
+/// A model with the features of one version: what decisions on these see as `context.model`.
+pub(super) fn model_of_features(directory: &Directory, contract: &Contract) -> Option<Entity> {
+    let record = directory.models.get(&contract.model)?;
+    let features = contract.features.iter().map(|feature| {
+        let of = |name| Resource::Feature(contract.model.clone(), contract.version, name);
+        names::uid(&names::FEATURE, &of(Arc::clone(&feature.name)).key())
+    });
+    model(&contract.model, &record.project, record.live.is_some(), features)
 }
 
 /// A resource, or what would come to be one.
@@ -132,7 +167,7 @@ pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
         }
         Target::NewModel { project, model: name } => {
             let project = exists(project)?;
-            let entity = model(name, &project, false)?;
+            let entity = model(name, &project, false, [])?;
             Some(Asked { project, entity, ends: None })
         }
         Target::Deployment(way) => {
@@ -227,9 +262,14 @@ fn consumer(id: &str, consumer: &Consumer) -> Option<Entity> {
     entity(names::uid(&names::CONSUMER, id), attributes, [])
 }
 
-fn model(name: &ModelName, project: &ProjectId, live: bool) -> Option<Entity> {
+fn model(
+    name: &ModelName,
+    project: &ProjectId,
+    live: bool,
+    features: impl IntoIterator<Item = EntityUid>,
+) -> Option<Entity> {
     let status = if live { "live" } else { "registered" };
-    let attributes = [("features", set([])), ("status", Value::new_string(status.to_owned()))];
+    let attributes = [("features", set(features)), ("status", Value::new_string(status.to_owned()))];
     entity(names::uid(&names::MODEL, name.as_str()), attributes, [project_uid(project)])
 }
 

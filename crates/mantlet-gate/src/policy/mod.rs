@@ -166,6 +166,12 @@ pub(crate) fn authorize(
     Ok(Permit { principal, model, candidate })
 }
 
+/// Whether the principal may see what each feature of the model added to an answer, in the contract's order. Whoever
+/// asks has been permitted to have the model explained.
+pub(crate) fn attributable(permit: &Permit, now: Timestamp) -> Vec<bool> {
+    authorize::Asker::from(permit.principal()).attributable(permit.model().contract(), now)
+}
+
 /// The step of the request path by itself, for benches.
 #[cfg(feature = "testing")]
 #[must_use]

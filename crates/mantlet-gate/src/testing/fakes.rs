@@ -22,8 +22,8 @@ use crate::{
     infer::ModelInput,
     mediate::Payload,
     ports::{
-        Acknowledgement, Clock, EngineFault, Ledger, LedgerClosed, Model, Placement, RawOutput, Receipt,
-        Store, StoreFault, Threshold,
+        Acknowledgement, Clock, EngineFault, Explainer, Ledger, LedgerClosed, Model, Placement, RawOutput,
+        Receipt, Store, StoreFault, Threshold,
     },
 };
 
@@ -170,6 +170,7 @@ pub struct FakeModel {
     contract: Arc<Contract>,
     placement: Placement,
     compute: Arc<Compute>,
+    explainer: Option<Arc<dyn Explainer>>,
 }
 
 impl FakeModel {
@@ -178,13 +179,24 @@ impl FakeModel {
         contract: Contract,
         compute: impl Fn(Vec<Tensor>) -> Result<Vec<Tensor>, EngineFault> + Send + Sync + 'static,
     ) -> Self {
-        Self { contract: Arc::new(contract), placement: Placement::Inline, compute: Arc::new(compute) }
+        Self {
+            contract: Arc::new(contract),
+            placement: Placement::Inline,
+            compute: Arc::new(compute),
+            explainer: None,
+        }
     }
 
     /// The model of [`coin_contract`]: of the two features the first is the probability of `heads`.
     #[must_use]
     pub fn coin() -> Self {
         Self::new(coin_contract(), |tensors| Ok(vec![coin(&tensors)]))
+    }
+
+    /// The same, explained by this.
+    #[must_use]
+    pub fn explained(self, explainer: impl Explainer + 'static) -> Self {
+        Self { explainer: Some(Arc::new(explainer)), ..self }
     }
 
     /// The same, run in the pool.
@@ -203,7 +215,8 @@ impl Model for FakeModel {
         let mut contract = Contract::clone(&self.contract);
         contract.judgment.threshold = threshold(&contract.model, contract.judgment.threshold)?;
         let (contract, compute) = (Arc::new(contract), Arc::clone(&self.compute));
-        Ok(Arc::new(Self { contract, compute, placement: self.placement }))
+        let explainer = self.explainer.clone();
+        Ok(Arc::new(Self { contract, compute, placement: self.placement, explainer }))
     }
 
     fn placement(&self, _: usize) -> Placement {
@@ -212,6 +225,10 @@ impl Model for FakeModel {
 
     fn run(&self, input: ModelInput) -> Result<RawOutput, EngineFault> {
         (self.compute)(input.into_tensors()).map(RawOutput)
+    }
+
+    fn explainer(&self) -> Option<&dyn Explainer> {
+        self.explainer.as_deref()
     }
 }
 
@@ -222,6 +239,7 @@ pub fn coin_contract() -> Contract {
         name: name.into(),
         kind: FeatureKind::Number { seen: None, accepted: None },
         optional: false,
+        sensitivity: 1,
     };
     let label = |text: &str| Label { text: text.into(), number: None };
     let spec =

@@ -6,7 +6,9 @@ use mantlet_types::{Contract, ProjectId, Tensor, Version};
 
 use super::VerifiedArtifact;
 use crate::{
+    explain::Explainer,
     package::{LoadError, model::Model},
+    profile::Profile,
     runtime::{Engine, RunError},
 };
 
@@ -14,7 +16,8 @@ use crate::{
 #[derive(Debug)]
 pub struct LoadedModel {
     contract: Arc<Contract>,
-    engine: Engine,
+    engine: Arc<Engine>,
+    explainer: Option<Explainer>,
 }
 
 impl LoadedModel {
@@ -28,6 +31,12 @@ impl LoadedModel {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// What explains its answers, if the package came with a background and the model has outputs that can be.
+    #[must_use]
+    pub fn explainer(&self) -> Option<&Explainer> {
+        self.explainer.as_ref()
     }
 
     /// Runs the model; outputs come in the contract's order.
@@ -52,5 +61,13 @@ pub fn load(
     let model = Model::new(package)?;
     let profile = package.profile()?;
     let contract = model.contract(profile.as_ref(), project, version, artifact.digest())?;
-    Ok(LoadedModel { contract: Arc::new(contract), engine: model.engine })
+    let engine = Arc::new(model.engine);
+    let explainer = profile.as_ref().and_then(|profile| explainer(&engine, &contract, profile));
+    Ok(LoadedModel { contract: Arc::new(contract), engine, explainer })
+}
+
+/// What explains a model's answers against its profile's background.
+pub(crate) fn explainer(engine: &Arc<Engine>, contract: &Contract, profile: &Profile) -> Option<Explainer> {
+    let background = profile.background.as_ref()?.tensors(contract.layout, &contract.inputs)?;
+    Explainer::new(Arc::clone(engine), contract, &background)
 }

@@ -68,6 +68,9 @@ pub enum ContractError {
     /// A text bound for something that is no text input.
     #[error("`text.{0}` names no text input of the model")]
     Text(String),
+    /// A sensitivity for something that is no feature.
+    #[error("`sensitivity.{0}` names no feature of the model")]
+    Sensitivity(String),
     /// The profile is of other columns.
     #[error("the profile's column `{profiled}` stands where the model has `{expected}`")]
     Column {
@@ -118,7 +121,7 @@ impl ContractError {
                 "make the profile anew with `mantlet model profile`"
             }
             Self::Unprofilable => "remove `profile.json`",
-            Self::TooWide(_) | Self::Text(_) => return None,
+            Self::TooWide(_) | Self::Text(_) | Self::Sensitivity(_) => return None,
         };
         Some(hint.to_owned())
     }
@@ -192,6 +195,11 @@ fn features(columns: &Columns, parts: &Parts<'_>) -> Result<Vec<Feature>, Contra
             return Err(ContractError::Text(text.clone()));
         }
     }
+    if let Some(unknown) =
+        settings.sensitivity.keys().find(|name| named.iter().all(|own| *own.name != ***name))
+    {
+        return Err(ContractError::Sensitivity(unknown.clone()));
+    }
     let Some(profile) = profile else {
         return Ok(named.into_iter().map(|column| unprofiled(column, settings)).collect());
     };
@@ -217,7 +225,8 @@ fn features(columns: &Columns, parts: &Parts<'_>) -> Result<Vec<Feature>, Contra
                 .ok_or_else(|| ContractError::ColumnType(profiled.name.clone()))?;
             // Where the reference data lack values the model has learned to do without, if its type has a NaN.
             let optional = profiled.missing > 0.0 && interface::is_float(column.datatype);
-            Ok(Feature { name: column.name, kind, optional })
+            let sensitivity = settings.sensitivity_of(&column.name);
+            Ok(Feature { name: column.name, kind, optional, sensitivity })
         })
         .collect()
 }
@@ -230,7 +239,8 @@ fn unprofiled(column: Column, settings: &Settings) -> Feature {
     } else {
         FeatureKind::Category { values: None }
     };
-    Feature { name: column.name, kind, optional: false }
+    let sensitivity = settings.sensitivity_of(&column.name);
+    Feature { name: column.name, kind, optional: false, sensitivity }
 }
 
 /// The values that a profiled column takes; `None` if profile and input are of different types.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use mantlet_types::{
     ModelName,
-    contract::{Disclosure, Fallback},
+    contract::{Disclosure, Fallback, SENSITIVITY_MAX, SENSITIVITY_OPEN},
     limits::{BATCH_ROWS_MAX, FEATURES_MAX, TEXT_CHARS_MAX},
 };
 use serde::Deserialize;
@@ -69,6 +69,8 @@ pub struct Settings {
     pub options: Vec<Box<str>>,
     /// Text inputs by name, with their greatest length in characters.
     pub text: BTreeMap<String, usize>,
+    /// How sensitive features are, by name, where it is not [`SENSITIVITY_OPEN`].
+    pub sensitivity: BTreeMap<String, u8>,
 }
 
 /// How confidence is computed.
@@ -118,6 +120,8 @@ struct File {
     range: FileRange,
     #[serde(default)]
     text: BTreeMap<String, FileText>,
+    #[serde(default)]
+    sensitivity: BTreeMap<String, Spanned<usize>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -159,6 +163,12 @@ struct FileText {
 }
 
 impl Settings {
+    /// How sensitive a feature is.
+    #[must_use]
+    pub fn sensitivity_of(&self, feature: &str) -> u8 {
+        self.sensitivity.get(feature).copied().unwrap_or(SENSITIVITY_OPEN)
+    }
+
     /// Reads `mantlet-model.toml`.
     ///
     /// # Errors
@@ -214,6 +224,7 @@ impl File {
             range: self.range.check()?,
             options,
             text: texts(&self.text)?,
+            sensitivity: sensitivities(&self.sensitivity)?,
         })
     }
 }
@@ -277,6 +288,17 @@ fn texts(texts: &BTreeMap<String, FileText>) -> Result<BTreeMap<String, usize>, 
         .iter()
         .map(|(name, text)| Ok((name.clone(), count("chars_max", &text.chars_max, 1, TEXT_CHARS_MAX)?)))
         .collect()
+}
+
+fn sensitivities(stated: &BTreeMap<String, Spanned<usize>>) -> Result<BTreeMap<String, u8>, SettingsError> {
+    if stated.len() > FEATURES_MAX {
+        return Err(plain(format!("`sensitivity` has more than {FEATURES_MAX} entries")));
+    }
+    let checked = |(name, value): (&String, &Spanned<usize>)| {
+        let level = count("sensitivity", value, 0, SENSITIVITY_MAX.into())?;
+        Ok((name.clone(), u8::try_from(level).unwrap_or(SENSITIVITY_MAX)))
+    };
+    stated.iter().map(checked).collect()
 }
 
 /// Distinct, non-empty, printable names.

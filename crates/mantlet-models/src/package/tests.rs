@@ -37,6 +37,7 @@ fn profiled(model: &str, settings: &str, calibrated: bool) -> Contract {
         target: None,
         calibration: calibrated.then(|| data("calib")),
         coverage: None,
+        background: 20,
     };
     let profile = Workbench::open(directory.path()).unwrap().profile(&request).unwrap();
     Workbench::write_profile(directory.path(), &profile).unwrap();
@@ -249,6 +250,7 @@ fn a_profile_of_another_model_is_refused() {
         target: None,
         calibration: None,
         coverage: None,
+        background: 20,
     };
     let mut profile = Workbench::open(directory.path()).unwrap().profile(&request).unwrap();
     fs::copy(testdata("breast_cancer/bc-mlp.onnx"), directory.path().join(MODEL_FILE)).unwrap();

@@ -1,8 +1,10 @@
 //! Profiles: what the reference data say about a model's inputs, and how far its answers can be trusted.
 //!
 //! `profile.json` is made once, offline, by [`crate::workbench::Workbench::profile`], signed with the package, and read by
-//! whoever serves it. It holds statistics only, no rows. The same files give the same bytes.
+//! whoever serves it. It holds statistics and, unless the author declines, a few rows that explanations compare with. The
+//! same files give the same bytes.
 
+mod background;
 pub(crate) mod calibrate;
 pub(crate) mod reference;
 pub(crate) mod table;
@@ -13,6 +15,7 @@ use mantlet_types::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use background::{Background, Cell};
 pub use table::TableError;
 
 use crate::artifact::json;
@@ -92,6 +95,9 @@ pub struct Profile {
     pub features: Vec<ColumnProfile>,
     /// What calibration rows taught; absent without them.
     pub calibration: Option<Calibration>,
+    /// Rows that explanations compare with; absent if the author declined, and for models that are not explained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<Background>,
 }
 
 /// The format's name.
@@ -213,6 +219,9 @@ impl Profile {
             if !column.is_sound() {
                 return Err(format!("the column {:?} has impossible statistics", column.name));
             }
+        }
+        if !self.background.as_ref().is_none_or(|background| background.is_sound(&self.features)) {
+            return Err("its background rows are not rows of its columns".into());
         }
         match &self.calibration {
             Some(calibration) if !calibration.is_sound() => Err("its calibration is impossible".into()),

@@ -20,6 +20,7 @@ fn request(folder: &str) -> ProfileRequest {
         target: None,
         calibration: Some(data("calib")),
         coverage: None,
+        background: 20,
     }
 }
 

@@ -16,6 +16,9 @@ use prost::bytes::Bytes;
 
 use crate::onnx::{self, Domain, LoadError};
 
+#[cfg(test)]
+pub(crate) use self::tabular::Mode;
+pub(crate) use self::tabular::{Exposed, Form, LinearForm, Link, Split, Target, TreesForm};
 use self::{neural::Neural, tabular::Plan};
 
 /// A model, ready to run. Immutable; runs may overlap.
@@ -190,6 +193,22 @@ impl Engine {
         let results = self.executor.run(&ordered)?;
         let named = self.signature.outputs.iter().zip(results);
         Ok(named.map(|(spec, (shape, data))| Tensor { name: spec.name.clone(), shape, data }).collect())
+    }
+
+    /// The sums behind an output, where they can be told exactly feature by feature.
+    pub(crate) fn exposed(&self, output: usize) -> Option<Exposed> {
+        match &self.executor {
+            Executor::Tabular(plan) => plan.exposed(output),
+            Executor::Neural(_) => None,
+        }
+    }
+
+    /// The values that those sums are made of, row after row. The tensor must be the model's one input.
+    pub(crate) fn prepared(&self, exposed: &Exposed, input: &Tensor) -> Result<Vec<f64>, RunError> {
+        let Executor::Tabular(plan) = &self.executor else { return Err(RunError::Incomplete) };
+        let prepare = || plan.prepared(exposed, input);
+        let prepared = catch_unwind(AssertUnwindSafe(prepare)).map_err(|_| RunError::Panicked)?;
+        prepared.map_err(|fault| RunError::input(&input.name, fault))
     }
 
     /// The inputs in the model's order, each checked against its specification.

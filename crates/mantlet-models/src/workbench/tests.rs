@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use mantlet_types::contract::{Confidence, Task};
+use mantlet_types::{
+    contract::{Confidence, Task},
+    limits::BACKGROUND_ROWS_MAX,
+};
 use serde::Deserialize;
 
 use super::*;
@@ -25,6 +28,7 @@ fn the_demo_profile_is_what_its_data_give() {
         target: None,
         calibration: Some(testdata("breast_cancer/calib.csv")),
         coverage: None,
+        background: BACKGROUND_ROWS_MAX,
     };
     let profile = Workbench::open(&demo()).unwrap().profile(&request).unwrap();
     if std::env::var_os("BLESS").is_some() {

@@ -57,6 +57,7 @@ fn reviews(model: &str) -> LoadedModel {
         target: None,
         calibration: Some(table(data.path(), "calib.csv")),
         coverage: None,
+        background: 0,
     };
     let profile = Workbench::open(directory.path()).unwrap().profile(&request).unwrap();
     assert!(matches!(profile.calibration, Some(Calibration::Probability { .. })));

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId};
+use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId, limits::BACKGROUND_ROWS_MAX};
 
 use crate::config::{env_vars, is_host_name};
 
@@ -42,6 +42,8 @@ pub enum Command {
     Serve(Serve),
     /// Ask a model
     Predict(Predict),
+    /// Ask a model, and what each feature added to its answer
+    Explain(Explain),
     /// API keys of applications
     #[command(subcommand)]
     Key(Key),
@@ -126,9 +128,9 @@ pub struct Serve {
     pub accept_older_store: bool,
 }
 
-/// `mantlet predict`.
+/// A question to a model, and the way to it.
 #[derive(Debug, Args)]
-pub struct Predict {
+pub struct Asking {
     /// The model
     pub model: ModelName,
     /// A JSON file: `{"features": …}`, or the features alone; `-` reads standard input
@@ -143,6 +145,26 @@ pub struct Predict {
     /// The CA certificate to trust, instead of the home's
     #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
     pub ca: Option<PathBuf>,
+}
+
+/// `mantlet predict`.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// What to ask, and where.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// `mantlet explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// What to ask, and where.
+    #[command(flatten)]
+    pub asking: Asking,
+    /// Evaluations of the model to sample with, where it cannot be explained exactly [default: 2000, or as many as the
+    /// limit has left]
+    #[arg(long, value_name = "COUNT")]
+    pub evaluations: Option<u32>,
 }
 
 /// `mantlet key …`.
@@ -342,6 +364,9 @@ pub enum Model {
         /// Coverage that intervals of a regression promise [default: 0.9]
         #[arg(long, value_name = "SHARE")]
         coverage: Option<f64>,
+        /// Reference rows to keep in the profile for explanations, 0 to 100; whoever reads the package reads them
+        #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = background)]
+        background: usize,
     },
     /// Make a key pair for signing packages
     Keygen {
@@ -481,6 +506,12 @@ pub enum Config {
     Check,
     /// Make the running server read its configuration again; all of it or nothing
     Reload,
+}
+
+/// Rows of a background.
+fn background(text: &str) -> Result<usize, String> {
+    let expected = || format!("a number from 0 to {BACKGROUND_ROWS_MAX}");
+    text.parse().ok().filter(|rows| *rows <= BACKGROUND_ROWS_MAX).ok_or_else(expected)
 }
 
 /// What can stand in the server's certificate.

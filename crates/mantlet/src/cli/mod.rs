@@ -6,6 +6,7 @@ pub mod config;
 pub mod consumer;
 pub mod env;
 pub mod exit;
+pub mod explain;
 pub mod init;
 pub mod key;
 pub mod model;
@@ -62,6 +63,7 @@ async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Init(command) => init::run(common, command).await,
         Command::Serve(command) => serve::run(common, command).await,
         Command::Predict(command) => predict::run(common, command).await,
+        Command::Explain(command) => explain::run(common, command).await,
         Command::Key(command) => {
             with_session(common, async |session| key::run(session, command, common.json).await).await
         }

@@ -36,8 +36,9 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             let columns = ["model", "version", "status", "project", "author", "registered", "digest"];
             print::listing(&reply, "models", &columns, common.json)
         }
-        Model::Profile { dir, reference, calibration, target, coverage } => {
-            profile(common, &dir, &ProfileRequest { reference, calibration, target, coverage })
+        Model::Profile { dir, reference, calibration, target, coverage, background } => {
+            let request = ProfileRequest { reference, calibration, target, coverage, background };
+            profile(common, &dir, &request)
         }
         Model::Keygen { out } => keygen(common, &out),
         Model::Sign { dir, key, signature } => {

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, header};
 use serde_json::{Value, json};
 
 use super::{
-    args::{Common, Predict},
+    args::{Asking, Common, Predict},
     exit::{Exit, Failure},
     print,
     session::Session,
@@ -16,34 +16,45 @@ use crate::config::env_vars::API_KEY;
 
 /// Asks the model; exit code 1 if the answer is that it is not sure.
 pub async fn run(common: &Common, command: Predict) -> Result<(), Failure> {
-    let body = body(&command.input)?;
-    let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
-    let path = format!("/v1/models/{}{version}/predict", command.model);
-    let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
-    let reply = match (key, &command.url) {
-        (Some(key), url) => over_tls(common, &command, url.as_deref(), &path, &body, &key).await?,
-        (None, Some(_)) => {
-            let failure = Failure::new("a key is needed to ask a server by its URL");
-            let failure = failure.hint(format!("set {}", API_KEY.name));
-            return Err(Failure { exit: Exit::Unauthenticated, ..failure });
-        }
-        (None, None) => Session::running(common)?.call(Method::POST, &path, Some(&body)).await?,
-    };
+    let body = body(&command.asking.input)?;
+    let reply = ask(common, &command.asking, "v1", "predict", &body).await?;
     print::json(&reply)?;
     let unsure = |answer: &Value| answer["result"].is_null() || !answer["action"].is_null();
     let withheld = reply["results"].as_array().map_or_else(|| unsure(&reply), |rows| rows.iter().any(unsure));
     if withheld { Err(Failure::no("the model is not sure; a person should decide")) } else { Ok(()) }
 }
 
+/// Sends a question by whatever way there is to the server.
+pub(super) async fn ask(
+    common: &Common,
+    asking: &Asking,
+    protocol: &str,
+    verb: &str,
+    body: &Value,
+) -> Result<Value, Failure> {
+    let version = asking.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
+    let path = format!("/{protocol}/models/{}{version}/{verb}", asking.model);
+    let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
+    match (key, &asking.url) {
+        (Some(key), url) => over_tls(common, asking, url.as_deref(), &path, body, &key).await,
+        (None, Some(_)) => {
+            let failure = Failure::new("a key is needed to ask a server by its URL");
+            let failure = failure.hint(format!("set {}", API_KEY.name));
+            Err(Failure { exit: Exit::Unauthenticated, ..failure })
+        }
+        (None, None) => Session::running(common)?.call(Method::POST, &path, Some(body)).await,
+    }
+}
+
 async fn over_tls(
     common: &Common,
-    command: &Predict,
+    asking: &Asking,
     url: Option<&str>,
     path: &str,
     body: &Value,
     key: &str,
 ) -> Result<Value, Failure> {
-    let (url, ca) = match (url, &command.ca) {
+    let (url, ca) = match (url, &asking.ca) {
         (Some(url), Some(ca)) => (url.to_owned(), ca.clone()),
         (url, ca) => {
             let (home_url, home_ca) = Session::address(common)?;
@@ -59,8 +70,8 @@ async fn over_tls(
     transport::tls(url, &ca, request).await?.json()
 }
 
-/// The request: a file that has `features` is taken as it is, anything else is the features.
-fn body(input: &Path) -> Result<Value, Failure> {
+/// The request: a file that has `features` (or `inputs`) is taken as it is, anything else is the features.
+pub(super) fn body(input: &Path) -> Result<Value, Failure> {
     let mut text = String::new();
     let read = if input == Path::new("-") {
         std::io::stdin().lock().read_to_string(&mut text)
@@ -72,6 +83,8 @@ fn body(input: &Path) -> Result<Value, Failure> {
         Failure::new(format!("`{}` is not JSON: {error}", input.display()))
             .hint(r#"write `{"features": {"name": value, …}}`"#)
     })?;
-    let whole = value.as_object().is_some_and(|object| object.contains_key("features"));
+    let whole = value
+        .as_object()
+        .is_some_and(|object| object.contains_key("features") || object.contains_key("inputs"));
     Ok(if whole { value } else { json!({ "features": value }) })
 }

@@ -11,6 +11,7 @@ pub mod bounds;
 pub mod call;
 mod catalog;
 pub mod credential;
+pub mod explain;
 pub mod json;
 pub mod listen;
 mod monitor;
@@ -276,6 +277,7 @@ impl Server {
         match protocol {
             Protocol::Simple => self.simple(arrival, ask, parcel).await,
             Protocol::V2 => self.v2(arrival, ask, parcel, &parts.headers).await,
+            Protocol::Explanation => self.explain(arrival, ask, parcel, &parts.headers).await,
         }
     }
 
@@ -317,7 +319,9 @@ impl Server {
         let released = mediate(Arc::clone(&self.gate), arrival, ask, payload).await;
         let (answer, receipt) = released.into_parts();
         match &answer {
-            Ok(answer) => self.statistics.answered(answer, self.gate.now(), began.elapsed()),
+            Ok(answer) => {
+                self.statistics.answered(&answer.contract, &answer.rows, self.gate.now(), began.elapsed());
+            }
             Err(rejection) if rejection.code.blame() == Blame::Server => {
                 let snapshot = self.gate.snapshot();
                 if let Some(model) = snapshot.model(&asked.0, asked.1) {

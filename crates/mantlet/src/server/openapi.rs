@@ -94,6 +94,7 @@ fn operation(route: &Route) -> Value {
             let body = match protocol {
                 Protocol::Simple => "Predict",
                 Protocol::V2 => "Infer",
+                Protocol::Explanation => "Explain",
             };
             operation["requestBody"] =
                 json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
@@ -134,6 +135,7 @@ fn responses(route: &Route) -> Value {
     let (media, schema) = match route.way {
         Way::Ask(_, Protocol::Simple) => ("application/json", reference("Prediction")),
         Way::Ask(_, Protocol::V2) => ("application/json", reference("Inference")),
+        Way::Ask(_, Protocol::Explanation) => ("application/json", reference("Explanation")),
         Way::Deed(..) if route.path == "/metrics" => {
             ("application/openmetrics-text", json!({"type": "string"}))
         }
@@ -191,6 +193,43 @@ fn schemas() -> Value {
                     {"type": "array", "minItems": 1, "items": {"type": "array", "items": scalar}},
                 ]},
                 "options": {"type": "object", "additionalProperties": scalar},
+            },
+        },
+        "Explain": {"anyOf": [reference("Predict"), reference("Infer")]},
+        "Explanation": {
+            "type": "object",
+            "required": ["model_name", "model_version", "result", "confidence", "explanation", "request_id"],
+            "properties": {
+                "id": {"type": "string"}, "model_name": {"type": "string"}, "model_version": {"type": "string"},
+                "result": {"description": "the answer, or the model's fallback"},
+                "action": {"type": "string"},
+                "confidence": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
+                "candidate": {"const": true}, "request_id": {"type": "string"},
+                "explanation": {
+                    "type": ["object", "null"], "description": "null where the answer is withheld",
+                    "required": ["of", "scale", "method", "base_value", "output_value", "attributions", "evaluations"],
+                    "properties": {
+                        "of": {"type": "string"},
+                        "scale": {"enum": ["probability", "log_odds", "score", "value"]},
+                        "method": {"enum": ["linear", "tree", "sampling"]},
+                        "base_value": {"type": "number"}, "output_value": {"type": "number"},
+                        "attributions": {"type": "array", "items": {
+                            "type": "object", "required": ["feature", "value", "standard_error"],
+                            "properties": {
+                                "feature": {"type": "string"}, "value": {"type": "number"},
+                                "standard_error": {"type": "number", "minimum": 0},
+                            },
+                        }},
+                        "withheld": {
+                            "type": "object", "required": ["features", "value", "standard_error"],
+                            "properties": {
+                                "features": {"type": "integer", "minimum": 2}, "value": {"type": "number"},
+                                "standard_error": {"type": "number", "minimum": 0},
+                            },
+                        },
+                        "evaluations": {"type": "integer", "minimum": 1},
+                    },
+                },
             },
         },
         "Result": {

@@ -82,6 +82,8 @@ pub enum Protocol {
     Simple,
     /// [`super::v2`].
     V2,
+    /// [`super::explain`].
+    Explanation,
 }
 
 const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
@@ -101,7 +103,7 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ApproveChange, Grant, ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit,
+    ApproveChange, Explain, Grant, ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit,
     RegisterVersion, UpdateModel,
 };
 use Way::{Ask, Deed, Open};
@@ -125,6 +127,16 @@ pub static TABLE: &[Route] = &[
         "/v2/models/{model}/versions/{version}/infer",
         Ask(Predict, Protocol::V2),
         "an inference by a version",
+    ),
+    post(
+        "/v2/models/{model}/explain",
+        Ask(Explain, Protocol::Explanation),
+        "an answer with what each feature added to it",
+    ),
+    post(
+        "/v2/models/{model}/versions/{version}/explain",
+        Ask(Explain, Protocol::Explanation),
+        "a version's answer with what each feature added to it",
     ),
     // What happened.
     get("/v2/models/stats", Deed(Monitor, monitor::statistics), "statistics of all models"),
@@ -239,7 +251,7 @@ fn ready(ready: bool) -> Reply {
 fn server(_: bool) -> Reply {
     let extensions = concat!(
         r#"{"name":"mantlet","version":"2","extensions":["binary_tensor_data","model_configuration","#,
-        r#""model_repository","statistics"]}"#
+        r#""model_repository","statistics","mantlet_explain"]}"#
     );
     reply::json(extensions.as_bytes().to_vec())
 }

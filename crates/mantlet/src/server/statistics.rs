@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 
-use mantlet_gate::output::{Answer, Outcome};
-use mantlet_types::{ModelName, Timestamp, Version};
+use mantlet_gate::output::{Outcome, RowAnswer};
+use mantlet_types::{Contract, ModelName, Timestamp, Version};
 
 use super::routes::{Route, TABLE};
 
@@ -107,12 +107,12 @@ impl Statistics {
     }
 
     /// Counts an answer of a model.
-    pub fn answered(&self, answer: &Answer, now: Timestamp, latency: Duration) {
-        let counts = self.model(&answer.contract.model, answer.contract.version);
+    pub fn answered(&self, contract: &Contract, rows: &[RowAnswer], now: Timestamp, latency: Duration) {
+        let counts = self.model(&contract.model, contract.version);
         counts.answers.fetch_add(1, Relaxed);
         counts.answers_ns.fetch_add(nanos(latency), Relaxed);
         counts.last_ms.fetch_max(u64::try_from(now.millis()).unwrap_or(0), Relaxed);
-        let of = |outcome| answer.rows.iter().filter(|row| row.outcome == outcome).count() as u64;
+        let of = |outcome| rows.iter().filter(|row| row.outcome == outcome).count() as u64;
         for (counter, outcome) in [
             (&counts.served, Outcome::Served),
             (&counts.fallback, Outcome::Fallback),
@@ -200,7 +200,7 @@ mod tests {
     fn answers_count_by_row_and_version() {
         let statistics = Statistics::default();
         let now = Timestamp::from_micros(5_000_000);
-        statistics.answered(&answer(3), now, Duration::from_micros(2));
+        statistics.answered(&answer(3).contract, &answer(3).rows, now, Duration::from_micros(2));
         let model = answer(1).contract.model.clone();
         let version = answer(1).contract.version;
         statistics.failed(&model, version, Duration::from_micros(1));

@@ -13,6 +13,7 @@ pub(super) fn contract() -> Contract {
         name: name.into(),
         kind: FeatureKind::Number { seen: None, accepted: None },
         optional: false,
+        sensitivity: 1,
     };
     let spec = |name: &str, datatype, shape: &[Option<usize>]| TensorSpec {
         name: name.into(),

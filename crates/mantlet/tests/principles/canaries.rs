@@ -79,6 +79,7 @@ fn nothing_that_was_sent_is_kept() {
             client.post(PREDICT, &body),
             client.post(&format!("{PREDICT}?{}=1", canary("query")), &body),
             client.post("/v2/models/breast-cancer/infer", &body),
+            client.post("/v2/models/breast-cancer/explain", &body),
             client.post(&format!("/v1/models/{}/predict", canary("path")), &body),
             client.get(&format!("/{}", canary("route"))),
             server.client_with(&canary("bearer")).post(PREDICT, &body),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Home, Server, mantlet,
-    rows::{benign, question},
+    rows::{benign, doubtful, question},
 };
 
 fn said(output: &Output) -> String {
@@ -36,6 +36,7 @@ fn help_tells_the_commands() {
       init         Make a home: configuration, keys, certificate authority, store
       serve        Serve models over TLS; makes a home first where there is none
       predict      Ask a model
+      explain      Ask a model, and what each feature added to its answer
       key          API keys of applications
       role         Role bindings of people
       consumer     Applications
@@ -284,4 +285,43 @@ fn a_home_is_made_for_names() {
     let odd = run(&["init", "/nowhere/home", "--single-person", "--name", "not a name"]);
     assert_eq!(odd.status.code(), Some(2));
     assert!(said(&odd).contains("neither a host name nor an address"), "{}", said(&odd));
+}
+
+#[test]
+fn an_answer_is_explained_as_a_table_and_as_a_document() {
+    let home = Home::demo();
+    let _server = Server::start(&home);
+    let ask = |name: &str, row: &[f64], options: &[&str]| {
+        let file = home.beside(name);
+        fs::write(&file, question(row).to_string()).unwrap();
+        home.run(&[&["explain", "breast-cancer", "--input", file.to_str().unwrap()], options].concat())
+    };
+    let output = ask("benign.json", &benign(), &[]);
+    assert!(output.status.success(), "{}", said(&output));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("benign (confidence 0."), "{table}");
+    assert!(lines[1].starts_with("probability of benign, log-odds scale: "), "{table}");
+    assert_eq!(lines[2].split_whitespace().collect::<Vec<_>>(), ["feature", "added"]);
+    assert_eq!(lines.len(), 3 + 30);
+    let added: Vec<f64> =
+        lines[3..].iter().map(|line| line.split_whitespace().nth(1).unwrap().parse().unwrap()).collect();
+    assert!(added.is_sorted_by(|a, b| a.abs() >= b.abs()), "{added:?}");
+    let longest = lines[3].split_whitespace().nth(2).unwrap();
+    assert_eq!(longest, if added[0] < 0.0 { "-" } else { "+" }.repeat(24));
+
+    let output = ask("benign.json", &benign(), &["--json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let explanation = &document["explanation"];
+    let told = explanation["attributions"].as_array().unwrap();
+    let sum: f64 = told.iter().map(|item| item["value"].as_f64().unwrap()).sum();
+    let whole = explanation["output_value"].as_f64().unwrap() - explanation["base_value"].as_f64().unwrap();
+    assert!((sum - whole).abs() < 1e-4, "{sum} {whole}");
+    assert_eq!((&explanation["method"], &explanation["evaluations"]), (&json!("linear"), &json!(1)));
+
+    // What is not answered is not explained.
+    let output = ask("doubtful.json", &doubtful(), &["--json"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&document["result"], &document["explanation"]), (&json!("uncertain"), &Value::Null));
 }

@@ -211,3 +211,46 @@ fn remaining(reply: &Reply) -> u32 {
     let rest = header.split(";r=").nth(1).unwrap();
     rest.split(';').next().unwrap().parse().unwrap()
 }
+
+#[test]
+fn an_explanation_shows_what_sensitive_features_added_to_nobody() {
+    let home = Home::demo();
+    for (name, sensitive) in [("two", "mean_area = 2\nmean_texture = 3\n"), ("one", "mean_area = 2\n")] {
+        let package = home.package(name);
+        let settings = package.join("mantlet-model.toml");
+        let text = std::fs::read_to_string(&settings).unwrap();
+        std::fs::write(&settings, format!("{text}\n[sensitivity]\n{sensitive}")).unwrap();
+        home.json(&["model", "add", package.to_str().unwrap()]);
+    }
+    let key = home.key("app", &["--model", "two", "--model", "one", "--model", "breast-cancer"]);
+    let foreign = home.key("foreign", &["--model", "breast-cancer"]);
+    let server = Server::start(&home);
+    let explain = |client: &crate::support::Client, model: &str| {
+        client.post(&format!("/v2/models/{model}/explain"), &question(&benign()))
+    };
+    let client = server.client_with(&key.key);
+    let open = explain(&client, "breast-cancer").json();
+    let two = explain(&client, "two");
+    assert_eq!(two.status, 200, "{}", two.text());
+    let (open, two) = (&open["explanation"], &two.json()["explanation"]);
+    let value = |explanation: &Value, feature: &str| -> Option<f64> {
+        let items = explanation["attributions"].as_array().unwrap();
+        items.iter().find(|item| item["feature"] == feature)?["value"].as_f64()
+    };
+    assert_eq!((value(two, "mean_area"), value(two, "mean_texture")), (None, None));
+    assert_eq!(two["attributions"].as_array().unwrap().len(), 28);
+    assert_eq!(two["withheld"]["features"], 2);
+    let together = value(open, "mean_area").unwrap() + value(open, "mean_texture").unwrap();
+    assert!((two["withheld"]["value"].as_f64().unwrap() - together).abs() < 1e-5);
+    assert_eq!(value(two, "mean_radius"), value(open, "mean_radius"));
+    assert!(open["withheld"].is_null());
+    // The remainder would be the one feature's.
+    let one = explain(&client, "one");
+    assert_eq!(one.status, 403, "{}", one.text());
+    let entry = home.entry_of(&one);
+    assert_eq!((&entry["action"], &entry["error_code"]), (&json!("explain"), &json!("forbidden")));
+    // By grant only: another application's model is as good as none.
+    let denied = explain(&server.client_with(&foreign.key), "two");
+    let unknown = explain(&server.client_with(&foreign.key), "unknown");
+    assert_eq!((denied.status, denied.shape()), (404, unknown.shape()));
+}

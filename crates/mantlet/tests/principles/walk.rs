@@ -52,7 +52,9 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         (Verb::Post, "/admin/v1/users/{user}/enable") => (json!({}), 200),
         (Verb::Post, "/admin/v1/users/{user}/certificates") => (json!({ "digest": DIGEST }), 200),
         (Verb::Post, "/admin/v1/projects") => (json!({ "project": "another" }), 200),
-        (Verb::Post, path) if path.ends_with("/predict") => (question(&benign()), 200),
+        (Verb::Post, path) if path.ends_with("/predict") || path.ends_with("/explain") => {
+            (question(&benign()), 200)
+        }
         (Verb::Post, path) if path.ends_with("/infer") => (inference(&benign()), 200),
         (Verb::Post, "/v2/repository/index" | "/admin/v1/reload" | "/admin/v1/keys/{kid}/rotate") => {
             (json!({}), 200)

@@ -34,6 +34,7 @@ fn any_feature() -> impl Strategy<Value = Feature> {
         name: name.into(),
         kind,
         optional,
+        sensitivity: 1,
     })
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::value::{Data, Shape, Value};
+use super::{
+    margin::Margin,
+    value::{Data, Shape, Value},
+};
 
 /// Why a kernel could not compute. Nothing here holds a caller's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,21 @@ pub(crate) trait Kernel: fmt::Debug + Send + Sync {
     /// Multiplications, comparisons or look-ups for one row, roughly.
     fn work(&self) -> u64 {
         1
+    }
+
+    /// Whether there is one data input, and each column of the one output depends on the same column of it alone.
+    fn is_featurewise(&self) -> bool {
+        false
+    }
+
+    /// Whether rows that are distributions already come out as they went in.
+    fn keeps_distributions(&self) -> bool {
+        false
+    }
+
+    /// The sums that the operator computes, if its scores are made of such and nothing else.
+    fn margin(&self) -> Option<Margin> {
+        None
     }
 }
 

@@ -6,12 +6,15 @@
 
 mod kernel;
 mod kernels;
+mod margin;
 mod value;
 
 use mantlet_types::{Tensor, TensorData};
 
 use crate::onnx::{Array, Constant, Graph, LoadError, Node, ValueId};
 
+#[cfg(test)]
+pub(crate) use self::kernels::trees::Mode;
 pub(super) use self::{
     kernel::{Fault, RUN_ELEMENTS_MAX},
     kernels::constant,
@@ -19,6 +22,10 @@ pub(super) use self::{
 use self::{
     kernel::{Io, Kernel},
     value::Value,
+};
+pub(crate) use self::{
+    kernels::trees::{Split, Target},
+    margin::{Exposed, Form, LinearForm, Link, TreesForm},
 };
 use super::RunError;
 

@@ -29,6 +29,7 @@ fn contract(datatype: Datatype, shape: &[Option<usize>]) -> Contract {
         name: name.into(),
         kind: FeatureKind::Number { seen: None, accepted: None },
         optional: false,
+        sensitivity: 1,
     };
     let label = |text: &str| Label { text: text.into(), number: None };
     let spec = TensorSpec { name: "X".into(), datatype, shape: shape.to_vec() };

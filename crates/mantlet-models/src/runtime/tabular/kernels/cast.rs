@@ -41,6 +41,14 @@ impl Kernel for Cast {
         let data = convert(input.data(), self.to)?;
         io.set(0, shape, data)
     }
+
+    fn is_featurewise(&self) -> bool {
+        true
+    }
+
+    fn keeps_distributions(&self) -> bool {
+        matches!(self.to, ElementType::F32 | ElementType::F64)
+    }
 }
 
 /// Numbers convert as in C, except that a float out of an integer's range saturates where C leaves it undefined.

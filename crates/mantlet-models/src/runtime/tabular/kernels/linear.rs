@@ -5,6 +5,7 @@ use crate::onnx::{LoadError, Node};
 use super::{
     super::{
         kernel::{Fault, Io, Kernel},
+        margin::{Form, LinearForm, Link, Margin},
         value::Shape,
     },
     Built,
@@ -55,6 +56,12 @@ impl Linear {
 
     fn work(&self) -> u64 {
         self.weights.len() as u64
+    }
+
+    fn form(&self) -> Form {
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
+        let weights = self.weights.chunks_exact(self.features).map(wide).collect();
+        Form::Linear(LinearForm { weights, bias: wide(&self.bias) })
     }
 }
 
@@ -123,6 +130,18 @@ impl Kernel for Classifier {
     fn work(&self) -> u64 {
         self.linear.work()
     }
+
+    fn margin(&self) -> Option<Margin> {
+        let link = match (self.transform, self.linear.targets == 1) {
+            (Transform::None, false) => Link::Each,
+            (Transform::Logistic, false) => Link::EachLogistic,
+            (Transform::Softmax, false) => Link::Softmax,
+            (Transform::Logistic, true) => Link::PairLogistic,
+            (Transform::None | Transform::Softmax, true) => Link::Complement,
+            (Transform::SoftmaxZero | Transform::Probit, _) => return None,
+        };
+        Some(Margin { form: self.linear.form(), link })
+    }
 }
 
 /// A linear regression with one or more targets.
@@ -155,5 +174,10 @@ impl Kernel for Regressor {
 
     fn work(&self) -> u64 {
         self.linear.work()
+    }
+
+    fn margin(&self) -> Option<Margin> {
+        let plain = self.transform == Transform::None && self.linear.targets == 1;
+        plain.then(|| Margin { form: self.linear.form(), link: Link::Each })
     }
 }

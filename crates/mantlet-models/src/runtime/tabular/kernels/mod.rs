@@ -11,7 +11,7 @@ mod scale;
 mod shape;
 mod svm;
 mod text;
-mod trees;
+pub(crate) mod trees;
 
 use crate::onnx::{Array, Domain, LoadError, Node, ValueId};
 

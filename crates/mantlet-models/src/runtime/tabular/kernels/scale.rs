@@ -55,6 +55,10 @@ impl Kernel for Scaler {
     fn work(&self) -> u64 {
         self.offset.len() as u64
     }
+
+    fn is_featurewise(&self) -> bool {
+        true
+    }
 }
 
 /// Divides each row by its norm.
@@ -96,6 +100,10 @@ impl Kernel for Normalizer {
             }
         }
         io.set(0, shape, values)
+    }
+
+    fn keeps_distributions(&self) -> bool {
+        matches!(self, Self::L1)
     }
 }
 
@@ -139,6 +147,10 @@ impl Kernel for Imputer {
         };
         io.set(0, shape, data)
     }
+
+    fn is_featurewise(&self) -> bool {
+        true
+    }
 }
 
 fn replace<T: Copy>(
@@ -179,5 +191,9 @@ impl Kernel for Binarizer {
         let mark = |value: &f32| if *value > self.threshold { 1.0 } else { 0.0 };
         let marks: Vec<f32> = input.floats()?.iter().map(mark).collect();
         io.set(0, shape, marks)
+    }
+
+    fn is_featurewise(&self) -> bool {
+        true
     }
 }

@@ -1,6 +1,9 @@
 //! Leaves of a forest and the sums over them.
 
-use super::forest::{Forest, Real, Split};
+use super::{
+    super::super::margin::TreesForm,
+    forest::{Forest, Real, Split},
+};
 
 /// How the leaves of all trees become one score for each target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +13,9 @@ pub(super) enum Aggregate {
     Min,
     Max,
 }
+
+/// Weights of all leaves for all targets that are laid open for explanations: 64 MiB.
+const FORM_ELEMENTS_MAX: usize = 8 << 20;
 
 /// A forest with the weights of its leaves.
 #[derive(Debug)]
@@ -107,6 +113,26 @@ impl<T: Real> Ensemble<T> {
     /// Whether no weight is negative.
     pub(super) fn is_positive(&self) -> bool {
         self.weights.iter().all(|weight| weight.value >= T::default())
+    }
+
+    /// The sums over leaves by target, in 64-bit floats; `None` where leaves are not summed, or a target is so rarely
+    /// given that one table of leaves for each target would be out of proportion.
+    pub(super) fn form(&self, base: Vec<f64>) -> Option<TreesForm> {
+        let leaves = self.starts.len().saturating_sub(1);
+        let is_sum = matches!(self.aggregate, Aggregate::Sum | Aggregate::Average);
+        if !is_sum || leaves.saturating_mul(self.targets) > FORM_ELEMENTS_MAX {
+            return None;
+        }
+        let share = if self.aggregate == Aggregate::Average { self.forest.trees().max(1) } else { 1 };
+        let mut by_target = vec![vec![0.0; leaves]; self.targets];
+        for (leaf, range) in self.starts.windows(2).enumerate() {
+            let &[start, end] = range else { continue };
+            for weight in &self.weights[start as usize..end as usize] {
+                by_target[weight.target as usize][leaf] += weight.value.wide() / share as f64;
+            }
+        }
+        let (splits, roots, members) = self.forest.parts();
+        Some(TreesForm { splits, roots, members, leaves: by_target, base })
     }
 
     /// The aggregated scores of one row, base values not yet added.

@@ -6,7 +6,7 @@
 
 /// How a node compares a feature with its threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     LessEqual,
     Less,
     GreaterEqual,
@@ -17,23 +17,38 @@ pub(super) enum Mode {
     Member(u32),
 }
 
+impl Mode {
+    /// Whether a value takes the true branch, missing values aside.
+    pub(crate) fn holds<T: PartialOrd>(self, value: T, threshold: T, members: &[Vec<T>]) -> bool {
+        match self {
+            Self::LessEqual => value <= threshold,
+            Self::Less => value < threshold,
+            Self::GreaterEqual => value >= threshold,
+            Self::Greater => value > threshold,
+            Self::Equal => value == threshold,
+            Self::NotEqual => value != threshold,
+            Self::Member(index) => members.get(index as usize).is_some_and(|set| set.contains(&value)),
+        }
+    }
+}
+
 /// Where a branch leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     Node(u32),
     Leaf(u32),
 }
 
 /// A node as the attributes describe it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Split<T> {
-    pub(super) feature: u32,
-    pub(super) threshold: T,
-    pub(super) mode: Mode,
+pub(crate) struct Split<T> {
+    pub(crate) feature: u32,
+    pub(crate) threshold: T,
+    pub(crate) mode: Mode,
     /// Whether a missing value (NaN) takes the true branch.
-    pub(super) missing_is_true: bool,
-    pub(super) on_true: Target,
-    pub(super) on_false: Target,
+    pub(crate) missing_is_true: bool,
+    pub(crate) on_true: Target,
+    pub(crate) on_false: Target,
 }
 
 /// A number that trees compare and sum.
@@ -44,6 +59,8 @@ pub(super) trait Real:
     fn missing(self) -> bool;
     /// As a 32-bit float, the type of every score.
     fn score(self) -> f32;
+    /// As a 64-bit float.
+    fn wide(self) -> f64;
     /// Divided by a number of trees.
     fn divided_by(self, count: usize) -> Self;
     /// With the other sign.
@@ -56,6 +73,9 @@ impl Real for f32 {
     }
     fn score(self) -> f32 {
         self
+    }
+    fn wide(self) -> f64 {
+        f64::from(self)
     }
     #[expect(clippy::cast_precision_loss, reason = "the number of trees is far below 2^24")]
     fn divided_by(self, count: usize) -> Self {
@@ -73,6 +93,9 @@ impl Real for f64 {
     #[expect(clippy::cast_possible_truncation, reason = "scores are float32 by the standard")]
     fn score(self) -> f32 {
         self as f32
+    }
+    fn wide(self) -> f64 {
+        self
     }
     #[expect(clippy::cast_precision_loss, reason = "the number of trees is far below 2^53")]
     fn divided_by(self, count: usize) -> Self {
@@ -171,6 +194,23 @@ impl<T: Real> Forest<T> {
         self.work
     }
 
+    /// Splits, roots and members in 64-bit floats.
+    pub(super) fn parts(&self) -> (Vec<Split<f64>>, Vec<Target>, Vec<Vec<f64>>) {
+        let target = |at: u32| if at & LEAF == 0 { Target::Node(at) } else { Target::Leaf(at & !LEAF) };
+        let split = |(index, node): (usize, &Compact<T>)| Split {
+            feature: node.feature & !MISSING_IS_TRUE,
+            threshold: node.threshold.wide(),
+            mode: self.modes.get(index).copied().unwrap_or(self.mode),
+            missing_is_true: node.feature & MISSING_IS_TRUE != 0,
+            on_true: target(node.children[1]),
+            on_false: target(node.children[0]),
+        };
+        let splits = self.nodes.iter().enumerate().map(split).collect();
+        let roots = self.roots.iter().map(|root| target(*root)).collect();
+        let wide = |set: &Vec<T>| set.iter().map(|value| value.wide()).collect();
+        (splits, roots, self.members.iter().map(wide).collect())
+    }
+
     /// Calls `visit` with the leaf that the row falls into, for each tree in order. The row must have
     /// [`Forest::features`] columns.
     #[inline]
@@ -192,15 +232,7 @@ impl<T: Real> Forest<T> {
     }
 
     fn holds(&self, node: usize, value: T, threshold: T) -> bool {
-        match self.modes[node] {
-            Mode::LessEqual => value <= threshold,
-            Mode::Less => value < threshold,
-            Mode::GreaterEqual => value >= threshold,
-            Mode::Greater => value > threshold,
-            Mode::Equal => value == threshold,
-            Mode::NotEqual => value != threshold,
-            Mode::Member(index) => self.members[index as usize].contains(&value),
-        }
+        self.modes[node].holds(value, threshold, &self.members)
     }
 
     #[inline]

@@ -5,6 +5,10 @@ mod ensemble;
 mod forest;
 mod version5;
 
+#[cfg(test)]
+pub(crate) use self::forest::Mode;
+pub(crate) use self::forest::{Split, Target};
+
 use std::sync::OnceLock;
 
 use crate::onnx::{Attributes, LoadError, Node};
@@ -17,6 +21,7 @@ use self::{
 use super::{
     super::{
         kernel::{Fault, Io, Kernel},
+        margin::{Form, Link, Margin},
         value::{Data, Shape},
     },
     Built,
@@ -66,6 +71,22 @@ impl Trees {
         match self {
             Self::Single { narrow, .. } => narrow.forest().work(),
             Self::Double(ensemble) => ensemble.forest().work(),
+        }
+    }
+
+    /// The sums, with so many base values as there are targets; `None` if leaves are not summed.
+    fn form(&self, base: Vec<f64>) -> Option<Form> {
+        let form = match self {
+            Self::Single { narrow, .. } => narrow.form(base),
+            Self::Double(ensemble) => ensemble.form(base),
+        };
+        form.map(Form::Trees)
+    }
+
+    fn base(&self) -> Vec<f64> {
+        match self {
+            Self::Single { narrow, .. } => narrow.base().iter().map(|value| value.wide()).collect(),
+            Self::Double(ensemble) => ensemble.base().to_vec(),
         }
     }
 
@@ -184,6 +205,38 @@ impl Kernel for Classifier {
 
     fn work(&self) -> u64 {
         self.trees.work()
+    }
+
+    fn margin(&self) -> Option<Margin> {
+        let mut base = self.trees.base();
+        let link = match (self.kind, self.transform) {
+            (Kind::Two { .. }, transform) => {
+                // One sum, which is the first class's weights and stands for the second class. Other placements are
+                // possible, and have their own rules in onnxruntime.
+                if self.trees.only_target() != Some(0) || base.len() > 1 {
+                    return None;
+                }
+                base.resize(2, 0.0);
+                match (transform, self.kind) {
+                    (Transform::Logistic, _) => Link::PairLogistic,
+                    (Transform::None | Transform::Softmax, Kind::Two { positive: true }) => Link::Complement,
+                    (Transform::None | Transform::Softmax, _) => Link::Opposite,
+                    (Transform::SoftmaxZero | Transform::Probit, _) => return None,
+                }
+            }
+            (Kind::Both, _) if !base.is_empty() => return None,
+            (_, Transform::None) => Link::Each,
+            (_, Transform::Logistic) => Link::EachLogistic,
+            (_, Transform::Softmax) => Link::Softmax,
+            (_, Transform::SoftmaxZero | Transform::Probit) => return None,
+        };
+        base.resize(self.labels.len(), 0.0);
+        let mut form = self.trees.form(base)?;
+        if let (Form::Trees(trees), Kind::Two { .. }) = (&mut form, self.kind) {
+            trees.leaves.truncate(1);
+            trees.base.truncate(1);
+        }
+        Some(Margin { form, link })
     }
 }
 
@@ -339,6 +392,16 @@ impl Kernel for Regressor {
 
     fn work(&self) -> u64 {
         self.trees.work()
+    }
+
+    fn margin(&self) -> Option<Margin> {
+        // One target: no transform but the probit is applied, see `Values`.
+        if self.targets != 1 || self.transform == Transform::Probit {
+            return None;
+        }
+        let mut base = self.trees.base();
+        base.resize(1, 0.0);
+        Some(Margin { form: self.trees.form(base)?, link: Link::Each })
     }
 }
 
