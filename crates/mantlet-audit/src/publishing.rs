@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -119,18 +119,22 @@ impl Handover {
     }
 }
 
-/// However the publisher's thread ends, the writer must not wait for it.
-struct Leaving<'a>(&'a Handover);
+/// However the publisher's thread ends, the writer must not wait for it, and a log that nobody publishes is sealed.
+struct Leaving<'a>(&'a Handover, &'a Queue);
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.0.leave();
+        if std::thread::panicking() {
+            let sealed = AppendError::Sealed(SealReason::Publish);
+            answer(self.1.refuse(Some(sealed)), sealed);
+        }
     }
 }
 
 /// The publisher's thread: ends when the writer is gone, with everything handed over published.
-pub(crate) fn run(mut publisher: Publisher, handover: &Handover, queue: &Arc<Queue>, progress: &Progress) {
-    let _leaving = Leaving(handover);
+pub(crate) fn run(mut publisher: Publisher, handover: &Handover, queue: &Queue, progress: &Progress) {
+    let _leaving = Leaving(handover, queue);
     let mut due = publisher.is_behind().then(Instant::now);
     loop {
         let Work { frames, end, flush, ended, .. } = handover.take(due);

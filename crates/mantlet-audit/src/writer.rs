@@ -77,6 +77,7 @@ pub(crate) fn start(
     let stamps = Stamps::new(ts, writer.clock.as_ref());
     thread::Builder::new().name("audit-write".to_owned()).spawn(move || {
         let held = lock;
+        let ending = Ending { queue: Arc::clone(&writer.queue), handover: Arc::clone(&handover) };
         let mut thread = WriterThread {
             writer,
             wal,
@@ -91,12 +92,28 @@ pub(crate) fn start(
         };
         thread.run();
         drop(thread);
-        handover.end();
+        drop(ending);
         if publishing.join().is_err() {
             tracing::error!("the audit publisher panicked");
         }
         drop(held);
     })
+}
+
+/// However the writer's thread ends, the publisher ends too, and nobody waits for an entry that nobody writes.
+struct Ending {
+    queue: Arc<Queue>,
+    handover: Arc<Handover>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let sealed = AppendError::Sealed(SealReason::Disk);
+            answer(self.queue.refuse(Some(sealed)), sealed);
+        }
+        self.handover.end();
+    }
 }
 
 struct WriterThread {

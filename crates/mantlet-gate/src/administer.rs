@@ -26,7 +26,7 @@ use crate::{
     ports::{LedgerClosed, Model},
     record::Record,
     snapshot::Settings,
-    unabandoned::{Panicked, unabandoned},
+    unabandoned::unabandoned,
 };
 
 /// Leave to act, given by door 2 alone. The store and the registry take no change without one.
@@ -162,10 +162,8 @@ pub async fn administer<P: Petition>(
     petition: P,
 ) -> Released<<P::Deed as Deed>::Reply> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(petition.event(), &arrival));
-    match unabandoned(async move { administered(&gated, arrival, petition).await }).await {
-        Ok(released) => released,
-        Err(Panicked) => audit::panicked(&gate, &fallen),
-    }
+    let work = async move { administered(&gated, arrival, petition).await };
+    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
 }
 
 async fn administered<P: Petition>(
@@ -248,10 +246,8 @@ pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>,
 /// anything but a rejection.
 pub async fn revoke_leaked(gate: Arc<Gate>, arrival: Arrival) -> Released<Infallible> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::AuthFail, &arrival));
-    match unabandoned(async move { leaked(&gated, &arrival).await }).await {
-        Ok(released) => released,
-        Err(Panicked) => audit::panicked(&gate, &fallen),
-    }
+    let work = async move { leaked(&gated, &arrival).await };
+    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
 }
 
 async fn leaked(gate: &Gate, arrival: &Arrival) -> Released<Infallible> {

@@ -19,7 +19,7 @@ use crate::{
     output::{self, Answer},
     perimeter, policy,
     record::Record,
-    unabandoned::{Panicked, unabandoned},
+    unabandoned::unabandoned,
 };
 
 /// What is asked of which model.
@@ -52,10 +52,8 @@ pub async fn mediate<P: Payload>(
     payload: P,
 ) -> Released<Answer> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
-    match unabandoned(async move { mediated(&gated, arrival, ask, payload).await }).await {
-        Ok(released) => released,
-        Err(Panicked) => audit::panicked(&gate, &fallen),
-    }
+    let work = async move { mediated(&gated, arrival, ask, payload).await };
+    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
 }
 
 async fn mediated<P: Payload>(gate: &Gate, arrival: Arrival, ask: Ask, payload: P) -> Released<Answer> {
@@ -93,10 +91,8 @@ pub async fn mediate_explanation<P: Payload>(
     payload: P,
 ) -> Released<Explanation> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
-    match unabandoned(async move { mediated_explanation(&gated, arrival, ask, payload).await }).await {
-        Ok(released) => released,
-        Err(Panicked) => audit::panicked(&gate, &fallen),
-    }
+    let work = async move { mediated_explanation(&gated, arrival, ask, payload).await };
+    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
 }
 
 async fn mediated_explanation<P: Payload>(

@@ -12,46 +12,68 @@ use std::{
 
 use tokio::runtime::Handle;
 
-/// The work panicked. What it said stays with the panic hook: the message may repeat what was asked.
-#[derive(Debug)]
-pub(crate) struct Panicked;
-
-/// A future that is driven to its end, by whoever awaits it or else by the runtime.
-pub(crate) struct Unabandoned<F>(Option<Pin<Box<F>>>)
-where
-    F: Future<Output: Send> + Send + 'static;
-
-/// Sees work through to its end.
-pub(crate) fn unabandoned<F>(work: F) -> Unabandoned<F>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    Unabandoned(Some(Box::pin(work)))
+/// Work with what is to be done should it panic. What the panic said stays with the panic hook: the message may repeat
+/// what was asked.
+struct Caught<F, P> {
+    work: Pin<Box<F>>,
+    panicked: Option<P>,
 }
 
-impl<F> Future for Unabandoned<F>
+impl<F, P> Future for Caught<F, P>
 where
-    F: Future<Output: Send> + Send + 'static,
+    F: Future,
+    P: FnOnce() -> F::Output + Unpin,
 {
-    type Output = Result<F::Output, Panicked>;
+    type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(work) = self.0.as_mut() else { return Poll::Ready(Err(Panicked)) };
         // Work that has panicked is never polled again.
-        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
-        let done = match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(done)) => Ok(done),
-            Err(_) => Err(Panicked),
-        };
-        self.0 = None;
-        Poll::Ready(done)
+        match catch_unwind(AssertUnwindSafe(|| self.work.as_mut().poll(context))) {
+            Ok(polled) => polled,
+            Err(panic) => match self.panicked.take() {
+                Some(panicked) => Poll::Ready(panicked()),
+                None => std::panic::resume_unwind(panic), // polled after its end, as no one may
+            },
+        }
     }
 }
 
-impl<F> Drop for Unabandoned<F>
+/// A future that is driven to its end, by whoever awaits it or else by the runtime.
+pub(crate) struct Unabandoned<F, P>(Option<Caught<F, P>>)
 where
     F: Future<Output: Send> + Send + 'static,
+    P: FnOnce() -> F::Output + Send + Unpin + 'static;
+
+/// Sees work through to its end, which is `panicked` should it panic, whether or not anybody still waits.
+pub(crate) fn unabandoned<F, P>(work: F, panicked: P) -> Unabandoned<F, P>
+where
+    F: Future<Output: Send> + Send + 'static,
+    P: FnOnce() -> F::Output + Send + Unpin + 'static,
+{
+    Unabandoned(Some(Caught { work: Box::pin(work), panicked: Some(panicked) }))
+}
+
+impl<F, P> Future for Unabandoned<F, P>
+where
+    F: Future<Output: Send> + Send + 'static,
+    P: FnOnce() -> F::Output + Send + Unpin + 'static,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(work) = self.0.as_mut() else { return Poll::Pending }; // its end has been told
+        let polled = Pin::new(work).poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled
+    }
+}
+
+impl<F, P> Drop for Unabandoned<F, P>
+where
+    F: Future<Output: Send> + Send + 'static,
+    P: FnOnce() -> F::Output + Send + Unpin + 'static,
 {
     fn drop(&mut self) {
         // Without a runtime the process is ending, and the work with it.
@@ -90,7 +112,7 @@ mod tests {
             }
         };
         // Polled once, so that it has begun, and then dropped.
-        let waiting = tokio::time::timeout(Duration::from_millis(1), unabandoned(work)).await;
+        let waiting = tokio::time::timeout(Duration::from_millis(1), unabandoned(work, || ())).await;
         assert!(waiting.is_err());
         assert!(!finished.load(Ordering::SeqCst));
         go.notify_one();
@@ -100,8 +122,22 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_told_and_goes_no_further() {
-        let outcome = unabandoned(async { assert!(std::hint::black_box(false), "within") }).await;
-        assert!(outcome.is_err());
-        assert_eq!(unabandoned(async { 7 }).await.unwrap(), 7);
+        let panics = async { if std::hint::black_box(true) { panic!("within") } else { 7 } };
+        assert_eq!(unabandoned(panics, || 3).await, 3);
+        assert_eq!(unabandoned(async { 7 }, || 3).await, 7);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_of_dropped_work_too() {
+        let (go, told) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (going, telling) = (Arc::clone(&go), Arc::clone(&told));
+        let panics = async move {
+            going.notified().await;
+            panic!("within");
+        };
+        let waiting = unabandoned(panics, move || telling.notify_one());
+        assert!(tokio::time::timeout(Duration::from_millis(1), waiting).await.is_err());
+        go.notify_one();
+        told.notified().await;
     }
 }

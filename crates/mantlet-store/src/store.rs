@@ -9,10 +9,13 @@ use mantlet_gate::{
     ports::{Store, StoreFault},
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use crate::{Row, Rows, SqliteRows, StoreError, StoreKey, Table, Write, records, tally::Tally};
+use crate::{
+    Row, Rows, SqliteRows, StoreError, StoreKey, Table, Write, records,
+    tally::{Knowledge, Tally},
+};
 
 /// The directory's store over SQLite.
 pub type SqliteStore = DirectoryStore<SqliteRows>;
@@ -28,9 +31,9 @@ pub struct DirectoryStore<R> {
     rows: R,
     key: StoreKey,
     home: String,
-    /// What the database holds. Nothing while a change is under way: should nobody learn how it ended, because it
-    /// failed or its caller went away, then what is there is counted again.
-    tally: Mutex<Option<Tally>>,
+    /// What the database holds. While a change is under way it is one of two: should nobody learn how it ended, because
+    /// it failed or its caller went away, then what is there is counted again.
+    known: Mutex<Knowledge>,
 }
 
 /// What the store says of itself. Opening this row shows that the key fits before anything else is believed.
@@ -88,7 +91,8 @@ impl<R: Rows> DirectoryStore<R> {
             records::put(&key, Table::Meta, MARK, &mark, &[])?,
             records::put(&key, Table::Peppers, &FIRST_PEPPER.to_string(), &PepperBody {}, pepper.as_slice())?,
         ];
-        let store = Self { rows, key, home: mark.home, tally: Mutex::new(Some(Tally::default())) };
+        let store =
+            Self { rows, key, home: mark.home, known: Mutex::new(Knowledge::Counted(Tally::default())) };
         store.write(writes.into(), 0).await?;
         Ok(store)
     }
@@ -106,7 +110,7 @@ impl<R: Rows> DirectoryStore<R> {
             other => other,
         })?;
         let tally = Tally::read(&rows, &key).await?;
-        Ok(Self { rows, key, home, tally: Mutex::new(Some(tally)) })
+        Ok(Self { rows, key, home, known: Mutex::new(Knowledge::Counted(tally)) })
     }
 
     /// The id of the home that the store belongs to.
@@ -120,7 +124,8 @@ impl<R: Rows> DirectoryStore<R> {
     /// # Errors
     /// If the database fails or was altered outside Mantlet.
     pub async fn generation(&self) -> Result<u64, StoreError> {
-        Ok(self.tally().await?.as_ref().map_or(0, Tally::generation))
+        let mut known = self.known.lock().await;
+        Ok(self.counted_again(&mut known).await?.generation())
     }
 
     /// Goes on behind a generation that a newer copy of this store had, so that no later one is taken for that copy's.
@@ -183,30 +188,45 @@ impl<R: Rows> DirectoryStore<R> {
 
     /// Writes rows, and with them the next generation, which comes after `beyond`.
     async fn write(&self, mut writes: Vec<Write>, beyond: u64) -> Result<u64, StoreError> {
-        let mut kept = self.tally().await?;
-        let mut tally = kept.take().unwrap_or_default();
+        let mut known = self.known.lock().await;
+        let tally = self.counted_again(&mut known).await?;
         let next = tally.generation().max(beyond).checked_add(1);
         let next = next.ok_or(StoreError::Incomplete)?;
-        let row = tally.follow(&self.key, &writes, next)?;
-        writes.push(row);
+        let before = tally.state();
+        let followed = tally.follow(&self.key, &writes, next);
+        // Until the write is done. A future that is dropped on the way leaves it at that.
+        let after = tally.state();
+        let Knowledge::Counted(tally) = std::mem::replace(&mut *known, Knowledge::Either([before, after]))
+        else {
+            return Err(StoreError::Incomplete);
+        };
+        writes.push(followed?);
         self.rows.write(&writes).await?;
-        *kept = Some(tally);
+        *known = Knowledge::Counted(tally);
         Ok(next)
     }
 
-    /// What the database holds, counted again if need be.
-    async fn tally(&self) -> Result<MutexGuard<'_, Option<Tally>>, StoreError> {
-        let mut tally = self.tally.lock().await;
-        if tally.is_none() {
-            *tally = Some(Tally::read(&self.rows, &self.key).await?);
+    /// What the database holds, counted again if a write failed: then it must be what it was before or what it was to be,
+    /// or somebody has put something else there meanwhile.
+    async fn counted_again<'a>(&self, known: &'a mut Knowledge) -> Result<&'a mut Tally, StoreError> {
+        if let Knowledge::Either(states) = known {
+            let tally = Tally::read(&self.rows, &self.key).await?;
+            if !states.contains(&tally.state()) {
+                return Err(StoreError::Incomplete);
+            }
+            *known = Knowledge::Counted(tally);
         }
-        Ok(tally)
+        match known {
+            Knowledge::Counted(tally) => Ok(tally),
+            Knowledge::Either(_) => Err(StoreError::Incomplete),
+        }
     }
 
     /// The rows of a table, if they are those that were counted.
     async fn counted(&self, table: Table) -> Result<Vec<Row>, StoreError> {
         let rows = self.rows.read(table).await?;
-        if self.tally().await?.as_ref().is_some_and(|tally| tally.holds(&self.key, table, &rows)) {
+        let mut known = self.known.lock().await;
+        if self.counted_again(&mut known).await?.holds(&self.key, table, &rows) {
             return Ok(rows);
         }
         // That a row was altered says more than that they are not all there.

@@ -69,6 +69,22 @@ pub(crate) struct Tally {
     tags: BTreeMap<Table, HashMap<String, Sum>>,
 }
 
+/// One state of a store, as far as it can be told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    generation: u64,
+    sum: Sum,
+}
+
+/// What is known of the database while it is open.
+#[derive(Debug)]
+pub(crate) enum Knowledge {
+    /// It holds this.
+    Counted(Tally),
+    /// A write failed, and may or may not have been done: it holds the one state or the other.
+    Either([State; 2]),
+}
+
 /// What the tally's row says openly; the sum is its secret.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,6 +118,11 @@ impl Tally {
             return Err(StoreError::Incomplete);
         }
         Ok(Self { generation, ..counted })
+    }
+
+    /// What tells states of a store from each other.
+    pub(crate) const fn state(&self) -> State {
+        State { generation: self.generation, sum: self.sum }
     }
 
     /// How many changes the store has taken.

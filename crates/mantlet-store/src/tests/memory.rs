@@ -10,6 +10,18 @@ use crate::{Row, Rows, StoreError, Table, Write};
 #[derive(Default)]
 pub(super) struct MemoryRows(Mutex<HashMap<Table, BTreeMap<String, Row>>>);
 
+impl MemoryRows {
+    /// Everything as it is now.
+    pub(super) fn copy(&self) -> Self {
+        Self(Mutex::new(self.0.lock().unwrap().clone()))
+    }
+
+    /// Everything as it was then.
+    pub(super) fn put_back(&self, then: &Self) {
+        *self.0.lock().unwrap() = then.0.lock().unwrap().clone();
+    }
+}
+
 impl Rows for MemoryRows {
     async fn read(&self, table: Table) -> Result<Vec<Row>, StoreError> {
         let tables = self.0.lock().unwrap();

@@ -178,6 +178,32 @@ fn a_change_that_nobody_waited_for_is_counted() {
     });
 }
 
+/// Somebody who makes a write fail, and puts an older copy there before it is counted again.
+#[test]
+fn what_is_counted_again_is_not_what_it_was_long_ago() {
+    run(async {
+        let rows = Interrupted(MemoryRows::default(), tokio::sync::Semaphore::new(2));
+        let store = DirectoryStore::begin(rows, key(1), "home-1").await.unwrap();
+        let old = store.rows().0.copy();
+        store.apply_for_test(&[sample::key_of(KID, 1)]).await.unwrap();
+        let newest = store.rows().0.copy();
+        let interrupted = [sample::key_of(KID, 2)];
+        tokio::select! {
+            biased;
+            _ = store.apply_for_test(&interrupted) => panic!("was to be interrupted"),
+            () = std::future::ready(()) => {}
+        }
+        store.rows().1.add_permits(10);
+        store.rows().0.put_back(&old);
+        assert!(matches!(store.generation().await, Err(StoreError::Incomplete)));
+        let change = store.apply_for_test(&[sample::key_of(KID, 3)]).await;
+        assert!(matches!(change, Err(StoreError::Incomplete)), "{change:?}");
+        // The state before the write that failed is one of the two that it can be.
+        store.rows().0.put_back(&newest);
+        assert_eq!(store.generation().await.unwrap(), 2);
+    });
+}
+
 /// Rows that are written, but whose writer hears of it only with a permit.
 struct Interrupted(MemoryRows, tokio::sync::Semaphore);
 
