@@ -128,7 +128,7 @@ pub(crate) async fn explain(
                 Err(EngineFault::Broken("the model's output breaks its contract".to_owned()))
             }
         };
-        let case = Case { row: &row, class, evaluations, rows_at_once };
+        let case = Case { row: &row, class, evaluations, rows_at_once, ends };
         explainer.explain(&case, &mut evaluate)
     };
     pooled(&gate.pool, Arc::clone(admission.place()), timeout, work).await.map_err(rejection)

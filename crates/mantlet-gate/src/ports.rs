@@ -1,6 +1,6 @@
 //! What the gate needs from outside: a model to ask, a ledger to write to, a clock.
 
-use std::{net::IpAddr, pin::Pin, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc, time::Instant};
 
 use mantlet_types::{Code, Contract, Entry, ModelName, NodeId, Tensor, Timestamp};
 
@@ -77,6 +77,8 @@ pub struct Case<'a> {
     pub evaluations: usize,
     /// Rows that the model takes at a time.
     pub rows_at_once: usize,
+    /// When nobody waits any longer; exact work has to look at it, `evaluate` does by itself.
+    pub ends: Instant,
 }
 
 /// What each feature added.

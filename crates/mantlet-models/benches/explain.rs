@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a bench of a model that does not load has nothing to say")]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use divan::{Bencher, black_box};
 use mantlet_gate::ports::{Case, Explainer as _, RawOutput};
@@ -49,7 +54,9 @@ fn one_answer(bencher: Bencher<'_, '_>, model: &str) {
     let row = [rows(&contract, 200..201)];
     bencher.bench_local(|| {
         let mut evaluate = |tensors: Vec<Tensor>| Ok(RawOutput(engine.run(&tensors).unwrap()));
-        let case = Case { row: black_box(&row), class: Some(1), evaluations: 2_000, rows_at_once: 1_000 };
+        let ends = Instant::now() + Duration::from_secs(600);
+        let case =
+            Case { row: black_box(&row), class: Some(1), evaluations: 2_000, rows_at_once: 1_000, ends };
         explainer.explain(&case, &mut evaluate).unwrap()
     });
 }

@@ -155,7 +155,7 @@ impl mantlet_gate::ports::Explainer for Explainer {
             return Err(EngineFault::Broken("one row has not one output".to_owned()));
         };
         match &self.sums {
-            Some(sums) => sums.explain(&self.engine, case.row, column, output),
+            Some(sums) => sums.explain(&self.engine, case, column, output),
             None => self.sampled(case, column, output, evaluate),
         }
     }

@@ -1,7 +1,8 @@
 //! Exact explanations of models that are sums: which sums make a class, and whether they are the model at all.
 
-use mantlet_gate::ports::{Attributions, EngineFault, Method, Scale};
-use mantlet_types::Tensor;
+use std::time::Instant;
+
+use mantlet_gate::ports::{Attributions, Case, EngineFault, Method, Scale};
 
 use super::{linear, mean, rows::Rows, trees::Trees};
 use crate::runtime::{Engine, Exposed, Form, LinearForm, Link, TreesForm};
@@ -84,12 +85,12 @@ impl Sums {
     pub(super) fn explain(
         &self,
         engine: &Engine,
-        row: &[Tensor],
+        case: &Case<'_>,
         column: usize,
         output: f64,
     ) -> Result<Attributions, EngineFault> {
         let broken = |why: &str| EngineFault::Broken(why.to_owned());
-        let [row] = row else { return Err(broken("the model takes more than one tensor")) };
+        let [row] = case.row else { return Err(broken("the model takes more than one tensor")) };
         let x = engine.prepared(&self.exposed, row).map_err(|error| broken(&error.to_string()))?;
         let features = self.features();
         if x.len() != features {
@@ -99,12 +100,15 @@ impl Sums {
         if !said.is_some_and(|score| is_near(score, output)) {
             return Err(broken("the sums of the model do not give what it answered"));
         }
+        // Who waited has gone by then; the work must not go on for nobody.
+        let is_late = || Instant::now() >= case.ends;
         let Parts { terms, constant, scale } = self.parts(column);
         let (mut base, mut output, mut values) = (constant, constant, vec![0.0; features]);
         for (target, factor) in terms {
             base += factor * self.base(target);
             output += factor * self.value(target, &x);
-            let attributions = self.attributions(target, &x);
+            let attributions = self.attributions(target, &x, &is_late);
+            let attributions = attributions.ok_or_else(|| broken("the explanation took too long"))?;
             values.iter_mut().zip(attributions).for_each(|(value, added)| *value += factor * added);
         }
         Ok(Attributions { method: self.method(), scale, base, output, values, errors: None, evaluations: 1 })
@@ -158,10 +162,10 @@ impl Sums {
         }
     }
 
-    fn attributions(&self, target: usize, x: &[f64]) -> Vec<f64> {
+    fn attributions(&self, target: usize, x: &[f64], is_late: &dyn Fn() -> bool) -> Option<Vec<f64>> {
         match &self.kind {
-            Kind::Linear { form, means } => linear::attributions(&form.weights[target], x, means),
-            Kind::Trees(trees) => trees.attributions(target, x),
+            Kind::Linear { form, means } => Some(linear::attributions(&form.weights[target], x, means)),
+            Kind::Trees(trees) => trees.attributions(target, x, is_late),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! Explanations agree with `shap` on every shared model, and with the definition on every model that the exporters give.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use mantlet_gate::ports::{Explainer as _, RawOutput};
 use mantlet_types::{Datatype, TensorSpec, Version, contract::Layout};
@@ -44,6 +49,11 @@ fn load(model: &Path, features: Option<&[String]>) -> Option<(Arc<Engine>, Contr
     Some((Arc::new(model.engine), contract))
 }
 
+/// Later than any test takes.
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(600)
+}
+
 fn explain(
     explainer: &Explainer,
     contract: &Contract,
@@ -58,7 +68,8 @@ fn explain(
         assert!(tensors[0].shape[0] <= contract.batch_rows_max);
         Ok(RawOutput(engine.run(&tensors).unwrap()))
     };
-    let case = Case { row, class: Some(column), evaluations, rows_at_once: contract.batch_rows_max };
+    let rows_at_once = contract.batch_rows_max;
+    let case = Case { row, class: Some(column), evaluations, rows_at_once, ends: soon() };
     let found = explainer.explain(&case, &mut evaluate).unwrap();
     let missing = found.output - found.base - found.values.iter().sum::<f64>();
     assert!(missing.abs() < 1e-6 * found.output.abs().max(1.0), "{missing}");
@@ -283,8 +294,11 @@ fn what_does_not_fit_is_not_explained() {
     let mut evaluate = |tensors: Vec<Tensor>| Ok(RawOutput(engine.run(&tensors).unwrap()));
     let row = [tensor(1, 10, 0.1)];
     let two = [tensor(2, 10, 0.1)];
-    let case = |row, class| Case { row, class, evaluations: 0, rows_at_once: 10 };
+    let case = |row, class| Case { row, class, evaluations: 0, rows_at_once: 10, ends: soon() };
     assert!(explainer.explain(&case(&row, None), &mut evaluate).is_ok());
+    let late = Case { ends: Instant::now(), ..case(&row, None) };
+    let why = explainer.explain(&late, &mut evaluate).unwrap_err();
+    assert!(matches!(why, EngineFault::Broken(why) if why == "the explanation took too long"));
     assert!(explainer.explain(&case(&row, Some(1)), &mut evaluate).is_err());
     assert!(explainer.explain(&case(&two, None), &mut evaluate).is_err());
     // A model whose answer is not what its sums give is not explained by them.

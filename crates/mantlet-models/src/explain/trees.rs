@@ -17,8 +17,9 @@ pub(crate) const ROWS_MAX: usize = 128;
 /// Depth of a tree up to which the walk calls itself, and weights are kept. Trees that are learned stay far below.
 const DEPTH_MAX: usize = 128;
 
-/// Visits of leaves that one explanation may take at worst; some tenths of a second.
-const WORK_MAX: usize = 50_000_000;
+/// Steps that one explanation may take at worst, if every row of the background goes a way of its own: about a second.
+/// Rows that go together, as most do, take a small part of that.
+const WORK_MAX: usize = 1_000_000_000;
 
 type Rows = u128;
 
@@ -38,14 +39,13 @@ pub(crate) struct Trees {
 
 impl Trees {
     /// Prepares trees for a background of so many features, row after row; `None` if a walk could be too deep or too
-    /// long, or if rows and trees do not fit.
+    /// long, if two branches share a leaf, or if rows and trees do not fit.
     pub(crate) fn new(form: TreesForm, background: &[f64], features: usize) -> Option<Self> {
         let rows = background.len().checked_div(features)?;
         let depth = depth(&form)?;
-        let leaves = form.leaves.first().map_or(0, Vec::len);
         let fits = (1..=ROWS_MAX).contains(&rows)
             && depth <= DEPTH_MAX
-            && leaves.saturating_mul(rows) <= WORK_MAX
+            && work(&form, rows, depth, features) <= WORK_MAX
             && form.splits.iter().all(|split| (split.feature as usize) < features);
         if !fits {
             return None;
@@ -91,8 +91,13 @@ impl Trees {
         self.form.roots.iter().map(leaf).sum::<f64>() + self.form.base[target]
     }
 
-    /// One attribution for each feature of a row.
-    pub(crate) fn attributions(&self, target: usize, x: &[f64]) -> Vec<f64> {
+    /// One attribution for each feature of a row; `None` if it is late before a tree is walked.
+    pub(crate) fn attributions(
+        &self,
+        target: usize,
+        x: &[f64],
+        is_late: &dyn Fn() -> bool,
+    ) -> Option<Vec<f64>> {
         let mut walk = Walk {
             trees: self,
             leaves: &self.form.leaves[target],
@@ -103,10 +108,13 @@ impl Trees {
             sums: vec![0.0; self.features],
         };
         for root in &self.form.roots {
+            if is_late() {
+                return None;
+            }
             walk.visit(*root, self.all);
         }
         let rows = self.rows as f64;
-        walk.sums.iter().map(|sum| sum / rows).collect()
+        Some(walk.sums.iter().map(|sum| sum / rows).collect())
     }
 
     fn means(&self, background: &[f64]) -> Vec<f64> {
@@ -204,18 +212,38 @@ fn goes_true(form: &TreesForm, split: &Split<f64>, row: &[f64]) -> bool {
     split.mode.holds(value, split.threshold, &form.members) || (split.missing_is_true && value.is_nan())
 }
 
-/// Splits on the longest way from a root to a leaf; `None` beyond [`DEPTH_MAX`].
+/// Steps of an explanation at worst: each row of the background once along each branch, every leaf for all features on
+/// the way to it, for the sums that one answer is explained from, which are two at most; and every sum of every row,
+/// which is what preparing takes.
+fn work(form: &TreesForm, rows: usize, depth: usize, features: usize) -> usize {
+    let (roots, targets) = (form.roots.len(), form.leaves.len());
+    let branches = form.splits.len().saturating_mul(2).saturating_add(roots);
+    let walks = branches.saturating_mul(depth.min(features) + 1).saturating_mul(targets.min(2));
+    let sums = roots.saturating_mul(depth + 1).saturating_mul(targets);
+    walks.saturating_add(sums).saturating_mul(rows)
+}
+
+/// Splits on the longest way from a root to a leaf; `None` beyond [`DEPTH_MAX`], and where two branches lead to one
+/// leaf: that is no tree, and has more ways than its size tells.
 fn depth(form: &TreesForm) -> Option<usize> {
     let mut deepest = 0;
+    let mut is_taken = vec![false; form.leaves.first().map_or(0, Vec::len)];
     let mut stack: Vec<(Target, usize)> = form.roots.iter().map(|root| (*root, 0)).collect();
     while let Some((at, depth)) = stack.pop() {
         deepest = deepest.max(depth);
         if depth > DEPTH_MAX {
             return None;
         }
-        if let Target::Node(node) = at {
-            let split = form.splits.get(node as usize)?;
-            stack.extend([(split.on_true, depth + 1), (split.on_false, depth + 1)]);
+        match at {
+            Target::Leaf(leaf) => {
+                if std::mem::replace(is_taken.get_mut(leaf as usize)?, true) {
+                    return None;
+                }
+            }
+            Target::Node(node) => {
+                let split = form.splits.get(node as usize)?;
+                stack.extend([(split.on_true, depth + 1), (split.on_false, depth + 1)]);
+            }
         }
     }
     Some(deepest)

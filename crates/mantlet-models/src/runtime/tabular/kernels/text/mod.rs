@@ -4,6 +4,7 @@
 //! exporter puts between them.
 
 mod case;
+mod class;
 mod grams;
 mod machine;
 mod pattern;

@@ -4,6 +4,8 @@
 //! Supported are characters, classes with ranges, `\d \w \s` and their opposites (of ASCII, as in RE2), `.`, groups,
 //! alternatives, repetitions, the text's ends and word boundaries.
 
+use super::class::Class;
+
 /// Bytes of an expression.
 const PATTERN_BYTES_MAX: usize = 1_024;
 
@@ -12,6 +14,10 @@ const DEPTH_MAX: usize = 32;
 
 /// Instructions of a compiled expression; counted repetitions multiply them.
 const INSTRUCTIONS_MAX: usize = 2_000;
+
+/// Parts that compiling may visit. An instruction lies within three parts for each level of nesting, so that what fits
+/// by its instructions fits; what takes no character emits none however often it is repeated, and counts only here.
+const VISITS_MAX: usize = INSTRUCTIONS_MAX * (3 * (DEPTH_MAX + 1) + 1);
 
 /// The greatest count of a repetition, as in RE2.
 const COUNT_MAX: u32 = 1_000;
@@ -47,20 +53,6 @@ pub(super) enum Place {
     NoEdge,
 }
 
-/// A set of characters, as ranges.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Class {
-    ranges: Vec<(char, char)>,
-    is_negated: bool,
-}
-
-impl Class {
-    /// Whether a character belongs to it.
-    pub(super) fn has(&self, character: char) -> bool {
-        self.ranges.iter().any(|(first, last)| (*first..=*last).contains(&character)) != self.is_negated
-    }
-}
-
 const DIGITS: &[(char, char)] = &[('0', '9')];
 const WORD: &[(char, char)] = &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')];
 const SPACE: &[(char, char)] = &[('\t', '\n'), ('\u{c}', '\r'), (' ', ' ')];
@@ -88,10 +80,10 @@ pub(super) fn compile(pattern: &str) -> Result<Vec<Instruction>, Refusal> {
     if parser.at < parser.rest.len() {
         return Err("a parenthesis is closed that was not opened");
     }
-    let mut code = Vec::new();
-    emit(&part, &mut code)?;
-    push(&mut code, Instruction::Done)?;
-    Ok(code)
+    let mut program = Program { code: Vec::new(), visits: 0 };
+    program.emit(&part)?;
+    program.push(Instruction::Done)?;
+    Ok(program.code)
 }
 
 /// Whether an expression looks at more than the characters that it takes.
@@ -142,7 +134,6 @@ impl Parser {
     }
 
     fn atom(&mut self, depth: usize) -> Result<Part, Refusal> {
-        let negated = |ranges: &[(char, char)]| Class { ranges: ranges.to_vec(), is_negated: true };
         Ok(match self.next().ok_or("an expression ends too early")? {
             '(' => {
                 if self.eat('?') && !self.eat(':') {
@@ -155,7 +146,7 @@ impl Parser {
                 part
             }
             '[' => Part::Take(self.class()?),
-            '.' => Part::Take(negated(&[('\n', '\n')])),
+            '.' => Part::Take(Class::all_but('\n')),
             '^' => Part::Check(Place::Start),
             '$' => Part::Check(Place::End),
             '*' | '+' | '?' | '{' => return Err("a repetition has nothing to repeat"),
@@ -166,7 +157,7 @@ impl Parser {
                 Some('z') => self.place(Place::End),
                 _ => Part::Take(self.escape()?),
             },
-            character => Part::Take(Class { ranges: vec![(character, character)], is_negated: false }),
+            character => Part::Take(Class::one(character)),
         })
     }
 
@@ -177,8 +168,8 @@ impl Parser {
 
     /// What follows a backslash.
     fn escape(&mut self) -> Result<Class, Refusal> {
-        let class = |ranges: &[(char, char)], is_negated| Class { ranges: ranges.to_vec(), is_negated };
-        let one = |character| Class { ranges: vec![(character, character)], is_negated: false };
+        let class = |ranges: &[(char, char)], is_negated| Class::new(ranges.to_vec(), is_negated);
+        let one = Class::one;
         Ok(match self.next().ok_or("an expression ends too early")? {
             'd' => class(DIGITS, false),
             'D' => class(DIGITS, true),
@@ -209,11 +200,11 @@ impl Parser {
                 }
                 '\\' => {
                     let class = self.escape()?;
-                    match class.ranges[..] {
-                        [(first, last)] if first == last && !class.is_negated => first,
-                        _ if class.is_negated => return Err("a class has a negated one inside"),
-                        _ => {
-                            ranges.extend(class.ranges);
+                    match class.only() {
+                        Some(only) => only,
+                        None if class.is_negated() => return Err("a class has a negated one inside"),
+                        None => {
+                            ranges.extend_from_slice(class.ranges());
                             is_first = false;
                             continue;
                         }
@@ -229,14 +220,7 @@ impl Parser {
                 true => {
                     self.at += 1;
                     match self.next().ok_or("a class is not closed")? {
-                        '\\' => match self.escape()? {
-                            Class { ranges, is_negated: false }
-                                if ranges.len() == 1 && ranges[0].0 == ranges[0].1 =>
-                            {
-                                ranges[0].0
-                            }
-                            _ => return Err("a class has a range that ends in a class"),
-                        },
+                        '\\' => self.escape()?.only().ok_or("a class has a range that ends in a class")?,
                         '[' => return Err("a class has a range that ends in a class"),
                         last => last,
                     }
@@ -247,7 +231,7 @@ impl Parser {
             }
             ranges.push((first, last));
         }
-        Ok(Class { ranges, is_negated })
+        Ok(Class::new(ranges, is_negated))
     }
 
     /// Repetitions behind a part. That one is lazy has no influence, since the longest match counts.
@@ -301,61 +285,79 @@ impl Parser {
     }
 }
 
-fn push(code: &mut Vec<Instruction>, instruction: Instruction) -> Result<(), Refusal> {
-    if code.len() >= INSTRUCTIONS_MAX {
-        return Err("an expression is too large");
-    }
-    code.push(instruction);
-    Ok(())
+/// An expression while it is compiled.
+struct Program {
+    code: Vec<Instruction>,
+    visits: usize,
 }
 
-fn emit(part: &Part, code: &mut Vec<Instruction>) -> Result<(), Refusal> {
-    match part {
-        Part::Take(class) => push(code, Instruction::Take(class.clone())),
-        Part::Check(place) => push(code, Instruction::Check(*place)),
-        Part::Sequence(parts) => parts.iter().try_for_each(|part| emit(part, code)),
-        Part::Choice(branches) => {
-            let mut ends = Vec::new();
-            for (index, branch) in branches.iter().enumerate() {
-                let fork = code.len();
-                let is_last = index + 1 == branches.len();
-                if !is_last {
-                    push(code, Instruction::Fork(fork + 1, 0))?;
-                }
-                emit(branch, code)?;
-                if !is_last {
-                    ends.push(code.len());
-                    push(code, Instruction::Jump(0))?;
-                    code[fork] = Instruction::Fork(fork + 1, code.len());
-                }
-            }
-            let end = code.len();
-            ends.into_iter().for_each(|jump| code[jump] = Instruction::Jump(end));
-            Ok(())
+impl Program {
+    fn push(&mut self, instruction: Instruction) -> Result<(), Refusal> {
+        if self.code.len() >= INSTRUCTIONS_MAX {
+            return Err("an expression is too large");
         }
-        Part::Repeat { part, least, most } => {
-            (0..*least).try_for_each(|_| emit(part, code))?;
-            match most {
-                None => {
-                    let fork = code.len();
-                    push(code, Instruction::Fork(fork + 1, 0))?;
-                    emit(part, code)?;
-                    push(code, Instruction::Jump(fork))?;
-                    code[fork] = Instruction::Fork(fork + 1, code.len());
-                    Ok(())
-                }
-                Some(most) => {
-                    let mut forks = Vec::new();
-                    for _ in *least..*most {
-                        forks.push(code.len());
-                        push(code, Instruction::Fork(0, 0))?;
-                        emit(part, code)?;
-                    }
-                    let end = code.len();
-                    forks.into_iter().for_each(|fork| code[fork] = Instruction::Fork(fork + 1, end));
-                    Ok(())
+        self.code.push(instruction);
+        Ok(())
+    }
+
+    fn emit(&mut self, part: &Part) -> Result<(), Refusal> {
+        self.visits += 1;
+        if self.visits > VISITS_MAX {
+            return Err("an expression repeats too often what takes nothing");
+        }
+        match part {
+            Part::Take(class) => self.push(Instruction::Take(class.clone())),
+            Part::Check(place) => self.push(Instruction::Check(*place)),
+            Part::Sequence(parts) => parts.iter().try_for_each(|part| self.emit(part)),
+            Part::Choice(branches) => self.choice(branches),
+            Part::Repeat { part, least, most } => {
+                (0..*least).try_for_each(|_| self.emit(part))?;
+                match most {
+                    None => self.endless(part),
+                    Some(most) => self.at_most(part, most - least),
                 }
             }
         }
+    }
+
+    fn choice(&mut self, branches: &[Part]) -> Result<(), Refusal> {
+        let mut ends = Vec::new();
+        for (index, branch) in branches.iter().enumerate() {
+            let fork = self.code.len();
+            let is_last = index + 1 == branches.len();
+            if !is_last {
+                self.push(Instruction::Fork(fork + 1, 0))?;
+            }
+            self.emit(branch)?;
+            if !is_last {
+                ends.push(self.code.len());
+                self.push(Instruction::Jump(0))?;
+                self.code[fork] = Instruction::Fork(fork + 1, self.code.len());
+            }
+        }
+        let end = self.code.len();
+        ends.into_iter().for_each(|jump| self.code[jump] = Instruction::Jump(end));
+        Ok(())
+    }
+
+    fn endless(&mut self, part: &Part) -> Result<(), Refusal> {
+        let fork = self.code.len();
+        self.push(Instruction::Fork(fork + 1, 0))?;
+        self.emit(part)?;
+        self.push(Instruction::Jump(fork))?;
+        self.code[fork] = Instruction::Fork(fork + 1, self.code.len());
+        Ok(())
+    }
+
+    fn at_most(&mut self, part: &Part, count: u32) -> Result<(), Refusal> {
+        let mut forks = Vec::new();
+        for _ in 0..count {
+            forks.push(self.code.len());
+            self.push(Instruction::Fork(0, 0))?;
+            self.emit(part)?;
+        }
+        let end = self.code.len();
+        forks.into_iter().for_each(|fork| self.code[fork] = Instruction::Fork(fork + 1, end));
+        Ok(())
     }
 }

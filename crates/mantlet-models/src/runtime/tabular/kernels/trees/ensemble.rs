@@ -73,7 +73,8 @@ pub(super) struct Parts<T> {
 impl<T: Real> Ensemble<T> {
     /// Checks and lays out an ensemble.
     pub(super) fn new(parts: Parts<T>) -> Result<Self, &'static str> {
-        let forest = Forest::new(&parts.splits, &parts.roots, parts.members, parts.leaves.len())?;
+        let lengths: Vec<usize> = parts.leaves.iter().map(Vec::len).collect();
+        let forest = Forest::new(&parts.splits, &parts.roots, parts.members, &lengths)?;
         let mut starts = Vec::with_capacity(parts.leaves.len() + 1);
         let mut weights = Vec::new();
         starts.push(0);
@@ -92,6 +93,11 @@ impl<T: Real> Ensemble<T> {
     /// The forest.
     pub(super) const fn forest(&self) -> &Forest<T> {
         &self.forest
+    }
+
+    /// Comparisons and additions for one row at worst.
+    pub(super) const fn work(&self) -> u64 {
+        self.forest.work().saturating_add(self.targets as u64)
     }
 
     /// Number of targets or classes.

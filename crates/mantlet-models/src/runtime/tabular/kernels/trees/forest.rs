@@ -2,7 +2,10 @@
 //!
 //! A node is 16 bytes (with 32-bit thresholds) and both children lie in one vector for the whole ensemble; a walk is a
 //! loop without recursion, hashing or allocation. INVARIANT (forest): every child index is in range, every node has at
-//! most one parent and no root has one, so what is reachable from a root is a tree; [`Forest::new`] checks it.
+//! most one parent and no root has one, so what is reachable from a root is a tree; [`Forest::new`] checks it. Leaves
+//! may have more: LightGBM's exporter lets the nodes that ask for one category each share theirs.
+
+use std::cmp::Ordering;
 
 /// How a node compares a feature with its threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +21,8 @@ pub(crate) enum Mode {
 }
 
 impl Mode {
-    /// Whether a value takes the true branch, missing values aside.
+    /// Whether a value takes the true branch, missing values aside. Members are in ascending order, as [`in_order`]
+    /// makes them.
     pub(crate) fn holds<T: PartialOrd>(self, value: T, threshold: T, members: &[Vec<T>]) -> bool {
         match self {
             Self::LessEqual => value <= threshold,
@@ -27,9 +31,21 @@ impl Mode {
             Self::Greater => value > threshold,
             Self::Equal => value == threshold,
             Self::NotEqual => value != threshold,
-            Self::Member(index) => members.get(index as usize).is_some_and(|set| set.contains(&value)),
+            Self::Member(index) => members.get(index as usize).is_some_and(|set| is_in(set, value)),
         }
     }
+}
+
+/// Whether a value equals a member, as `==` has it: both zeros do, NaN equals none.
+fn is_in<T: PartialOrd>(set: &[T], value: T) -> bool {
+    set.binary_search_by(|member| member.partial_cmp(&value).unwrap_or(Ordering::Less)).is_ok()
+}
+
+/// A set of members for [`Mode::holds`]: in ascending order, without NaN.
+fn in_order<T: Real>(mut set: Vec<T>) -> Vec<T> {
+    set.retain(|member| !member.missing());
+    set.sort_unstable_by(|one, other| one.partial_cmp(other).unwrap_or(Ordering::Equal));
+    set
 }
 
 /// Where a branch leads.
@@ -122,6 +138,9 @@ struct Compact<T> {
 /// Set in a feature index when a missing value takes the true branch.
 const MISSING_IS_TRUE: u32 = 1 << 31;
 
+/// Members of all sets of an ensemble: many times the categories of any data, and 8 MiB.
+pub(super) const MEMBERS_MAX: usize = 1 << 20;
+
 /// Nodes and roots of an ensemble.
 #[derive(Debug)]
 pub(super) struct Forest<T> {
@@ -137,20 +156,23 @@ pub(super) struct Forest<T> {
 }
 
 impl<T: Real> Forest<T> {
-    /// Checks and lays out an ensemble of which `leaves` is the number of leaves.
+    /// Checks and lays out an ensemble; `leaves` says of each leaf how many weights are added for it.
     ///
     /// # Errors
-    /// A sentence, when an index is out of range or what hangs on a root is not a tree.
+    /// A sentence, when an index is out of range, what hangs on a root is not a tree, or sets have too many members.
     pub(super) fn new(
         splits: &[Split<T>],
         roots: &[Target],
         members: Vec<Vec<T>>,
-        leaves: usize,
+        leaves: &[usize],
     ) -> Result<Self, &'static str> {
+        if members.iter().map(Vec::len).fold(0, usize::saturating_add) > MEMBERS_MAX {
+            return Err("the sets of a tree have too many members");
+        }
         let child = |target: Target| -> Result<u32, &'static str> {
             match target {
                 Target::Node(index) if (index as usize) < splits.len() && index < LEAF => Ok(index),
-                Target::Leaf(index) if (index as usize) < leaves && index < LEAF => Ok(index | LEAF),
+                Target::Leaf(index) if (index as usize) < leaves.len() && index < LEAF => Ok(index | LEAF),
                 _ => Err("a tree refers to a node that does not exist"),
             }
         };
@@ -172,7 +194,12 @@ impl<T: Real> Forest<T> {
         }
         let roots = roots.iter().map(|root| child(*root)).collect::<Result<Vec<_>, _>>()?;
         require_trees(&nodes, &roots)?;
-        let work = depths(&nodes, &roots);
+        let members: Vec<Vec<T>> = members.into_iter().map(in_order).collect();
+        let comparisons = |node: usize| match splits[node].mode {
+            Mode::Member(index) => 1 + u64::from(usize::BITS - members[index as usize].len().leading_zeros()),
+            _ => 1,
+        };
+        let work = work(&nodes, &roots, comparisons, |leaf| (leaves[leaf] as u64).max(1));
         let mode = splits.first().map_or(Mode::LessEqual, |split| split.mode);
         let mixed = splits.iter().any(|split| split.mode != mode) || matches!(mode, Mode::Member(_));
         let modes = if mixed { splits.iter().map(|split| split.mode).collect() } else { Vec::new() };
@@ -189,7 +216,7 @@ impl<T: Real> Forest<T> {
         self.roots.len()
     }
 
-    /// Comparisons for one row: the depths of all trees, summed.
+    /// Comparisons and additions for one row at worst: the longest ways through all trees, summed.
     pub(super) const fn work(&self) -> u64 {
         self.work
     }
@@ -282,20 +309,30 @@ fn require_trees<T>(nodes: &[Compact<T>], roots: &[u32]) -> Result<(), &'static 
     Ok(())
 }
 
-/// The greatest depth of each tree, summed. Ends because of [`require_trees`].
-fn depths<T>(nodes: &[Compact<T>], roots: &[u32]) -> u64 {
+/// The longest way of each tree, summed, of steps that cost so much each. Ends because of [`require_trees`].
+fn work<T>(
+    nodes: &[Compact<T>],
+    roots: &[u32],
+    node_cost: impl Fn(usize) -> u64,
+    leaf_cost: impl Fn(usize) -> u64,
+) -> u64 {
     let mut sum = 0_u64;
     let mut stack = Vec::new();
     for root in roots {
-        let mut deepest = 1_u64;
-        stack.push((*root, 1_u64));
-        while let Some((at, depth)) = stack.pop() {
-            deepest = deepest.max(depth);
+        let mut longest = 0_u64;
+        stack.push((*root, 0_u64));
+        while let Some((at, before)) = stack.pop() {
             if at & LEAF == 0 {
-                stack.extend(nodes[at as usize].children.map(|child| (child, depth + 1)));
+                let cost = before.saturating_add(node_cost(at as usize));
+                stack.extend(nodes[at as usize].children.map(|child| (child, cost)));
+            } else {
+                longest = longest.max(before.saturating_add(leaf_cost((at & !LEAF) as usize)));
             }
         }
-        sum = sum.saturating_add(deepest);
+        sum = sum.saturating_add(longest);
     }
     sum
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,8 +69,8 @@ impl Trees {
 
     fn work(&self) -> u64 {
         match self {
-            Self::Single { narrow, .. } => narrow.forest().work(),
-            Self::Double(ensemble) => ensemble.forest().work(),
+            Self::Single { narrow, .. } => narrow.work(),
+            Self::Double(ensemble) => ensemble.work(),
         }
     }
 

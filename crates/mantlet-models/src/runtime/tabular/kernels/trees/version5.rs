@@ -5,7 +5,7 @@ use crate::onnx::{Array, Attributes, Elements, LoadError};
 use super::{
     attributes::Read,
     ensemble::{Aggregate, Parts, Weight},
-    forest::{Mode, Split, Target},
+    forest::{MEMBERS_MAX, Mode, Real, Split, Target},
 };
 
 /// Reads an ensemble; thresholds and weights decide whether it is one of 32-bit or of 64-bit floats.
@@ -21,16 +21,16 @@ pub(super) fn read(
     let members = numbers(attributes, "membership_values")?;
     let parts = match (thresholds, weights, members) {
         (Some(Elements::F32(splits)), Some(Elements::F32(weights)), None) => {
-            structure.parts(&splits, &weights, &[], targets, aggregate).map(Read::Single)
+            structure.parts(&splits, &weights, None, targets, aggregate).map(Read::Single)
         }
         (Some(Elements::F32(splits)), Some(Elements::F32(weights)), Some(Elements::F32(members))) => {
-            structure.parts(&splits, &weights, &sets(&members), targets, aggregate).map(Read::Single)
+            structure.parts(&splits, &weights, Some(&members), targets, aggregate).map(Read::Single)
         }
         (Some(Elements::F64(splits)), Some(Elements::F64(weights)), None) => {
-            structure.parts(&splits, &weights, &[], targets, aggregate).map(Read::Double)
+            structure.parts(&splits, &weights, None, targets, aggregate).map(Read::Double)
         }
         (Some(Elements::F64(splits)), Some(Elements::F64(weights)), Some(Elements::F64(members))) => {
-            structure.parts(&splits, &weights, &sets(&members), targets, aggregate).map(Read::Double)
+            structure.parts(&splits, &weights, Some(&members), targets, aggregate).map(Read::Double)
         }
         _ => Err("thresholds, weights and members must be of one type of floats"),
     };
@@ -45,15 +45,20 @@ fn numbers(attributes: &mut Attributes, name: &str) -> Result<Option<Elements>, 
     }
 }
 
-/// Sets of members, each ended by NaN.
-fn sets<T: Copy + PartialEq>(members: &[T]) -> Vec<Vec<T>> {
-    // NaN is the only value that differs from itself.
-    #[expect(clippy::eq_op, reason = "that is the test for NaN that works for both widths")]
-    let mut sets: Vec<Vec<T>> = members.split(|value| value != value).map(<[T]>::to_vec).collect();
-    if sets.last().is_some_and(Vec::is_empty) {
-        sets.pop();
+/// Sets of members, each ended by NaN; the first `count` of them, since others belong to no node.
+fn sets<T: Real>(members: &[T], count: usize) -> Result<Vec<Vec<T>>, &'static str> {
+    let members = match members {
+        [] => return Ok(Vec::new()),
+        [members @ .., last] if last.missing() => members,
+        members => members,
+    };
+    let mut left = MEMBERS_MAX;
+    let mut sets = Vec::new();
+    for set in members.split(|value| value.missing()).take(count) {
+        left = left.checked_sub(set.len()).ok_or("the sets of a tree have too many members")?;
+        sets.push(set.to_vec());
     }
-    sets
+    Ok(sets)
 }
 
 /// Everything but the floats.
@@ -85,11 +90,11 @@ impl Structure {
         })
     }
 
-    fn parts<T: Copy>(
+    fn parts<T: Real>(
         &self,
         thresholds: &[T],
         weights: &[T],
-        sets: &[Vec<T>],
+        members: Option<&[T]>,
         targets: usize,
         aggregate: Aggregate,
     ) -> Result<Parts<T>, &'static str> {
@@ -128,7 +133,8 @@ impl Structure {
         };
         let leaves = self.leaf_targets.iter().zip(weights).map(leaf).collect::<Result<_, &'static str>>()?;
         let roots = self.roots.iter().map(|root| self.root(*root)).collect::<Result<_, _>>()?;
-        Ok(Parts { splits, roots, members: sets.to_vec(), leaves, base: Vec::new(), targets, aggregate })
+        let members = sets(members.unwrap_or_default(), member_sets.start as usize)?;
+        Ok(Parts { splits, roots, members, leaves, base: Vec::new(), targets, aggregate })
     }
 
     /// A root; a tree of one leaf is written as a node both of whose branches are that leaf.
