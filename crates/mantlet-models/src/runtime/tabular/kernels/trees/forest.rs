@@ -23,7 +23,7 @@ pub(crate) enum Mode {
 impl Mode {
     /// Whether a value takes the true branch, missing values aside. Members are in ascending order, as [`in_order`]
     /// makes them.
-    pub(crate) fn holds<T: PartialOrd>(self, value: T, threshold: T, members: &[Vec<T>]) -> bool {
+    pub(crate) fn holds<T: Copy + PartialOrd>(self, value: T, threshold: T, members: &[Vec<T>]) -> bool {
         match self {
             Self::LessEqual => value <= threshold,
             Self::Less => value < threshold,
@@ -37,7 +37,7 @@ impl Mode {
 }
 
 /// Whether a value equals a member, as `==` has it: both zeros do, NaN equals none.
-fn is_in<T: PartialOrd>(set: &[T], value: T) -> bool {
+fn is_in<T: Copy + PartialOrd>(set: &[T], value: T) -> bool {
     set.binary_search_by(|member| member.partial_cmp(&value).unwrap_or(Ordering::Less)).is_ok()
 }
 
