@@ -23,7 +23,7 @@ pub(crate) enum Mode {
 impl Mode {
     /// Whether a value takes the true branch, missing values aside. Members are in ascending order, as [`in_order`]
     /// makes them.
-    pub(crate) fn holds<T: PartialOrd>(self, value: T, threshold: T, members: &[Vec<T>]) -> bool {
+    pub(crate) fn holds<T: Copy + PartialOrd>(self, value: T, threshold: T, members: &[Vec<T>]) -> bool {
         match self {
             Self::LessEqual => value <= threshold,
             Self::Less => value < threshold,
