@@ -1,5 +1,6 @@
 """Explanations over HTTP, held against the definition: Shapley values enumerated over onnxruntime, and their axioms."""
 
+import csv
 import itertools
 import json
 import math
@@ -17,8 +18,6 @@ EXACT = {"bc-lr": "linear", "bc-gbdt": "tree", "rain-gbdt": "tree", "diabetes-gb
 
 
 def table(model, name):
-    import csv
-
     with open(MODELS / LISTED[model]["dataset"] / f"{name}.csv") as file:
         rows = list(csv.reader(file))
     return rows[0][:-1], [row[:-1] for row in rows[1:]]

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use mantlet_types::{
-    Action, Contract, Tensor, TensorData, TensorSpec,
+    Action, Contract, Role, Tensor, TensorData, TensorSpec,
     contract::{Feature, FeatureKind, SENSITIVITY_OPEN},
     entry::Event,
     question::{Question, Rows, Scalar},
@@ -14,10 +14,11 @@ use mantlet_types::{
 
 use super::*;
 use crate::{
+    directory::Change,
     identity::Arrival,
     mediate::{Ask, Payload, mediate_explanation},
     ports::{Case, EngineFault, Evaluate, Explainer, Model},
-    testing::{FakeModel, Kit, MODEL, ask, coin_contract},
+    testing::{FakeModel, Kit, MODEL, ask, coin_contract, user},
 };
 
 /// What the explainer was asked for: evaluations, each time.
@@ -147,12 +148,18 @@ async fn an_answer_is_explained_to_whoever_may_have_it_explained() {
         (Event::Inference, Some(Action::Explain), Some(200))
     );
     assert_eq!((entry.batch, entry.input_length), (Some(1), Some(9)));
+    // People by their role in the project.
+    let reader = "rita".parse().unwrap();
+    world.kit.change(&[Change::PutUser(reader, user(&[Role::Reader]))]);
+    let rita = world.kit.key("user:rita").1;
+    let told = world.explain_for(world.kit.bearer(&rita), rows(1, 0.9)).await.unwrap().reasons.unwrap();
+    assert_eq!(told.features.len(), 4);
     // By grant only, and an operator has none.
     let operator = world.explain_for(world.kit.operator(), rows(1, 0.9)).await;
     assert_eq!(operator.unwrap_err().code, Code::NotFound);
     let stranger = world.explain_for(world.kit.bearer("guess"), rows(1, 0.9)).await;
     assert_eq!(stranger.unwrap_err().code, Code::Unauthenticated);
-    assert_eq!(world.reads.load(Ordering::SeqCst), 1, "a body was read for somebody who may not ask");
+    assert_eq!(world.reads.load(Ordering::SeqCst), 2, "a body was read for somebody who may not ask");
 }
 
 #[tokio::test]

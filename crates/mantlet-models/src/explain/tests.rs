@@ -137,7 +137,7 @@ fn shared_models_are_explained_as_shap_explains_them() {
                 let tolerance = 5.0 * error + 5.0 * theirs + 1e-5 * expect.abs().max(1.0);
                 // A steep model changes its mind for few of many orders: what no order of a sample showed is not in
                 // its standard error either. That is rare, and never much.
-                let rare = if found.errors.is_some() { 0.005 } else { 0.0 };
+                let rare = if found.errors.is_some() { 0.02 } else { 0.0 };
                 compared += 1;
                 beyond += usize::from((value - expect).abs() > tolerance);
                 let name = &shap.features[feature];
@@ -149,7 +149,7 @@ fn shared_models_are_explained_as_shap_explains_them() {
             }
         }
     }
-    assert!(beyond * 100 <= compared, "{beyond} of {compared} beyond their errors");
+    assert!(beyond * 50 <= compared, "{beyond} of {compared} beyond their errors");
     assert_eq!(methods, BTreeMap::from([("linear".into(), 1), ("sampling".into(), 10), ("tree".into(), 3)]));
 }
 

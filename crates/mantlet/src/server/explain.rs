@@ -62,20 +62,12 @@ impl Payload for Explain {
     }
 }
 
-/// Whether a body is of the simple protocol: that one has `features` where the other has `inputs`.
+/// Whether a body is of the simple protocol, which has other members than the other one from the first on.
 fn names_features(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
     let mut reader = Reader::new(text);
     let Ok(mut members) = reader.object() else { return false };
-    while let Ok(Some(key)) = reader.key(&mut members) {
-        if key == "features" {
-            return true;
-        }
-        if key == "inputs" || reader.later().is_err() {
-            return false;
-        }
-    }
-    false
+    matches!(reader.key(&mut members), Ok(Some(key)) if key == "features" || key == "options")
 }
 
 impl Server {
@@ -205,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_is_told_by_its_first_telling_member() {
+    fn a_body_is_told_by_its_first_member() {
         for (body, expect) in [
             (r#"{"features": [1]}"#, true),
             (r#"{"options": {"evaluations": 3}, "features": {}}"#, true),
