@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mantlet_types::{Contract, Rejection, Tensor};
+use mantlet_types::{Contract, Rejection, Tensor, limits::EVALUATION_TIMEOUT};
 use tokio::sync::Semaphore;
 
 use crate::{
     Gate,
-    input::Screened,
+    input::{Screened, ScreenedExam, Taken},
     perimeter::{Admission, Place},
     ports::{Attributions, Case, EngineFault, Model, Placement, RawOutput},
 };
@@ -37,6 +37,17 @@ pub struct Inference {
     pub(crate) rows: usize,
     pub(crate) outputs: Vec<Arc<str>>,
     pub(crate) raw: RawOutput,
+}
+
+/// A model's outputs for all batches of an evaluation, bound to it. Only this module makes one, only the gate reads it.
+pub(crate) struct Sitting<M> {
+    pub(crate) admission: Admission,
+    /// Which of the given rows was answered, through all batches.
+    pub(crate) rows: Vec<usize>,
+    /// How many were not asked about.
+    pub(crate) refused: usize,
+    pub(crate) batches: Vec<RawOutput>,
+    pub(crate) marking: M,
 }
 
 /// Places for models that take their time: one per core, so that inference cannot starve mediation of threads.
@@ -141,6 +152,53 @@ fn rejection(fault: EngineFault) -> Rejection {
     }
 }
 
+/// Runs the model on every batch of a screened evaluation, one after another and always in the pool, so that others have
+/// their turn between two of them.
+///
+/// # Errors
+/// As [`infer`]; 503 also if all of it takes too long.
+pub(crate) async fn infer_all<M>(gate: &Gate, screened: ScreenedExam<M>) -> Result<Sitting<M>, Rejection> {
+    let (admission, Taken { batches, rows, refused }, marking) = screened.into_parts();
+    let timeout = admission.principal().snapshot().settings.inference_timeout;
+    let work = async {
+        let mut answered = Vec::with_capacity(batches.len());
+        for tensors in batches {
+            let count = tensors.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
+            let (own, model) = (Arc::clone(admission.place()), Arc::clone(admission.model()));
+            let contract = Arc::clone(model.contract());
+            let run = move || run(model.as_ref(), ModelInput(tensors));
+            let raw = pooled(&gate.pool, own, timeout, run).await.map_err(rejection)?;
+            if !fits(&raw, &contract, count) {
+                return Err(Rejection::unavailable("the model's output breaks its contract"));
+            }
+            answered.push(raw);
+        }
+        Ok::<_, Rejection>(answered)
+    };
+    let slow = |_| Rejection::unavailable("the evaluation took too long");
+    let answered = tokio::time::timeout(EVALUATION_TIMEOUT, work).await.map_err(slow)??;
+    Ok(Sitting { admission, rows, refused, batches: answered, marking })
+}
+
+/// Other long work on behalf of an admitted request, on the same terms as a model's.
+///
+/// # Errors
+/// 503 if it panics or takes too long, or what it gives.
+pub(crate) async fn work<T: Send + 'static>(
+    gate: &Gate,
+    admission: &Admission,
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
+    let guarded = move || {
+        // Everything that the work owns is gone when it unwinds.
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(Rejection::unavailable("the work of a request panicked")))
+    };
+    let done = in_pool(&gate.pool, Arc::clone(admission.place()), guarded);
+    let slow = |_| Rejection::unavailable("the work of a request took too long");
+    tokio::time::timeout(EVALUATION_TIMEOUT, done).await.map_err(slow)?.map_err(rejection)?
+}
+
 fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
     // Models are immutable once loaded, so nothing half-done survives an unwinding run.
     catch_unwind(AssertUnwindSafe(|| model.run(input)))
@@ -154,22 +212,29 @@ async fn pooled<T: Send + 'static>(
     run: impl FnOnce() -> Result<T, EngineFault> + Send + 'static,
 ) -> Result<T, EngineFault> {
     let slow = |_| EngineFault::Broken("the engine took too long".to_owned());
+    let work = in_pool(pool, own, run);
+    tokio::time::timeout(timeout, work).await.map_err(slow)??
+}
+
+/// Does some work in the pool, once there is a place for it.
+async fn in_pool<T: Send + 'static>(
+    pool: &Pool,
+    own: Arc<Place>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, EngineFault> {
     let places = Arc::clone(&pool.0);
     let closed = |_| EngineFault::Broken("the pool is closed".to_owned());
-    let work = async {
-        // The principal's own queue comes first, so that only its share stands in everybody's.
-        let share = Arc::clone(own.pool()).acquire_owned().await.map_err(closed)?;
-        let place = places.acquire_owned().await.map_err(closed)?;
-        tokio::task::spawn_blocking(move || {
-            // The places are given back when the work ends, not when its caller stops waiting: a run that overstays
-            // its deadline keeps occupying a core, and admitting another in its stead would hide that.
-            let _places = (place, share, own);
-            run()
-        })
-        .await
-        .map_err(|_| EngineFault::Broken("the engine's thread failed".to_owned()))?
-    };
-    tokio::time::timeout(timeout, work).await.map_err(slow)?
+    // The principal's own queue comes first, so that only its share stands in everybody's.
+    let share = Arc::clone(own.pool()).acquire_owned().await.map_err(closed)?;
+    let place = places.acquire_owned().await.map_err(closed)?;
+    tokio::task::spawn_blocking(move || {
+        // The places are given back when the work ends, not when its caller stops waiting: a run that overstays
+        // its deadline keeps occupying a core, and admitting another in its stead would hide that.
+        let _places = (place, share, own);
+        work()
+    })
+    .await
+    .map_err(|_| EngineFault::Broken("the engine's thread failed".to_owned()))
 }
 
 /// Whether outputs are what the contract says. A model that breaks its own contract must not be judged by it.

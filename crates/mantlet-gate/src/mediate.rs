@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use mantlet_types::{Action, Contract, ModelName, Rejection, Version, entry::Event, question::Question};
+use mantlet_types::{
+    Action, Contract, ModelName, Rejection, Version, entry::Event, question::Question, question::Scalar,
+};
 
 use crate::{
     Gate,
@@ -16,7 +18,7 @@ use crate::{
     explain::{self, Explanation},
     identity::{self, Arrival},
     infer, input,
-    output::{self, Answer},
+    output::{self, Answer, Marked, Scores},
     perimeter, policy,
     record::Record,
     unabandoned::unabandoned,
@@ -40,6 +42,46 @@ pub trait Payload: Send + 'static {
     /// # Errors
     /// If the body is too large, too slow, cut off or not what the protocol says.
     fn read(self, contract: &Contract) -> impl Future<Output = Result<Question, Rejection>> + Send;
+}
+
+/// The body of an evaluation, not yet read: rows, what is true of them, and how the answers are marked.
+pub trait Exam: Send + 'static {
+    /// What marks the answers.
+    type Marking: Marking;
+
+    /// Reads, bounds and decodes the body.
+    ///
+    /// # Errors
+    /// As [`Payload::read`]; also if there is nothing to compare the model's answers with.
+    fn read(
+        self,
+        contract: &Contract,
+    ) -> impl Future<Output = Result<Paper<Self::Marking>, Rejection>> + Send;
+}
+
+/// A decoded evaluation.
+#[derive(Debug)]
+pub struct Paper<M> {
+    /// Rows of values in the contract's feature order.
+    pub rows: Vec<Vec<Scalar>>,
+    /// Length of the body as received, in bytes.
+    pub body_bytes: usize,
+    /// What marks the answers.
+    pub marking: M,
+}
+
+/// Makes a report of a model's answers to rows of which the truth is known.
+///
+/// It is given what the model guessed before anything was withheld, so its report is about all rows together.
+pub trait Marking: Send + 'static {
+    /// What the caller gets.
+    type Report: Send + 'static;
+
+    /// Marks. May take its time: it runs in the pool.
+    ///
+    /// # Errors
+    /// If the answers cannot be marked.
+    fn mark(self, contract: &Contract, scores: Scores) -> Result<Self::Report, Rejection>;
 }
 
 /// Mediates one question from arrival to release.
@@ -124,4 +166,45 @@ async fn explanation<P: Payload>(
     let verdict = output::judge(inference, record)?;
     let reasons = explain::explain(gate, &verdict, paid, &shown).await?;
     Ok(explain::sanitize(verdict, reasons))
+}
+
+/// Mediates one evaluation from arrival to release: the same steps as a question takes, in the same order, with
+/// marking in the place of sanitizing.
+pub async fn examine<E: Exam>(
+    gate: Arc<Gate>,
+    arrival: Arrival,
+    ask: Ask,
+    exam: E,
+) -> Released<Marked<<E::Marking as Marking>::Report>> {
+    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
+    let work = async move { examined(&gated, arrival, ask, exam).await };
+    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
+}
+
+async fn examined<E: Exam>(
+    gate: &Gate,
+    arrival: Arrival,
+    ask: Ask,
+    exam: E,
+) -> Released<Marked<<E::Marking as Marking>::Report>> {
+    let mut record = Record::of(gate, Event::Inference, &arrival);
+    let outcome = mark(gate, &mut record, arrival, &ask, exam).await;
+    audit::release(gate, record, outcome.map(|report| (report, 200))).await
+}
+
+async fn mark<E: Exam>(
+    gate: &Gate,
+    record: &mut Record,
+    arrival: Arrival,
+    ask: &Ask,
+    exam: E,
+) -> Result<Marked<<E::Marking as Marking>::Report>, Rejection> {
+    let principal = identity::authenticate(gate, arrival, record)?;
+    let permit = policy::authorize(principal, ask, gate.now(), record)?;
+    let admission = perimeter::limit(gate, permit)?;
+    let valid = input::validate_exam(gate, admission, exam, record).await?; // also charges for the rows that it finds
+    let screened = input::screen_exam(valid, record);
+    let sitting = infer::infer_all(gate, screened).await?;
+    let judged = output::judge_exam(sitting)?;
+    output::mark(gate, judged).await
 }

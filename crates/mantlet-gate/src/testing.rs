@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod doors;
+#[cfg(test)]
+mod exams;
 mod fakes;
 #[cfg(test)]
 mod isolation;

@@ -24,7 +24,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    artifact::{LoadedModel, TrustedKeys, load},
+    artifact::{LoadedModel, TrustedKeys, VerifiedArtifact, load},
     package::Package,
     registry::{PackageDigest, Registry},
     serve::ServedModel,
@@ -47,6 +47,8 @@ pub struct Shelf {
     pub threshold: Threshold,
     /// Room for one package on its way in.
     pub unpacking: Arc<Semaphore>,
+    /// Room for one package on its way out, or being looked at: a slow reader must not hold up who registers.
+    pub leaving: Arc<Semaphore>,
 }
 
 /// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
@@ -67,9 +69,26 @@ impl Shelf {
         self.serve(shelved, version)
     }
 
-    fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
+    /// Takes a version's package off the shelf to be looked at: read, decrypted, verified again. Blocking.
+    ///
+    /// # Errors
+    /// If any of these fails, or it is not the package that was registered; the text is for the log.
+    pub(crate) fn package(&self, record: &VersionRecord) -> Result<VerifiedArtifact, String> {
+        let artifact = self.verified(PackageDigest(record.package))?;
+        if artifact.digest() == record.digest {
+            Ok(artifact)
+        } else {
+            Err("the registry's package is not the one that was registered".to_owned())
+        }
+    }
+
+    fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
         let read = self.registry.open(&package).map_err(|error| error.to_string())?;
-        let artifact = read.verify(&self.trusted).map_err(|error| error.to_string())?;
+        read.verify(&self.trusted).map_err(|error| error.to_string())
+    }
+
+    fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
+        let artifact = self.verified(package)?;
         let model = load(&artifact, project.clone(), Version::FIRST).map_err(|error| error.to_string())?;
         Ok(Shelved { model, manifest: artifact.digest(), package })
     }

@@ -8,18 +8,21 @@ use std::{
     sync::Arc,
 };
 
+use mantlet_gate::{input, output::Scores};
 use mantlet_types::{
-    Contract, ProjectId, Tensor, TensorData, Version,
+    Contract, ProjectId, Rejection, Tensor, TensorData, Version,
     contract::{Label, Layout, Task},
+    question::Scalar,
 };
 
 use crate::{
     artifact::statement_digest,
+    evaluate::{self, Key, Labelled, Report, Sheet, SheetError, table as sheets},
     package::{
         ConfidenceRule, LoadError, PROFILE_FILE, Package, PackageError, interface::Columns, model::Model,
     },
     profile::{
-        Background, Calibration, Format, Profile, ProfileError,
+        Background, Calibration, Format, Profile, ProfileError, TableError,
         calibrate::{COVERAGE_DEFAULT, Outcomes, half_width},
         reference::summarize,
         table::{self, Table},
@@ -43,6 +46,18 @@ pub enum WorkbenchError {
     /// The data do not fit the model, or do not suffice.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The table to evaluate with does not fit the model.
+    #[error(transparent)]
+    Sheet(#[from] SheetError),
+    /// The table to evaluate with cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The model's contract refuses every row of the table, the first for this reason.
+    #[error("the model refuses every row: {0}")]
+    Refused(Rejection),
+    /// The model's answers to the table cannot be evaluated.
+    #[error("the model's answers cannot be evaluated: {0}")]
+    Unmarkable(String),
     /// The result cannot be written.
     #[error("`{}`: {cause}", path.display())]
     Write {
@@ -65,7 +80,8 @@ impl WorkbenchError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Load(error) => error.hint(),
-            Self::Profile(ProfileError::Table(error)) => error.hint(),
+            Self::Profile(ProfileError::Table(error)) | Self::Table(error) => error.hint(),
+            Self::Sheet(SheetError::NoTarget) => Some("name the column of the truth with `--target`".into()),
             Self::Profile(ProfileError::TooFew { needed, .. }) => Some(format!(
                 "bring at least {needed} rows that the model was not trained on, or promise less"
             )),
@@ -99,6 +115,17 @@ pub struct ProfileRequest {
     pub coverage: Option<f64>,
     /// Reference rows to keep for explanations, at most [`BACKGROUND_ROWS_MAX`](mantlet_types::limits); 0 for none.
     pub background: usize,
+}
+
+/// What to evaluate with.
+#[derive(Debug, Clone)]
+pub struct EvaluationRequest {
+    /// Rows with the truth, as CSV.
+    pub data: PathBuf,
+    /// The column that holds the truth.
+    pub target: String,
+    /// Columns by which the rows are sliced.
+    pub slices: Vec<String>,
 }
 
 /// A package under work.
@@ -182,6 +209,37 @@ impl Workbench {
             calibration,
             background,
         })
+    }
+
+    /// Evaluates the model as it would be, were the package served as it is. The same files give the same report.
+    ///
+    /// # Errors
+    /// The table does not fit the model, or its answers cannot be judged.
+    pub fn evaluate(
+        &self,
+        project: ProjectId,
+        request: &EvaluationRequest,
+    ) -> Result<Report, WorkbenchError> {
+        let contract = self.contract(project, Version::FIRST)?;
+        let texts = sheets::read(&request.data)?;
+        let mut sheet = Sheet::new(&contract, &texts.columns, &request.target, &request.slices)?;
+        for row in &texts.rows {
+            let cells: Vec<Scalar> = row.iter().map(|cell| Scalar::Text(cell.into())).collect();
+            sheet.push(&cells)?;
+        }
+        let Labelled { rows, truths, target, slices } = sheet.finish()?;
+        let taken = input::take(&contract, rows).map_err(WorkbenchError::Refused)?;
+        let unmarkable = |why: &dyn std::fmt::Display| WorkbenchError::Unmarkable(why.to_string());
+        let mut scores = Scores::new(&contract).ok_or(SheetError::Unfit)?;
+        for batch in taken.batches {
+            let count = batch.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
+            let outputs = self.run(&batch).map_err(|error| unmarkable(&error))?;
+            scores.add(&contract, count, outputs).map_err(|error| unmarkable(&error))?;
+        }
+        let scores = Scores { rows: taken.rows, refused: taken.refused, ..scores };
+        let report = evaluate::report(&contract, &Key { truths, target, slices }, &scores);
+        let report = report.ok_or_else(|| unmarkable(&"there are none"))?;
+        Ok(Report { version: None, ..report })
     }
 
     /// Writes `profile.json` into the directory, whole or not at all. The signature, if there is one, no longer holds.
@@ -296,7 +354,7 @@ impl Workbench {
 const NOT_NUMBERS: &str = "the model's answer is not a finite number where one belongs";
 
 /// The class that a truth names, by the model's own value or by the author's text.
-fn class(labels: &[Label], truth: &str) -> Option<usize> {
+pub(crate) fn class(labels: &[Label], truth: &str) -> Option<usize> {
     let truth = truth.trim();
     let number = truth.parse::<f64>().ok();
     #[expect(clippy::cast_precision_loss, reason = "class values are small numbers")]

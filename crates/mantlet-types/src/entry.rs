@@ -178,6 +178,8 @@ names! {
         Inference = "inference",
         /// A model's metadata, readiness or statistics were asked for.
         ModelRead = "model.read",
+        /// A package left.
+        ModelExport = "model.export",
         /// A package was registered.
         ModelRegister = "model.register",
         /// A version went live.

@@ -120,3 +120,19 @@ pub const KEYS_ACTIVE_MAX: usize = 2;
 
 /// Networks that one key may be tied to.
 pub const KEY_NETWORKS_MAX: usize = 32;
+
+/// Rows of one evaluation. In JSON a row of thirty numbers takes some 300 bytes, so that most bodies end before this.
+pub const EVALUATED_ROWS_MAX: usize = 100_000;
+
+/// Rows that one principal may have evaluated on one model in a minute. An allowance of its own: an evaluation takes
+/// hundreds of rows and tells of them together, where the limit of predictions is about answers one by one.
+pub const EVALUATED_ROWS_PER_MINUTE: u32 = 100_000;
+
+/// Rows of an evaluation that run at once; between two such batches others have their turn in the pool.
+pub const EVALUATED_BATCH_ROWS: usize = 256;
+
+/// From the first batch of an evaluation to its report, waiting included.
+pub const EVALUATION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Columns by which one evaluation is sliced.
+pub const SLICES_MAX: usize = 8;

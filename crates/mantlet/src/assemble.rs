@@ -186,8 +186,9 @@ fn shelf(home: &Home, root: &RootKey, config: Arc<Mutex<Config>>) -> Result<Shel
     let registry = Registry::new(home.registry_dir(), RegistryKey::new(key))
         .map_err(|error| told(&error, error.hint()))?;
     let trusted = trusted(&home.trusted_signers_dir())?.into();
-    let unpacking = Arc::new(tokio::sync::Semaphore::new(1));
-    Ok(Shelf { registry: Arc::new(registry), trusted, threshold: threshold(config), unpacking })
+    let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
+    let (unpacking, leaving) = (one_at_a_time(), one_at_a_time());
+    Ok(Shelf { registry: Arc::new(registry), trusted, threshold: threshold(config), unpacking, leaving })
 }
 
 /// A model's threshold by the configuration as it is when the model is loaded.
@@ -198,7 +199,7 @@ fn threshold(config: Arc<Mutex<Config>>) -> Threshold {
 }
 
 /// Public keys of the people whose signature counts.
-fn trusted(dir: &PathBuf) -> Result<Vec<PublicKey>, Failure> {
+pub(crate) fn trusted(dir: &PathBuf) -> Result<Vec<PublicKey>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
     let mut keys = Vec::new();

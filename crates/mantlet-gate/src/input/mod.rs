@@ -1,6 +1,7 @@
 //! Input: what the model's contract does not describe does not reach the model.
 
 mod columns;
+mod exam;
 pub(crate) mod half;
 mod lookup;
 mod number;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 use mantlet_types::Tensor;
 
+pub(crate) use exam::{ScreenedExam, screen_exam, validate_exam};
+pub use exam::{Taken, take};
 pub use screen::remarks;
 pub(crate) use screen::screen;
 pub use validate::{Checked, check};

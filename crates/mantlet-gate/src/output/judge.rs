@@ -189,7 +189,12 @@ fn fallback(contract: &Contract, confidence: f64) -> RowAnswer {
 }
 
 /// Copies one row of floating-point numbers.
-fn read_row(data: &TensorData, index: usize, width: usize, row: &mut Vec<f64>) -> Result<(), Unjudgeable> {
+pub(super) fn read_row(
+    data: &TensorData,
+    index: usize,
+    width: usize,
+    row: &mut Vec<f64>,
+) -> Result<(), Unjudgeable> {
     fn copy<T: Copy>(values: &[T], index: usize, width: usize, row: &mut Vec<f64>, to: impl Fn(T) -> f64) {
         let values = values.iter().skip(index.saturating_mul(width)).take(width);
         row.extend(values.map(|value| to(*value)));
@@ -205,7 +210,7 @@ fn read_row(data: &TensorData, index: usize, width: usize, row: &mut Vec<f64>) -
 }
 
 /// Which class the model's own label output names.
-fn labeled(data: &TensorData, row: usize, labels: &[Label]) -> Option<usize> {
+pub(super) fn labeled(data: &TensorData, row: usize, labels: &[Label]) -> Option<usize> {
     if let TensorData::Bytes(texts) = data {
         let text = texts.get(row)?.as_slice();
         return labels.iter().position(|label| label.text.as_bytes() == text);

@@ -2,7 +2,9 @@
 
 mod confidence;
 mod judge;
+mod mark;
 mod sanitize;
+mod score;
 mod withhold;
 
 use std::sync::Arc;
@@ -11,9 +13,12 @@ use mantlet_types::{Contract, Tensor, quota::Standing};
 
 pub(crate) use judge::judge;
 pub use judge::{Unjudgeable, decide};
+pub use mark::Marked;
+pub(crate) use mark::{judge_exam, mark};
 pub(crate) use sanitize::Rounding;
 pub(crate) use sanitize::sanitize;
 pub use sanitize::shape;
+pub use score::{Guesses, Scores};
 
 use crate::{infer::Inference, perimeter::Admission};
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use mantlet_types::{
     Code, ModelName, PrincipalId, Rejection, Timestamp,
-    limits::{DEEDS_PER_MINUTE, LIMITED_MAX},
+    limits::{DEEDS_PER_MINUTE, EVALUATED_ROWS_PER_MINUTE, LIMITED_MAX},
     quota::Standing,
 };
 
@@ -43,10 +43,11 @@ pub struct Limiter {
     places: Arc<Places>,
 }
 
-/// What is limited: a principal's use of one model, or its administrative requests.
+/// What is limited: a principal's use of one model, the rows that it has evaluated on one, or its administrative requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Use {
     Model(PrincipalId, ModelName),
+    Evaluation(PrincipalId, ModelName),
     Deeds(PrincipalId),
 }
 
@@ -174,6 +175,28 @@ impl Admission {
         }
         Ok(())
     }
+}
+
+/// Charges an evaluation's rows. The evaluation itself was charged as one prediction before its body was read; its rows
+/// draw on an allowance of their own.
+///
+/// # Errors
+/// 429 with the time to wait; 413 if the rows exceed the allowance as a whole.
+pub(crate) fn charge_evaluation(gate: &Gate, admission: &Admission, rows: usize) -> Result<(), Rejection> {
+    let units = u32::try_from(rows).unwrap_or(u32::MAX);
+    if units > EVALUATED_ROWS_PER_MINUTE {
+        return Err(Rejection::new(Code::TooLarge).detailed("more rows than one evaluation may have"));
+    }
+    let (principal, model) = (admission.principal().id().clone(), admission.model().contract().model.clone());
+    let now = gate.now();
+    let bucket = gate.limiter.bucket(Use::Evaluation(principal, model), now)?;
+    // How this allowance stands is told by the time to wait alone: the headers speak of predictions.
+    let told = |Exceeded { retry_after, .. }| {
+        let detail = "more rows than may be evaluated in a minute";
+        Rejection { retry_after, ..Rejection::new(Code::RateLimited).detailed(detail) }
+    };
+    bucket.charge(units, EVALUATED_ROWS_PER_MINUTE, now).map_err(told)?;
+    Ok(())
 }
 
 /// Charges one evaluation of the model to the principal.

@@ -143,6 +143,11 @@ impl VerifiedArtifact {
     pub(crate) fn package(&self) -> &Package {
         &self.package
     }
+
+    /// The covered files, for those who take them away.
+    pub(crate) fn into_package(self) -> Package {
+        self.package
+    }
 }
 
 impl Package {

@@ -9,6 +9,7 @@ mod attributes;
 mod error;
 mod graph;
 pub mod limits;
+mod parameters;
 pub(crate) mod proto;
 mod scan;
 mod tensor;
@@ -16,6 +17,7 @@ mod tensor;
 use prost::{Message, bytes::Bytes};
 
 pub use error::LoadError;
+pub use parameters::{Parameter, Values};
 pub use tensor::{Array, ElementType, Elements};
 
 pub(crate) use attributes::Attributes;
@@ -64,4 +66,12 @@ pub(crate) fn read_canonical(bytes: &Bytes) -> Result<(Graph, Vec<u8>), LoadErro
     }
     let canonical = model.encode_to_vec();
     Ok((Graph::new(model, Constant::outline)?, canonical))
+}
+
+/// Reads the constants of a model.
+///
+/// # Errors
+/// See [`LoadError`].
+pub(crate) fn parameters(bytes: &Bytes) -> Result<Vec<Parameter>, LoadError> {
+    parameters::of(decode(bytes)?.graph.unwrap_or_default())
 }

@@ -44,6 +44,8 @@ pub enum Command {
     Predict(Predict),
     /// Ask a model, and what each feature added to its answer
     Explain(Explain),
+    /// Find out how good a model's answers are, on rows of which the truth is known
+    Evaluate(Evaluate),
     /// API keys of applications
     #[command(subcommand)]
     Key(Key),
@@ -165,6 +167,35 @@ pub struct Explain {
     /// limit has left]
     #[arg(long, value_name = "COUNT")]
     pub evaluations: Option<u32>,
+}
+
+/// `mantlet evaluate`.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// A package directory, which needs no server, or else the name of a registered model
+    #[arg(value_name = "MODEL|DIR")]
+    pub model: PathBuf,
+    /// Rows with the truth, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// The column with the truth
+    #[arg(long, value_name = "COLUMN", default_value = "target")]
+    pub target: String,
+    /// A column by whose values the figures are given as well; repeat for several
+    #[arg(long = "slice", value_name = "COLUMN")]
+    pub slices: Vec<String>,
+    /// Write the report as one HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// A particular version of a registered model
+    #[arg(long)]
+    pub version_number: Option<mantlet_types::Version>,
+    /// A server to ask with your own key, instead of the home's
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The CA certificate to trust, instead of the home's
+    #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
+    pub ca: Option<PathBuf>,
 }
 
 /// `mantlet key …`.
@@ -348,6 +379,42 @@ pub enum Model {
     },
     /// List models and versions
     List,
+    /// A model's features, and what its reference data were like
+    Features {
+        /// The model
+        model: ModelName,
+        /// A particular version
+        #[arg(long)]
+        version_number: Option<mantlet_types::Version>,
+    },
+    /// What a model has learned: tensors with statistics, or the values of one
+    Weights {
+        /// The model
+        model: ModelName,
+        /// A particular version
+        #[arg(long)]
+        version_number: Option<mantlet_types::Version>,
+        /// The tensor whose values are wanted
+        #[arg(long, value_name = "NAME")]
+        tensor: Option<String>,
+        /// The first value, or the first tensor of the list
+        #[arg(long, default_value_t = 0)]
+        offset: usize,
+        /// At most so many [default: 1000]
+        #[arg(long)]
+        limit: Option<usize>,
+    },
+    /// Take a model's signed package away, as it was registered
+    Export {
+        /// The model
+        model: ModelName,
+        /// A directory to make
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// A particular version
+        #[arg(long)]
+        version_number: Option<mantlet_types::Version>,
+    },
     /// Write profile.json: types, ranges, categories, calibration
     Profile {
         /// The package directory

@@ -5,14 +5,17 @@ pub mod audit;
 pub mod config;
 pub mod consumer;
 pub mod env;
+pub mod evaluate;
 pub mod exit;
 pub mod explain;
 pub mod init;
+pub mod inspect;
 pub mod key;
 pub mod model;
 pub mod predict;
 pub mod print;
 pub mod reference;
+pub mod report;
 pub mod role;
 pub mod serve;
 pub mod session;
@@ -64,6 +67,7 @@ async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Serve(command) => serve::run(common, command).await,
         Command::Predict(command) => predict::run(common, command).await,
         Command::Explain(command) => explain::run(common, command).await,
+        Command::Evaluate(command) => evaluate::run(common, command).await,
         Command::Key(command) => {
             with_session(common, async |session| key::run(session, command, common.json).await).await
         }

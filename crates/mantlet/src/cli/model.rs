@@ -18,7 +18,7 @@ use super::{
     args::{Common, Model},
     exit::Failure,
     init::register,
-    print,
+    inspect, print,
     session::Session,
     user::write_secret,
 };
@@ -35,6 +35,13 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             let reply = reply?;
             let columns = ["model", "version", "status", "project", "author", "registered", "digest"];
             print::listing(&reply, "models", &columns, common.json)
+        }
+        Model::Features { model, version_number } => inspect::features(common, &model, version_number).await,
+        Model::Weights { model, version_number, tensor, offset, limit } => {
+            inspect::weights(common, &model, version_number, tensor.as_deref(), offset, limit).await
+        }
+        Model::Export { model, to, version_number } => {
+            inspect::export(common, &model, version_number, &to).await
         }
         Model::Profile { dir, reference, calibration, target, coverage, background } => {
             let request = ProfileRequest { reference, calibration, target, coverage, background };

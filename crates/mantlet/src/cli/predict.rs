@@ -36,7 +36,7 @@ pub(super) async fn ask(
     let path = format!("/{protocol}/models/{}{version}/{verb}", asking.model);
     let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
     match (key, &asking.url) {
-        (Some(key), url) => over_tls(common, asking, url.as_deref(), &path, body, &key).await,
+        (Some(key), url) => over_tls(common, url.as_deref(), asking.ca.as_deref(), &path, body, &key).await,
         (None, Some(_)) => {
             let failure = Failure::new("a key is needed to ask a server by its URL");
             let failure = failure.hint(format!("set {}", API_KEY.name));
@@ -46,19 +46,20 @@ pub(super) async fn ask(
     }
 }
 
-async fn over_tls(
+/// Asks a server by its URL; what is not said of it is the home's.
+pub async fn over_tls(
     common: &Common,
-    asking: &Asking,
     url: Option<&str>,
+    ca: Option<&Path>,
     path: &str,
     body: &Value,
     key: &str,
 ) -> Result<Value, Failure> {
-    let (url, ca) = match (url, &asking.ca) {
-        (Some(url), Some(ca)) => (url.to_owned(), ca.clone()),
+    let (url, ca) = match (url, ca) {
+        (Some(url), Some(ca)) => (url.to_owned(), ca.to_owned()),
         (url, ca) => {
             let (home_url, home_ca) = Session::address(common)?;
-            (url.map_or(home_url, str::to_owned), ca.clone().unwrap_or(home_ca))
+            (url.map_or(home_url, str::to_owned), ca.map_or(home_ca, Path::to_owned))
         }
     };
     let url = url.trim_end_matches('/');

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::exit::Failure;
-use crate::config::env_vars;
+use crate::{config::env_vars, server::upload};
 
 /// A reply that a command can use: one statement of a feature set, or a page of log entries.
 const REPLY_BYTES_MAX: usize = 64 << 20;
@@ -28,6 +28,8 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
     /// The body.
     pub body: Bytes,
 }
@@ -135,9 +137,11 @@ where
     B: hyper::body::Body,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), REPLY_BYTES_MAX).collect().await;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let is_package = headers.get(header::CONTENT_TYPE).is_some_and(|media| media == upload::CONTENT_TYPE);
+    let bytes_max = if is_package { upload::PACKAGE_BYTES_MAX } else { REPLY_BYTES_MAX };
+    let body = Limited::new(response.into_body(), bytes_max).collect().await;
     let body =
         body.map_err(|error| Failure::new(format!("the reply could not be read: {error}")))?.to_bytes();
-    Ok(Reply { status, body })
+    Ok(Reply { status, headers, body })
 }

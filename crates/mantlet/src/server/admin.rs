@@ -36,9 +36,6 @@ use crate::deeds::{
     reload::ReloadConfig,
 };
 
-/// Longest upload of a package: the largest model and everything beside it.
-const PACKAGE_BYTES_MAX: usize = (1 << 30) + (128 << 20);
-
 /// A deed that makes a key, whose reply writes the key out: the one place where a secret becomes text.
 struct Shown<D>(D);
 
@@ -209,7 +206,7 @@ pub(super) fn list_models(call: Call) -> Replying {
 pub(super) fn register_model(call: Call) -> Replying {
     let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
     call.petition(Event::ModelRegister, &["project"], move |params, query, parcel| {
-        let files = upload::receive(parcel, PACKAGE_BYTES_MAX);
+        let files = upload::receive(parcel, upload::PACKAGE_BYTES_MAX);
         let project: Option<ProjectId> = query.optional("project")?;
         let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
         let name: ModelName = params.require("model")?;

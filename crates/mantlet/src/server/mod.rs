@@ -11,7 +11,9 @@ pub mod bounds;
 pub mod call;
 mod catalog;
 pub mod credential;
+pub mod evaluate;
 pub mod explain;
+pub mod inspect;
 pub mod json;
 pub mod listen;
 mod monitor;
@@ -45,7 +47,7 @@ use mantlet_audit::Log;
 use mantlet_gate::{
     Gate, administer,
     identity::{Arrival, Channel, Credential},
-    mediate::{Ask, Payload, mediate},
+    mediate::{Ask, Payload, examine, mediate},
     output::Answer,
     ports::Receipt,
 };
@@ -278,7 +280,15 @@ impl Server {
             Protocol::Simple => self.simple(arrival, ask, parcel).await,
             Protocol::V2 => self.v2(arrival, ask, parcel, &parts.headers).await,
             Protocol::Explanation => self.explain(arrival, ask, parcel, &parts.headers).await,
+            Protocol::Evaluation => self.evaluation(arrival, ask, parcel).await,
         }
+    }
+
+    /// Evaluations count as requests of their route, but not among a model's answers: nobody was served one.
+    async fn evaluation(&self, arrival: Arrival, ask: Ask, parcel: Parcel) -> Outcome {
+        let exam = evaluate::Table { parcel };
+        let (marked, receipt) = examine(Arc::clone(&self.gate), arrival, ask, exam).await.into_parts();
+        Outcome { reply: marked.and_then(evaluate::reply), receipt }
     }
 
     async fn simple(&self, arrival: Arrival, ask: Ask, parcel: Parcel) -> Outcome {

@@ -95,6 +95,7 @@ fn operation(route: &Route) -> Value {
                 Protocol::Simple => "Predict",
                 Protocol::V2 => "Infer",
                 Protocol::Explanation => "Explain",
+                Protocol::Evaluation => "Table",
             };
             operation["requestBody"] =
                 json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
@@ -136,6 +137,10 @@ fn responses(route: &Route) -> Value {
         Way::Ask(_, Protocol::Simple) => ("application/json", reference("Prediction")),
         Way::Ask(_, Protocol::V2) => ("application/json", reference("Inference")),
         Way::Ask(_, Protocol::Explanation) => ("application/json", reference("Explanation")),
+        Way::Ask(_, Protocol::Evaluation) => ("application/json", reference("Evaluation")),
+        Way::Deed(mantlet_types::Action::Export, _) => {
+            (super::upload::CONTENT_TYPE, json!({"type": "string", "format": "binary"}))
+        }
         Way::Deed(..) if route.path == "/metrics" => {
             ("application/openmetrics-text", json!({"type": "string"}))
         }
@@ -267,6 +272,23 @@ fn schemas() -> Value {
                     "type": "object", "required": ["name"], "additionalProperties": false,
                     "properties": {"name": {"type": "string"}, "parameters": {"type": "object"}},
                 }},
+            },
+        },
+        "Table": {
+            "type": "object", "required": ["columns", "rows", "target"], "additionalProperties": false,
+            "properties": {
+                "columns": {"type": "array", "items": {"type": "string"}, "minItems": 2},
+                "rows": {"type": "array", "minItems": 1, "items": {"type": "array", "items": scalar}},
+                "target": {"type": "string", "description": "the column that holds the truth"},
+                "slices": {"type": "array", "items": {"type": "string"}, "maxItems": 8},
+            },
+        },
+        "Evaluation": {
+            "type": "object", "required": ["format", "model", "digest", "target", "rows", "slices"],
+            "properties": {
+                "format": {"const": "mantlet.evaluation/1"},
+                "classification": {"type": "object"}, "regression": {"type": "object"},
+                "slices": {"type": "array", "items": {"type": "object"}},
             },
         },
         "Inference": {

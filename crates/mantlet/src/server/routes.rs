@@ -10,7 +10,7 @@ use mantlet_types::Action;
 use super::{
     admin,
     call::{Call, Replying},
-    catalog, monitor, openapi,
+    catalog, inspect, monitor, openapi,
     reply::{self, Reply},
 };
 
@@ -84,6 +84,8 @@ pub enum Protocol {
     V2,
     /// [`super::explain`].
     Explanation,
+    /// [`super::evaluate`].
+    Evaluation,
 }
 
 const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
@@ -103,8 +105,8 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ApproveChange, Explain, Grant, ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit,
-    RegisterVersion, UpdateModel,
+    ApproveChange, Evaluate, Explain, Export, Grant, InspectFeatures, ManageConsumers, ManageUsers, Monitor,
+    Predict, ProveAudit, ReadAudit, RegisterVersion, UpdateModel, ViewWeights,
 };
 use Way::{Ask, Deed, Open};
 
@@ -137,6 +139,39 @@ pub static TABLE: &[Route] = &[
         "/v2/models/{model}/versions/{version}/explain",
         Ask(Explain, Protocol::Explanation),
         "a version's answer with what each feature added to it",
+    ),
+    post(
+        "/v2/models/{model}/evaluate",
+        Ask(Evaluate, Protocol::Evaluation),
+        "a report of a model's answers to labelled rows",
+    ),
+    post(
+        "/v2/models/{model}/versions/{version}/evaluate",
+        Ask(Evaluate, Protocol::Evaluation),
+        "a report of a version's answers to labelled rows",
+    ),
+    // What is in a model.
+    get(
+        "/v2/models/{model}/features",
+        Deed(InspectFeatures, inspect::features),
+        "a model's features and what its reference data were like",
+    ),
+    get(
+        "/v2/models/{model}/versions/{version}/features",
+        Deed(InspectFeatures, inspect::features),
+        "a version's features and what its reference data were like",
+    ),
+    get("/v2/models/{model}/weights", Deed(ViewWeights, inspect::weights), "what a model has learned"),
+    get(
+        "/v2/models/{model}/versions/{version}/weights",
+        Deed(ViewWeights, inspect::weights),
+        "what a version has learned",
+    ),
+    post("/v2/models/{model}/export", Deed(Export, inspect::export), "a model's signed package"),
+    post(
+        "/v2/models/{model}/versions/{version}/export",
+        Deed(Export, inspect::export),
+        "a version's signed package",
     ),
     // What happened.
     get("/v2/models/stats", Deed(Monitor, monitor::statistics), "statistics of all models"),

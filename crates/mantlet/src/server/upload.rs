@@ -17,6 +17,9 @@ use super::body::{Media, Parcel};
 /// The content type of this form.
 pub const CONTENT_TYPE: &str = "application/vnd.mantlet.package";
 
+/// Longest package on the wire: the largest model and everything beside it.
+pub const PACKAGE_BYTES_MAX: usize = (1 << 30) + (128 << 20);
+
 /// An index of the most files that a package may have.
 const INDEX_BYTES_MAX: usize = 8 << 20;
 

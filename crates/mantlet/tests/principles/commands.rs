@@ -37,6 +37,7 @@ fn help_tells_the_commands() {
       serve        Serve models over TLS; makes a home first where there is none
       predict      Ask a model
       explain      Ask a model, and what each feature added to its answer
+      evaluate     Find out how good a model's answers are, on rows of which the truth is known
       key          API keys of applications
       role         Role bindings of people
       consumer     Applications

@@ -23,6 +23,9 @@ mod separation_of_duties;
 // Every route × method × credential class.
 mod walk;
 
+// What a model's answers are worth, what is in it, and taking it away.
+mod evaluation;
+
 // No acknowledged entry is lost, however the process ends.
 mod crash;
 

@@ -46,6 +46,21 @@ pub fn batch(row: &[f64], rows: usize) -> Value {
     json!({ "features": vec![row; rows] })
 }
 
+/// A labelled table of one row.
+pub fn labelled(row: &[f64], truth: &str) -> Value {
+    let columns = [names(), vec!["target"]].concat();
+    let mut cells: Vec<Value> = row.iter().map(|value| json!(value)).collect();
+    cells.push(json!(truth));
+    json!({ "columns": columns, "rows": [cells], "target": "target" })
+}
+
+/// The whole test set as a labelled table, every cell as text.
+pub fn test_set() -> Value {
+    let mut lines = TEST_SET.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let columns = lines.next().unwrap();
+    json!({ "columns": columns, "rows": lines.collect::<Vec<_>>(), "target": "target" })
+}
+
 /// A question in the Open Inference Protocol.
 pub fn inference(row: &[f64]) -> Value {
     json!({ "inputs": [{ "name": "input", "datatype": "FP32", "shape": [1, row.len()], "data": row }] })

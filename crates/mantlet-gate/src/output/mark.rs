@@ -1,0 +1,67 @@
+//! The end of an evaluation: every batch is judged, and all of them together are marked.
+
+use std::sync::Arc;
+
+use mantlet_types::{Contract, Rejection, quota::Standing};
+
+use super::Scores;
+use crate::{
+    Gate,
+    infer::{self, Sitting},
+    mediate::Marking,
+    perimeter::Admission,
+};
+
+/// A judged evaluation: the proof that the confidence rule was applied to every row.
+pub(crate) struct JudgedExam<M> {
+    admission: Admission,
+    scores: Scores,
+    marking: M,
+}
+
+/// What a caller gets of an evaluation.
+#[derive(Debug)]
+pub struct Marked<R> {
+    /// What answered.
+    pub contract: Arc<Contract>,
+    /// What is to be said of its answers.
+    pub report: R,
+    /// Whether the version that answered is not live.
+    pub candidate: bool,
+    /// How the caller's limit of predictions stands.
+    pub standing: Standing,
+}
+
+/// Applies the contract's confidence rule to every row.
+///
+/// # Errors
+/// 503 if the outputs are not what the rule speaks of.
+pub(crate) fn judge_exam<M>(sitting: Sitting<M>) -> Result<JudgedExam<M>, Rejection> {
+    let Sitting { admission, rows, refused, batches, marking } = sitting;
+    let contract = Arc::clone(admission.model().contract());
+    let unmarkable = || Rejection::unavailable("the model's outputs have no stated meaning");
+    let mut scores = Scores { refused, ..Scores::new(&contract).ok_or_else(unmarkable)? };
+    for batch in batches {
+        let count = batch.0.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
+        let unjudgeable = |error: super::Unjudgeable| Rejection::unavailable(error.to_string());
+        scores.add(&contract, count, batch.0).map_err(unjudgeable)?;
+    }
+    scores.rows = rows;
+    Ok(JudgedExam { admission, scores, marking })
+}
+
+/// Has the answers marked, in the pool: the statistics of many rows take as long as a model does.
+///
+/// # Errors
+/// As [`Marking::mark`].
+pub(crate) async fn mark<M: Marking>(
+    gate: &Gate,
+    judged: JudgedExam<M>,
+) -> Result<Marked<M::Report>, Rejection> {
+    let JudgedExam { admission, scores, marking } = judged;
+    let contract = Arc::clone(admission.model().contract());
+    let own = Arc::clone(&contract);
+    let report = infer::work(gate, &admission, move || marking.mark(&own, scores)).await?;
+    let (candidate, standing) = (admission.permit().is_candidate(), admission.standing());
+    Ok(Marked { contract, report, candidate, standing })
+}

@@ -1,0 +1,91 @@
+//! `mantlet evaluate`: how good a model's answers are. A registered model is asked through the home's doors or over TLS,
+//! a package directory in the workbench; either way the report is the same document.
+
+use std::path::Path;
+
+use http::Method;
+use mantlet_models::{
+    evaluate::{Report, table},
+    workbench::{EvaluationRequest, Workbench, WorkbenchError},
+};
+use mantlet_types::ModelName;
+use serde_json::{Value, json};
+
+use super::{
+    args::{Common, Evaluate},
+    exit::{Exit, Failure},
+    predict::over_tls,
+    print, report,
+    session::Session,
+};
+use crate::{assemble::told, config::env_vars::API_KEY};
+
+/// Runs the command.
+pub async fn run(common: &Common, command: Evaluate) -> Result<(), Failure> {
+    if command.data.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+        let failure = Failure::new("Parquet files cannot be read yet");
+        return Err(failure.hint("write the rows as CSV, with the columns' names in the first line"));
+    }
+    let report =
+        if command.model.is_dir() { offline(&command)? } else { registered(common, &command).await? };
+    if let Some(path) = &command.html {
+        std::fs::write(path, report::page(&report))
+            .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))?;
+    }
+    if common.json {
+        return print::json(&report);
+    }
+    report::summary(&report)?;
+    match &command.html {
+        Some(path) => print::line(format!("wrote {}", path.display())),
+        None => Ok(()),
+    }
+}
+
+/// A directory that nobody verified yet.
+fn offline(command: &Evaluate) -> Result<Report, Failure> {
+    if command.url.is_some() || command.version_number.is_some() {
+        return Err(Failure::new("a directory is evaluated here, and has no versions")
+            .hint("leave `--url` and `--version-number` out, or name a registered model"));
+    }
+    let failed = |error: WorkbenchError| told(&error, error.hint());
+    let Evaluate { model, data, target, slices, .. } = command;
+    let request = EvaluationRequest { data: data.clone(), target: target.clone(), slices: slices.clone() };
+    let home = "home".parse().map_err(|_| Failure::new("no project"))?;
+    Workbench::open(model).and_then(|bench| bench.evaluate(home, &request)).map_err(failed)
+}
+
+/// A model that is served, through the door that everybody takes.
+async fn registered(common: &Common, command: &Evaluate) -> Result<Report, Failure> {
+    let model: ModelName = command.model.to_str().and_then(|name| name.parse().ok()).ok_or_else(|| {
+        Failure::new(format!("`{}` is neither a directory nor a model's name", command.model.display()))
+    })?;
+    let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
+    let path = format!("/v2/models/{model}{version}/evaluate");
+    let body = body(&command.data, &command.target, &command.slices)?;
+    let reply = match &command.url {
+        Some(url) => {
+            let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
+            let key = key.ok_or_else(|| {
+                let failure = Failure::new("a key is needed to ask a server by its URL");
+                Failure { exit: Exit::Unauthenticated, ..failure.hint(format!("set {}", API_KEY.name)) }
+            })?;
+            over_tls(common, Some(url), command.ca.as_deref(), &path, &body, &key).await
+        }
+        None => {
+            let session = Session::open(common).await?;
+            let reply = session.call(Method::POST, &path, Some(&body)).await;
+            session.close().await;
+            reply
+        }
+    };
+    serde_json::from_value(reply?)
+        .map_err(|error| Failure::new(format!("the server's reply is no report: {error}")))
+}
+
+/// The table as it goes over the wire: cells as text, of which the server knows the types.
+fn body(data: &Path, target: &str, slices: &[String]) -> Result<Value, Failure> {
+    let table::Texts { columns, rows } = table::read(data).map_err(|error| told(&error, error.hint()))?;
+    let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.iter().collect()).collect();
+    Ok(json!({ "columns": columns, "rows": rows, "target": target, "slices": slices }))
+}
