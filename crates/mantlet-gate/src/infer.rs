@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mantlet_types::{Contract, Rejection, Tensor, limits::EVALUATION_TIMEOUT};
+use mantlet_types::{
+    Code, Contract, Rejection, Tensor,
+    limits::{ELEMENTS_MAX, EVALUATION_TIMEOUT},
+};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -49,6 +52,10 @@ pub(crate) struct Sitting<M> {
     pub(crate) batches: Vec<RawOutput>,
     pub(crate) marking: M,
 }
+
+/// Elements of all outputs of an evaluation: of those that are marked there are at most [`ELEMENTS_MAX`], and others may
+/// stand beside them.
+const OUTPUTS_HELD_MAX: usize = 4 * ELEMENTS_MAX;
 
 /// Places for models that take their time: one per core, so that inference cannot starve mediation of threads.
 pub struct Pool(Arc<Semaphore>);
@@ -162,6 +169,7 @@ pub(crate) async fn infer_all<M>(gate: &Gate, screened: ScreenedExam<M>) -> Resu
     let timeout = admission.principal().snapshot().settings.inference_timeout;
     let work = async {
         let mut answered = Vec::with_capacity(batches.len());
+        let mut held = 0_usize;
         for tensors in batches {
             let count = tensors.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
             let (own, model) = (Arc::clone(admission.place()), Arc::clone(admission.model()));
@@ -170,6 +178,11 @@ pub(crate) async fn infer_all<M>(gate: &Gate, screened: ScreenedExam<M>) -> Resu
             let raw = pooled(&gate.pool, own, timeout, run).await.map_err(rejection)?;
             if !fits(&raw, &contract, count) {
                 return Err(Rejection::unavailable("the model's output breaks its contract"));
+            }
+            held = raw.0.iter().map(|tensor| tensor.data.len()).fold(held, usize::saturating_add);
+            if held > OUTPUTS_HELD_MAX {
+                let detail = "the model says more of so many rows than is held at once";
+                return Err(Rejection::new(Code::TooLarge).detailed(detail));
             }
             answered.push(raw);
         }

@@ -166,6 +166,7 @@ fn registering_takes_about_twice_the_size_of_the_package() {
         trusted: Arc::from([key.public().clone()]),
         threshold: Arc::new(|_, threshold| Ok(threshold)),
         unpacking: Arc::new(Semaphore::new(1)),
+        leaving: Arc::new(Semaphore::new(1)),
     };
     let before = status("VmRSS:") - size;
     // The peak is from here on: proc(5), `clear_refs`.

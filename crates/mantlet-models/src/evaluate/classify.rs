@@ -55,6 +55,9 @@ pub(super) struct Rows<'a> {
 /// What is resampled, in this order, before the F1 of each class.
 const RESAMPLED: usize = 3;
 
+/// Classes up to which there is a confusion matrix; it grows with their square.
+const CONFUSED_MAX: usize = 128;
+
 impl Rows<'_> {
     /// The figures of these rows and the F1 score of every class; `None` of no rows.
     pub(super) fn figures(&self) -> Option<(ClassFigures, Vec<Option<Estimate>>)> {
@@ -158,8 +161,11 @@ impl Rows<'_> {
         bins.iter().enumerate().filter(|(_, bin)| bin.rows > 0).map(bin).collect()
     }
 
-    /// Rows by true class and by answer.
+    /// Rows by true class and by answer; nothing for more classes than [`CONFUSED_MAX`].
     pub(super) fn confusion(&self) -> Vec<Vec<usize>> {
+        if self.classes > CONFUSED_MAX {
+            return Vec::new();
+        }
         let mut counts = vec![vec![0; self.classes]; self.classes];
         for row in &self.rows {
             if let Some(count) = counts.get_mut(row.truth).and_then(|said| said.get_mut(row.said)) {

@@ -4,6 +4,7 @@
 //! whether it serves, is not known here: the gate's `examine` and the [`crate::workbench`] both end in [`report`].
 
 mod classify;
+mod disclosure;
 mod interval;
 mod random;
 mod rank;
@@ -47,7 +48,10 @@ impl Marking for Key {
     type Report = Report;
 
     fn mark(self, contract: &Contract, scores: Scores) -> Result<Report, Rejection> {
-        report(contract, &self, &scores).ok_or_else(|| Rejection::unavailable("the answers cannot be marked"))
+        disclosure::check_rows(scores.rows.len())?;
+        let report = report(contract, &self, &scores);
+        let report = report.ok_or_else(|| Rejection::unavailable("the answers cannot be marked"))?;
+        Ok(disclosure::without_small_groups(report, &self))
     }
 }
 
@@ -74,6 +78,7 @@ pub fn report(contract: &Contract, key: &Key, scores: &Scores) -> Option<Report>
     }
     let sliced = |slice: &Slice| Sliced {
         column: slice.column.clone(),
+        left_out: 0,
         groups: slice.parts(&scores.rows).into_iter().filter_map(|part| exam.group(part)).collect(),
     };
     Some(Report {

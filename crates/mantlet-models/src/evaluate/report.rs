@@ -79,7 +79,9 @@ pub struct Classification {
     pub figures: ClassFigures,
     /// What the model's threshold makes of the answers.
     pub served: Served,
-    /// Rows by true class (rows) and by answer (columns), withheld answers included.
+    /// Rows by true class (rows) and by answer (columns), withheld answers included; absent with more classes than a
+    /// table of them can be read or held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<usize>>,
     /// Class by class.
     pub classes: Vec<Class>,
@@ -202,6 +204,9 @@ pub struct Sliced {
     pub column: String,
     /// Its groups.
     pub groups: Vec<Group>,
+    /// How many groups are left out because they, or what could be told of them, would be about few rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
 }
 
 /// Some of the rows.
@@ -221,6 +226,11 @@ pub struct Group {
     /// For a regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regression: Option<NumberFigures>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What the rows of a group have in common.

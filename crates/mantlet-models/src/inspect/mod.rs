@@ -6,7 +6,7 @@
 mod features;
 mod weights;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
@@ -15,7 +15,7 @@ use mantlet_gate::{
     policy::Target,
 };
 use mantlet_types::{
-    Action, Code, ModelName, Rejection, Resource, Sha256, Version,
+    Action, Code, ModelName, PrincipalId, Rejection, Resource, Sha256, Version,
     entry::{Event, Token},
 };
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,6 +24,9 @@ pub use features::{Features, InspectedFeature, Reference};
 pub use weights::{Listed, Page, VALUES_DEFAULT, VALUES_MAX, Weights, Window};
 
 use crate::{artifact::VerifiedArtifact, package::Package, register::Shelf};
+
+/// How long a caller waits for room for a package, while others look into theirs.
+const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A model, or one version of it.
 #[derive(Clone, Debug)]
@@ -43,12 +46,21 @@ impl Which {
 
     /// A claim on the version itself, whichever it is: what is in a package is not a question to a model.
     ///
-    /// Where no version is meant there is still a claim, on the first one: who is told that a thing does not exist, and in
-    /// which words, is for policy to say, and must not show what does.
-    fn version_claim(&self, action: Action, directory: &Directory) -> Claims {
-        let version = self.version(directory).unwrap_or(Version::FIRST);
-        let resource = Resource::ModelVersion(self.model.clone(), version);
-        Claims::All(vec![(action, Target::Resource(resource))])
+    /// A version that was never live is its author's secret, so for others it is as if there were none; and where there
+    /// is none, policy is asked about something unknown: who is told that a thing does not exist, and in which words,
+    /// must not show what does.
+    fn version_claim(&self, action: Action, caller: &Principal, directory: &Directory) -> Claims {
+        let known = self.version(directory).ok().filter(|version| {
+            let model = directory.models.get(&self.model);
+            model.and_then(|model| model.versions.get(version)).is_some_and(|record| {
+                let is_author = *caller.id() == PrincipalId::User(record.author.clone());
+                record.was_live || is_author
+            })
+        });
+        let target = known.map_or(Target::Unknown, |version| {
+            Target::Resource(Resource::ModelVersion(self.model.clone(), version))
+        });
+        Claims::All(vec![(action, target)])
     }
 
     fn subject(&self) -> Option<Token> {
@@ -61,7 +73,8 @@ impl Which {
         let record = directory.models.get(&self.model).and_then(|record| record.versions.get(&version));
         let record: VersionRecord = record.cloned().ok_or(Code::NotFound)?;
         let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
-        let room = Arc::clone(&shelf.leaving).acquire_owned().await.map_err(|error| failed(&error))?;
+        let room = tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(&shelf.leaving).acquire_owned()).await;
+        let room = room.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         let shelf = shelf.clone();
         let opened = tokio::task::spawn_blocking(move || shelf.package(&record)).await;
         let artifact = opened.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
@@ -96,10 +109,10 @@ impl Deed for InspectFeatures {
     }
 
     /// A version that is not live is its author's alone.
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
         let live = directory.models.get(&self.which.model).and_then(|record| record.live);
         match self.which.version.filter(|version| live != Some(*version)) {
-            Some(_) => Ok(self.which.version_claim(Action::TryCandidate, directory)),
+            Some(_) => Ok(self.which.version_claim(Action::TryCandidate, caller, directory)),
             None => {
                 let model = Target::Resource(Resource::Model(self.which.model.clone()));
                 Ok(Claims::All(vec![(Action::InspectFeatures, model)]))
@@ -145,8 +158,8 @@ impl Deed for ViewWeights {
         false
     }
 
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        Ok(self.which.version_claim(Action::ViewWeights, directory))
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.which.version_claim(Action::ViewWeights, caller, directory))
     }
 
     fn subject(&self) -> Option<Token> {
@@ -196,8 +209,8 @@ impl Deed for Export {
         false
     }
 
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        Ok(self.which.version_claim(Action::Export, directory))
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.which.version_claim(Action::Export, caller, directory))
     }
 
     fn subject(&self) -> Option<Token> {

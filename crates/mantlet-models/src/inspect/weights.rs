@@ -1,6 +1,6 @@
 //! What a model has learned: its constants by name, with their statistics, and their values page by page.
 
-use mantlet_types::{ModelName, Rejection, Sha256, Version};
+use mantlet_types::{Code, ModelName, Rejection, Sha256, Version};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,6 +17,9 @@ pub const VALUES_MAX: usize = 10_000;
 
 /// Longest text that is shown whole, in characters.
 const TEXT_CHARS_MAX: usize = 256;
+
+/// Largest model of which weights are shown: all of it is decoded for a page, small numbers into eight bytes each.
+const MODEL_BYTES_MAX: usize = 64 << 20;
 
 /// Which part is wanted.
 #[derive(Clone, Debug, Default)]
@@ -109,6 +112,10 @@ impl Weights {
         let limit = window.limit.unwrap_or(VALUES_DEFAULT);
         if !(1..=VALUES_MAX).contains(&limit) {
             return Err(Rejection::argument(format!("`limit` is a number from 1 to {VALUES_MAX}")));
+        }
+        if artifact.package().model().len() > MODEL_BYTES_MAX {
+            let detail = "the model is larger than weights are shown of; export it instead";
+            return Err(Rejection::new(Code::TooLarge).detailed(detail));
         }
         let parameters = onnx::parameters(&artifact.package().model())
             .map_err(|error| Rejection::unavailable(error.to_string()))?;
