@@ -7,6 +7,7 @@ pub mod consumer;
 pub mod env;
 pub mod exit;
 pub mod explain;
+pub mod identity;
 pub mod init;
 pub mod key;
 pub mod model;
