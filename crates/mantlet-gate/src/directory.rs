@@ -143,8 +143,35 @@ pub struct ModelRecord {
     pub project: ProjectId,
     /// The version that callers get, if any.
     pub live: Option<Version>,
+    /// Versions that were live before this one, each once, the latest last: where a rollback goes. Absent in records
+    /// from before there were rollbacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Version>,
     /// All versions.
     pub versions: BTreeMap<Version, VersionRecord>,
+}
+
+impl ModelRecord {
+    /// Makes a version live; the one before can be rolled back to.
+    pub fn put_live(&mut self, version: Version) {
+        self.former.retain(|former| *former != version && Some(*former) != self.live);
+        self.former.extend(self.live.filter(|live| *live != version));
+        self.live = Some(version);
+        if let Some(record) = self.versions.get_mut(&version) {
+            record.was_live = true;
+            // What was approved was approved for this once.
+            record.promotion = None;
+        }
+    }
+
+    /// Makes a former version live again. What came after it is left behind: a second rollback goes further back, and
+    /// not to what was just rolled back from.
+    pub fn roll_back(&mut self, version: Version) {
+        if let Some(at) = self.former.iter().position(|former| *former == version) {
+            self.former.truncate(at);
+        }
+        self.live = Some(version);
+    }
 }
 
 /// One registered version.
@@ -163,6 +190,34 @@ pub struct VersionRecord {
     pub registered: Timestamp,
     /// Whether it once was live.
     pub was_live: bool,
+    /// How far it has come on a way to production, if somebody has asked for one. Absent in records from before there
+    /// were deployments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promotion: Option<Promotion>,
+}
+
+/// Who asked that a version go live, and who approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Promotion {
+    /// The version's digest when it was asked for: this is what is approved, and nothing else.
+    pub digest: Sha256,
+    /// Who asked for it.
+    pub requested_by: UserId,
+    /// When.
+    pub requested: Timestamp,
+    /// Who approved it.
+    pub approved_by: BTreeSet<UserId>,
+    /// From here on it is void: approvals that nobody used, and requests that nobody approved, end.
+    pub ends: Timestamp,
+}
+
+impl Promotion {
+    /// How far it is.
+    #[must_use]
+    pub fn state(&self) -> DeploymentState {
+        if self.approved_by.is_empty() { DeploymentState::Requested } else { DeploymentState::Approved }
+    }
 }
 
 /// The way of one version to production, as far as it has come.
@@ -269,6 +324,20 @@ impl Directory {
             }
             PrincipalId::Component(_) => None,
         }
+    }
+
+    /// Those of a promotion's approvers who could still approve today: a right that was lost takes its approvals along.
+    pub fn standing_approvers<'a>(
+        &'a self,
+        project: &'a ProjectId,
+        promotion: &'a Promotion,
+    ) -> impl Iterator<Item = &'a UserId> + 'a {
+        promotion.approved_by.iter().filter(move |id| {
+            self.users.get(*id).is_some_and(|user| {
+                !user.disabled
+                    && [Role::MlEngineer, Role::Security].iter().any(|role| user.is_bound(*role, project))
+            })
+        })
     }
 
     fn apply(&mut self, change: Change) {

@@ -7,6 +7,7 @@
 
 pub mod administer;
 pub mod audit;
+pub mod deployments;
 pub mod directory;
 pub mod explain;
 pub mod gate;

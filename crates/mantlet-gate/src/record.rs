@@ -3,12 +3,13 @@
 use std::{net::IpAddr, time::Instant};
 
 use mantlet_types::{
-    Action, Contract, Entry, NodeId, Rejection, RequestId, Resource,
+    Action, Contract, Entry, ModelName, NodeId, Rejection, RequestId, Resource, Version,
     entry::{Authn, Decision, Event, Token},
 };
 
 use crate::{
     Gate,
+    directory::Directory,
     identity::{Arrival, Principal},
 };
 
@@ -83,6 +84,13 @@ impl Record {
         self.entry.model = Some(contract.model.clone());
         self.entry.model_version = Some(contract.version);
         self.entry.model_digest = Some(contract.digest);
+    }
+
+    /// Which version a deed is about, with the digest of what was registered as it.
+    pub(crate) fn version(&mut self, directory: &Directory, version: Option<(&ModelName, Version)>) {
+        let known = |(model, version)| Some(directory.models.get(model)?.versions.get(&version)?.digest);
+        self.entry.model_version = version.map(|(_, version)| version);
+        self.entry.model_digest = version.and_then(known);
     }
 
     /// Everything else goes straight into the entry.

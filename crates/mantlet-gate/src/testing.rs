@@ -258,10 +258,12 @@ fn directory() -> Directory {
         package: Sha256([0xD2; 32]),
         registered: BEGIN,
         was_live: true,
+        promotion: None,
     };
     let record = ModelRecord {
         project: project.clone(),
         live: Some(Version::FIRST),
+        former: Vec::new(),
         versions: BTreeMap::from([(Version::FIRST, version)]),
     };
     Directory {

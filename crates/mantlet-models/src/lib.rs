@@ -17,5 +17,6 @@ pub mod register;
 pub mod registry;
 pub mod runtime;
 pub mod serve;
+pub mod signers;
 pub mod workbench;
 mod write;

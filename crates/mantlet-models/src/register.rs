@@ -24,10 +24,11 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::{
-    artifact::{LoadedModel, TrustedKeys, VerifiedArtifact, load},
+    artifact::{LoadedModel, VerifiedArtifact, load},
     package::Package,
     registry::{PackageDigest, Registry},
     serve::ServedModel,
+    signers::Signers,
 };
 
 /// Versions of one model. Each is loaded, so that its author can try it; more need a registry that retires some.
@@ -42,7 +43,7 @@ pub struct Shelf {
     /// Packages at rest.
     pub registry: Arc<Registry>,
     /// Signers that count.
-    pub trusted: Arc<TrustedKeys>,
+    pub trusted: Arc<Signers>,
     /// The threshold to serve a model with, given its package's.
     pub threshold: Threshold,
     /// Room for one package on its way in.
@@ -84,7 +85,7 @@ impl Shelf {
 
     fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
         let read = self.registry.open(&package).map_err(|error| error.to_string())?;
-        read.verify(&self.trusted).map_err(|error| error.to_string())
+        read.verify(&self.trusted.keys()).map_err(|error| error.to_string())
     }
 
     fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
@@ -114,7 +115,7 @@ impl Shelf {
         if settings.name != *name {
             return Err(Rejection::argument("the package's settings give another name than the request"));
         }
-        let artifact = package.verify(&self.trusted).map_err(|error| advice(&error, error.hint()))?;
+        let artifact = package.verify(&self.trusted.keys()).map_err(|error| advice(&error, error.hint()))?;
         // Tried before it is kept, too: what cannot be served is of no use there.
         load(&artifact, project.clone(), Version::FIRST).map_err(|error| advice(&error, error.hint()))?;
         // What the signature leaves out was dropped, and is not kept either.
@@ -150,6 +151,9 @@ pub struct Registration<F> {
     pub activate: bool,
     /// When it was asked for.
     pub began: Timestamp,
+    /// Whose data it was trained on, as its author states; nobody named stands for the author. Who is named here takes
+    /// no part in the version's way to production, and nobody gains anything by it.
+    pub data_authors: BTreeSet<UserId>,
 }
 
 /// A package's own name and its files.
@@ -162,6 +166,7 @@ pub struct RegisterModel {
     shelf: Shelf,
     activate: bool,
     began: Timestamp,
+    data_authors: BTreeSet<UserId>,
     shelved: Shelved,
 }
 
@@ -181,7 +186,7 @@ where
     }
 
     async fn read(self) -> Result<RegisterModel, Rejection> {
-        let Self { name, project, files, shelf, activate, began } = self;
+        let Self { name, project, files, shelf, activate, began, data_authors } = self;
         // One package in memory at a time: the largest take gigabytes while they are checked.
         let room = Arc::clone(&shelf.unpacking).acquire_owned().await;
         let _room = room.map_err(|error| Rejection::unavailable(error.to_string()))?;
@@ -189,7 +194,7 @@ where
         let (by, under, within) = (shelf.clone(), name.clone(), project.clone());
         let shelved = tokio::task::spawn_blocking(move || by.shelve(&under, &within, files)).await;
         let shelved = shelved.map_err(|error| Rejection::unavailable(error.to_string()))??;
-        Ok(RegisterModel { name, project, shelf, activate, began, shelved })
+        Ok(RegisterModel { name, project, shelf, activate, began, data_authors, shelved })
     }
 }
 
@@ -286,12 +291,13 @@ impl Deed for RegisterModel {
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Registered>, Rejection> {
-        let Self { name, project, shelf, activate, shelved, .. } = self;
+        let Self { name, project, shelf, activate, data_authors, shelved, .. } = self;
         let directory = &office.snapshot.directory;
         let version = next_version(directory, &name);
         let mut record = directory.models.get(&name).cloned().unwrap_or_else(|| ModelRecord {
             project: project.clone(),
             live: None,
+            former: Vec::new(),
             versions: BTreeMap::new(),
         });
         if record.project != project {
@@ -303,11 +309,26 @@ impl Deed for RegisterModel {
         let author = author(office.caller.id())?;
         let (digest, package) = (shelved.manifest, shelved.package.0);
         let model = shelf.serve(shelved, version).map_err(Rejection::argument)?;
-        let (data_authors, registered) = (BTreeSet::from([author.clone()]), office.gate.now());
-        let entry = VersionRecord { author, data_authors, digest, package, registered, was_live: activate };
+        let registered = office.gate.now();
+        let belongs =
+            |user: &UserId| directory.users.get(user).is_some_and(|known| known.projects.contains(&project));
+        if let Some(stranger) = data_authors.iter().find(|user| !belongs(user)) {
+            return Err(Rejection::argument(format!("there is no `{stranger}` in this project")));
+        }
+        let data_authors =
+            if data_authors.is_empty() { BTreeSet::from([author.clone()]) } else { data_authors };
+        let entry = VersionRecord {
+            author,
+            data_authors,
+            digest,
+            package,
+            registered,
+            was_live: false,
+            promotion: None,
+        };
         record.versions.insert(version, entry);
         if activate {
-            record.live = Some(version);
+            record.put_live(version);
         }
         let reply = reply(&name, version, digest, activate);
         let changes = vec![Change::PutModel(name, record)];
@@ -320,8 +341,8 @@ fn reply(model: &ModelName, version: Version, digest: Sha256, live: bool) -> Reg
         ("live", format!("mantlet key create --consumer APP --model {model}"))
     } else {
         let next = format!(
-            "try it as its author: mantlet predict {model} --version-number {version}; an ML engineer requests its \
-             deployment, another person approves it"
+            "try it as its author: mantlet --as DIR predict {model} --version-number {version}; then an ML engineer: \
+             mantlet --as DIR model request {model} {version}"
         );
         ("candidate", next)
     };

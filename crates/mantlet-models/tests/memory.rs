@@ -13,6 +13,7 @@ use mantlet_models::{
     package::{MODEL_FILE, Package, SETTINGS_FILE, SIGNATURE_FILE},
     register::{Registration, Shelf},
     registry::{Registry, RegistryKey},
+    signers::Signers,
 };
 use mantlet_types::Timestamp;
 use prost::Message;
@@ -163,7 +164,7 @@ fn registering_takes_about_twice_the_size_of_the_package() {
     let size = files.values().map(Vec::len).sum::<usize>();
     let shelf = Shelf {
         registry: Arc::new(Registry::new(home.path(), RegistryKey::new([7; 32].into())).unwrap()),
-        trusted: Arc::from([key.public().clone()]),
+        trusted: Arc::new(Signers::new(vec![key.public().clone()])),
         threshold: Arc::new(|_, threshold| Ok(threshold)),
         unpacking: Arc::new(Semaphore::new(1)),
         leaving: Arc::new(Semaphore::new(1)),
@@ -178,6 +179,7 @@ fn registering_takes_about_twice_the_size_of_the_package() {
         shelf,
         activate: false,
         began: Timestamp::from_micros(0),
+        data_authors: Default::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let registered = runtime.block_on(registration.read());

@@ -35,6 +35,9 @@ pub enum StoreError {
     /// Every row is authentic, but they are not those that were written last: some are gone, old, or there twice.
     #[error("records of the store were removed or put back outside mantlet")]
     Incomplete,
+    /// Nothing says how many rows there should be.
+    #[error("the store does not say what it holds")]
+    Uncounted,
     /// A row is authentic, yet not a record that this release understands.
     #[error("record `{id}` of table `{table}` cannot be read")]
     Unreadable {
@@ -71,6 +74,10 @@ impl StoreError {
             Self::Altered { .. } | Self::Incomplete | Self::Unreadable { .. } | Self::Damaged(_) => {
                 Some("restore `store.db` from a backup; the audit log tells what changed since")
             }
+            Self::Uncounted => Some(
+                "a build from before the first release made it, and its home has to be made anew; or a record was \
+                 removed outside mantlet, and `store.db` has to be restored from a backup",
+            ),
             Self::Io(_) => Some("check the file's owner and the space left on the disk"),
             Self::NotEmpty | Self::Database(_) | Self::Provider => None,
         }

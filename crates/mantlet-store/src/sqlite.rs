@@ -13,7 +13,8 @@ use crate::{Row, Rows, StoreError, Table, Write};
 const APPLICATION_ID: u32 = 0x4D4E_544C;
 
 /// The schema's steps; the file's `user_version` counts those that it has taken.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_records.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_deployments.sql")];
 
 /// How long to wait for another process that holds the database, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

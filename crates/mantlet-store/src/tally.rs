@@ -112,7 +112,7 @@ impl Tally {
                 counted.tags.entry(table).or_default().insert(row.id, tag);
             }
         }
-        let stated = stated.ok_or(StoreError::Incomplete)?;
+        let stated = stated.ok_or(StoreError::Uncounted)?;
         let (Body { generation }, sum) = records::open::<Body, 32>(key, Table::Meta, &stated)?;
         if counted.sum != Sum::from_bytes(&sum) {
             return Err(StoreError::Incomplete);

@@ -182,8 +182,14 @@ names! {
         ModelExport = "model.export",
         /// A package was registered.
         ModelRegister = "model.register",
+        /// Somebody asked that a version go live.
+        ModelRequest = "model.request",
+        /// Somebody approved that a version go live.
+        ModelApprove = "model.approve",
         /// A version went live.
         ModelActivate = "model.activate",
+        /// A version that was live before went live again.
+        ModelRollback = "model.rollback",
         /// Somebody was not who they said, or said nothing. Aggregated.
         AuthFail = "auth.fail",
         /// A person was added, changed or disabled.

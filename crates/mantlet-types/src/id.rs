@@ -9,12 +9,22 @@ use crate::limits::ID_BYTES_MAX;
 
 /// Why a string is not an identifier. The offending text is not repeated: it may be a secret in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a {noun} has 1 to {ID_BYTES_MAX} lower-case letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
-)]
+#[error("a {noun} {form}")]
 pub struct IdError {
     noun: &'static str,
+    form: &'static str,
 }
+
+impl IdError {
+    /// Not one of the lower-case names, which most identifiers are.
+    const fn name(noun: &'static str) -> Self {
+        Self { noun, form: NAME_FORM }
+    }
+}
+
+/// How names look; [`ID_BYTES_MAX`] in words.
+const NAME_FORM: &str =
+    "has 1 to 64 lower-case letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
 
 /// Lower-case ASCII names: safe as a file name, a URL segment, a Cedar entity id and a log token.
 fn is_name(text: &str) -> bool {
@@ -42,7 +52,7 @@ macro_rules! name {
         impl FromStr for $name {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
-                if is_name(text) { Ok(Self(text.into())) } else { Err(IdError { noun: $noun }) }
+                if is_name(text) { Ok(Self(text.into())) } else { Err(IdError::name($noun)) }
             }
         }
 
@@ -152,7 +162,7 @@ impl FromStr for PrincipalId {
             Some(("user", name)) => name.parse().map(Self::User),
             Some(("consumer", name)) => name.parse().map(Self::Consumer),
             Some(("component", name)) => name.parse().map(Self::Component),
-            _ => Err(IdError { noun: "principal" }),
+            _ => Err(IdError { noun: "principal", form: "is written as `user:NAME` or `consumer:NAME`" }),
         }
     }
 }
@@ -195,7 +205,11 @@ impl Version {
 impl TryFrom<u32> for Version {
     type Error = IdError;
     fn try_from(number: u32) -> Result<Self, IdError> {
-        if number == 0 { Err(IdError { noun: "version" }) } else { Ok(Self(number)) }
+        if number == 0 {
+            Err(IdError { noun: "version", form: "is a whole number from 1" })
+        } else {
+            Ok(Self(number))
+        }
     }
 }
 
@@ -213,7 +227,7 @@ impl FromStr for Version {
             .ok()
             .filter(|_| canonical)
             .and_then(|n| Self::try_from(n).ok())
-            .ok_or(IdError { noun: "version" })
+            .ok_or(IdError { noun: "version", form: "is a whole number from 1" })
     }
 }
 
@@ -244,7 +258,7 @@ impl FromStr for Kid {
             .ok()
             .filter(|bytes| bytes.iter().all(u8::is_ascii_alphanumeric))
             .map(Self)
-            .ok_or(IdError { noun: "key id" })
+            .ok_or(IdError { noun: "key id", form: "has 12 letters and digits, as `key list` shows it" })
     }
 }
 
@@ -307,7 +321,7 @@ impl RequestId {
 impl FromStr for RequestId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let bad = IdError { noun: "request id" };
+        let bad = IdError { noun: "request id", form: "has 26 digits and capitals, as answers name it" };
         if text.len() != 26 || !text.starts_with(|c: char| ('0'..='7').contains(&c)) {
             return Err(bad);
         }
@@ -359,6 +373,16 @@ mod tests {
         for bad in ["", "-a", ".", "..", "A", "a b", "a/b", "é", "a\n", "a:b", long.as_str()] {
             assert!(bad.parse::<ModelName>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn errors_say_how_it_is_written() {
+        let said = |error: IdError| error.to_string();
+        assert!(NAME_FORM.contains(&format!("1 to {ID_BYTES_MAX} ")));
+        assert!(said("A".parse::<ModelName>().unwrap_err()).contains("lower-case"));
+        assert!(said("shop".parse::<PrincipalId>().unwrap_err()).contains("`user:NAME` or `consumer:NAME`"));
+        assert!(said("x".parse::<Kid>().unwrap_err()).contains("12 letters and digits"));
+        assert!(said("v1".parse::<Version>().unwrap_err()).contains("a whole number"));
     }
 
     #[test]

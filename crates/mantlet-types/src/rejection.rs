@@ -69,7 +69,6 @@ codes! {
     /// The state of things does not allow this now.
     Conflict = "conflict", 409, 9, Caller, "conflict with the current state";
     /// Another person has to approve first.
-    SecondPerson = "second_person_required", 409, 9, Caller, "a second person has to approve this";
     /// The body, plain or decompressed, is over its bound.
     TooLarge = "too_large", 413, 3, Caller, "request too large";
     /// The content type or encoding is not taken here.

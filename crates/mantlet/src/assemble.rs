@@ -8,11 +8,11 @@ mod store;
 
 use std::{
     fs,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mantlet_audit::{Log, Recovery};
+use mantlet_audit::{Log, OpenError, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::Directory,
@@ -25,6 +25,7 @@ use mantlet_models::{
     artifact::PublicKey,
     register::{Shelf, Threshold},
     registry::{Registry, RegistryKey},
+    signers::Signers,
 };
 use mantlet_store::SqliteStore;
 use mantlet_types::{ModelName, entry::Event};
@@ -147,8 +148,13 @@ fn open_log(home: &Home, root: &RootKey, config: &Config) -> Result<(Log, Recove
     };
     crate::faults::arm(&mut options);
     let (log, recovery) = Log::open(options).map_err(|error| {
-        Failure::new(error.to_string())
-            .hint("nothing was changed; `mantlet audit verify` names the first entry that does not hold")
+        Failure::new(error.to_string()).hint(match error {
+            OpenError::AnchorMissing { .. } => {
+                "nothing was changed; put the anchor back from where it is kept. If it is lost, check the log without \
+                 it (take it out of `[audit] anchors`, run `mantlet audit verify`), then make an empty file there"
+            }
+            _ => "nothing was changed; `mantlet audit verify` names the first entry that does not hold",
+        })
     })?;
     report(&recovery);
     Ok((log, recovery))
@@ -185,7 +191,7 @@ fn shelf(home: &Home, root: &RootKey, config: Arc<Mutex<Config>>) -> Result<Shel
     let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
     let registry = Registry::new(home.registry_dir(), RegistryKey::new(key))
         .map_err(|error| told(&error, error.hint()))?;
-    let trusted = trusted(&home.trusted_signers_dir())?.into();
+    let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
     let (unpacking, leaving) = (one_at_a_time(), one_at_a_time());
     Ok(Shelf { registry: Arc::new(registry), trusted, threshold: threshold(config), unpacking, leaving })
@@ -199,7 +205,7 @@ fn threshold(config: Arc<Mutex<Config>>) -> Threshold {
 }
 
 /// Public keys of the people whose signature counts.
-pub(crate) fn trusted(dir: &PathBuf) -> Result<Vec<PublicKey>, Failure> {
+pub(crate) fn trusted(dir: &Path) -> Result<Vec<PublicKey>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
     let mut keys = Vec::new();

@@ -28,6 +28,8 @@ pub struct IssuedKey {
     pub kid: Kid,
     /// Not valid from here on.
     pub expires: Timestamp,
+    /// When the key ends that this one replaces, if it replaces one.
+    pub retiring_until: Option<Timestamp>,
     secret: Secret,
 }
 
@@ -43,6 +45,9 @@ pub struct KeyDocument {
     pub owner: PrincipalId,
     /// Not valid from here on.
     pub expires: Timestamp,
+    /// When the key ends that this one replaces, if it replaces one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retiring_until: Option<Timestamp>,
 }
 
 fn plain<S: Serializer>(key: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -53,8 +58,8 @@ impl IssuedKey {
     /// Gives the secret away, for whoever asked for it.
     #[must_use]
     pub fn into_document(self) -> KeyDocument {
-        let Self { owner, kid, expires, secret } = self;
-        KeyDocument { key: secret.reveal(), kid, owner, expires }
+        let Self { owner, kid, expires, retiring_until, secret } = self;
+        KeyDocument { key: secret.reveal(), kid, owner, expires, retiring_until }
     }
 }
 
@@ -91,7 +96,8 @@ pub(super) fn issue(office: &Office<'_>, draft: Draft) -> Result<(IssuedKey, Cha
         // Whoever makes a key sees it.
         handed_over: matches!(owner, PrincipalId::User(_)) && *office.caller.id() != owner,
     };
-    Ok((IssuedKey { owner, kid, expires, secret: minted.secret }, Change::PutKey(kid, key)))
+    let issued = IssuedKey { owner, kid, expires, retiring_until: None, secret: minted.secret };
+    Ok((issued, Change::PutKey(kid, key)))
 }
 
 /// An id for a key that is going to be asked for.

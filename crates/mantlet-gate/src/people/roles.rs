@@ -163,7 +163,7 @@ fn propose(office: &Office<'_>, grant: Grant) -> Result<Done<Assigned>, Rejectio
         grant: number,
         binding: Binding::of(&grant),
         expires: grant.expires,
-        next: format!("mantlet role approve {number}"),
+        next: format!("mantlet --as DIR role approve {number}"),
     };
     let mut changes: Vec<Change> = void.into_iter().map(|(number, _)| Change::RemoveGrant(*number)).collect();
     changes.push(Change::PutGrant(number, grant));

@@ -92,6 +92,11 @@ pub(super) fn ask(
         let visible = !candidate && project.is_some() && asker.sees(&ask.model, now);
         return Err(asker.denied(&verdict, visible, record));
     }
+    if ask.version.is_none() && known.is_some_and(|model| model.live.is_none()) {
+        // Nothing has failed: there is nothing to ask yet. Whoever may ask the model may know that.
+        let detail = format!("no version of `{}` is live", ask.model);
+        return Err(Rejection::new(Code::NotFound).detailed(detail));
+    }
     let model = asker
         .snapshot
         .model(&ask.model, ask.version)
@@ -131,6 +136,7 @@ pub(super) fn claim(
         record.request(action, target.resource().filter(|_| named).as_ref());
         record.decision(verdict.decision, &verdict.policies);
         record.entry().model = target.model().filter(|_| named).cloned();
+        record.version(&asker.snapshot.directory, target.version().filter(|_| named));
         record.entry().project.clone_from(&project);
     }
     if !verdict.is_allowed() {
@@ -338,7 +344,7 @@ impl Asker<'_> {
 /// What to do about a key that somebody else has seen.
 pub(crate) fn handed_over(kid: Kid) -> String {
     format!(
-        "key `{kid}` is known to whoever handed it over; its owner replaces it first: `mantlet key rotate {kid}`"
+        "key `{kid}` is known to whoever handed it over; its owner replaces it first: `mantlet --as DIR key rotate {kid}`"
     )
 }
 

@@ -104,7 +104,9 @@ pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Ask
             model_version(uid(&names::MODEL_VERSION), name, *version, directory.models.get(name)?)
         }
         Resource::Deployment(name, version) => {
-            deployment(uid(&names::DEPLOYMENT), name, *version, directory.models.get(name)?)
+            let model = directory.models.get(name)?;
+            ends = model.versions.get(version)?.promotion.as_ref().map(|way| way.ends);
+            deployment(directory, uid(&names::DEPLOYMENT), name, *version, model)
         }
         Resource::Grant(_, number) => {
             let record = directory.grants.get(number)?;
@@ -286,18 +288,30 @@ fn model_version(uid: EntityUid, name: &ModelName, version: Version, model: &Mod
     entity(uid, attributes, [names::uid(&names::MODEL, name.as_str()), project_uid(&model.project)])
 }
 
-/// A version on its way. Nobody has requested or approved anything that the directory does not record, so policies
-/// see neither a request nor an approval; what was live once is recorded, and can be rolled back to.
-fn deployment(uid: EntityUid, name: &ModelName, version: Version, model: &ModelRecord) -> Option<Entity> {
+/// A version on its way, as far as the directory has recorded it. Where nobody has asked for it, policies see neither a
+/// request nor an approval; what was live once is recorded, and can be rolled back to.
+fn deployment(
+    directory: &Directory,
+    uid: EntityUid,
+    name: &ModelName,
+    version: Version,
+    model: &ModelRecord,
+) -> Option<Entity> {
     let record = model.versions.get(&version)?;
+    // INVARIANT (bound-to-digest): what was asked for and approved is this artifact, or nothing was.
+    let way = record.promotion.as_ref().filter(|way| way.digest == record.digest);
+    let approved_by = way.map(|way| directory.standing_approvers(&model.project, way));
     let attributes = [
         ("model", Value::new_entity_uid(names::uid(&names::MODEL, name.as_str()))),
         ("author", Value::new_entity_uid(user_uid(record.author.as_str()))),
         ("data_authors", people(&record.data_authors)),
-        ("requested_by", Value::new_entity_uid(user_uid(NOBODY))),
-        ("approved_by", set([])),
-        ("approval_ends", datetime(Timestamp::from_micros(0))),
-        ("state", Value::new_string("registered".to_owned())),
+        (
+            "requested_by",
+            Value::new_entity_uid(user_uid(way.map_or(NOBODY, |way| way.requested_by.as_str()))),
+        ),
+        ("approved_by", people(approved_by.into_iter().flatten())),
+        ("approval_ends", datetime(way.map_or(Timestamp::from_micros(0), |way| way.ends))),
+        ("state", Value::new_string(way.map_or("registered", |way| way.state().as_str()).to_owned())),
         ("was_live", Value::new_bool(record.was_live)),
         ("withdrawn", Value::new_bool(false)),
     ];

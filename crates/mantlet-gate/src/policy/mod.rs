@@ -14,7 +14,7 @@ mod tests;
 
 use std::sync::{Arc, OnceLock};
 
-use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp};
+use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp, Version};
 
 pub(crate) use authorize::handed_over;
 pub use engine::PolicyError;
@@ -109,6 +109,16 @@ impl Target {
             Self::NewModel { model, .. } => Resource::Model(model.clone()),
             Self::Deployment(way) => Resource::Deployment(way.model.clone(), way.version),
         })
+    }
+
+    fn version(&self) -> Option<(&ModelName, Version)> {
+        match self {
+            Self::Resource(Resource::ModelVersion(model, version) | Resource::Deployment(model, version)) => {
+                Some((model, *version))
+            }
+            Self::Deployment(way) => Some((&way.model, way.version)),
+            _ => None,
+        }
     }
 
     fn model(&self) -> Option<&ModelName> {

@@ -64,10 +64,12 @@ fn model(project: &str, author: &str) -> ModelRecord {
         package: Sha256([0; 32]),
         registered: NOW,
         was_live,
+        promotion: None,
     };
     ModelRecord {
         project: id(project),
         live: Some(1.try_into().unwrap()),
+        former: Vec::new(),
         versions: BTreeMap::from([
             (1.try_into().unwrap(), version(true)),
             (2.try_into().unwrap(), version(false)),

@@ -87,7 +87,9 @@ impl VerifyError {
         Some(match self {
             Self::Unsigned => "sign it: mantlet model sign DIR --key PEM --signature DIR/model.sig".into(),
             Self::Untrusted { .. } => {
-                "if you trust the signer, add the public key to the trusted signers".into()
+                "if you trust the signer, put the public key into the home's `keys/trusted` directory and run `mantlet config \
+                 reload`"
+                    .into()
             }
             Self::Mismatch { name, .. } | Self::Length { name } | Self::Missing { name } => {
                 format!("restore `{name}` as its author released it, or have the author sign the new state")

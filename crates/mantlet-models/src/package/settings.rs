@@ -179,15 +179,27 @@ impl Settings {
             span: Some(cause.valid_up_to()..cause.valid_up_to()),
             hint: None,
         })?;
-        let file: File = toml::from_str(text).map_err(|cause| SettingsError {
+        let numbered = |error: SettingsError| match &error.span {
+            Some(span) => {
+                let message = format!("line {}: {}", line(text, span.start), error.message);
+                SettingsError { message, ..error }
+            }
+            None => error,
+        };
+        let parsed: Result<File, _> = toml::from_str(text).map_err(|cause| SettingsError {
             message: cause.message().to_owned(),
             span: cause.span(),
             hint: cause.message().contains("missing field `name`").then(|| {
                 "the least that a package must say is its name, as in `name = \"fraud\"`".to_owned()
             }),
-        })?;
-        file.check()
+        });
+        parsed.and_then(File::check).map_err(numbered)
     }
+}
+
+/// The number of the line with this byte, from 1.
+fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 impl File {

@@ -87,9 +87,9 @@ fn wrong_settings_say_where() {
         assert_eq!(&text[error.span.unwrap()], place, "{text}");
     };
     check("name = \"A b\"", "\"A b\"", "model name");
-    check("name = \"a\"\nthreshold = 1.5", "1.5", "`threshold`");
+    check("name = \"a\"\nthreshold = 1.5", "1.5", "line 2: `threshold`");
     check("name = \"a\"\nthreshold = nan", "nan", "`threshold`");
-    check("name = \"a\"\nthresold = 0.5", "thresold", "unknown field `thresold`");
+    check("name = \"a\"\nthresold = 0.5", "thresold", "line 2: unknown field `thresold`");
     check("name = \"a\"\nlabels = [\"x\", \"x\"]", "\"x\"", "twice");
     check("name = \"a\"\nlabels = []", "[]", "1 to");
     check("name = \"a\"\nbatch_rows_max = 0", "0", "1 to 1000");

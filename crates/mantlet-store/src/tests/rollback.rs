@@ -119,7 +119,7 @@ fn a_store_without_a_tally_is_refused() {
         store.rows().write(&[Write::Remove(Table::Meta, "tally".to_owned())]).await.unwrap();
         store.close().await;
         let opened = SqliteStore::open(&path, key(1)).await.map(drop);
-        assert!(matches!(opened, Err(StoreError::Incomplete)), "{opened:?}");
+        assert!(matches!(opened, Err(StoreError::Uncounted)), "{opened:?}");
     });
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_gate::directory::{
-    Ceiling, Change, Consumer, Grant, Key, KeyState, ModelRecord, User, VersionRecord,
+    Ceiling, Change, Consumer, Grant, Key, KeyState, ModelRecord, Promotion, User, VersionRecord,
 };
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
@@ -110,18 +110,31 @@ fn key_record() -> impl Strategy<Value = Key> {
 
 fn model() -> impl Strategy<Value = ModelRecord> {
     let authors = collection::btree_set(user_id(), 0..3);
-    let record = (user_id(), authors, digest(), digest(), moment(), any::<bool>()).prop_map(
-        |(author, data_authors, digest, package, registered, was_live)| VersionRecord {
+    let approvers = collection::btree_set(user_id(), 0..3);
+    let promotion = (digest(), user_id(), moment(), approvers, moment()).prop_map(
+        |(digest, requested_by, requested, approved_by, ends)| Promotion {
+            digest,
+            requested_by,
+            requested,
+            approved_by,
+            ends,
+        },
+    );
+    let promotion = option::of(promotion);
+    let record = (user_id(), authors, digest(), digest(), moment(), any::<bool>(), promotion).prop_map(
+        |(author, data_authors, digest, package, registered, was_live, promotion)| VersionRecord {
             author,
             data_authors,
             digest,
             package,
             registered,
             was_live,
+            promotion,
         },
     );
-    (project(), option::of(version()), collection::btree_map(version(), record, 0..4))
-        .prop_map(|(project, live, versions)| ModelRecord { project, live, versions })
+    let former = collection::vec(version(), 0..3);
+    (project(), option::of(version()), former, collection::btree_map(version(), record, 0..4))
+        .prop_map(|(project, live, former, versions)| ModelRecord { project, live, former, versions })
 }
 
 fn grant() -> impl Strategy<Value = Grant> {

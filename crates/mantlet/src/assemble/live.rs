@@ -6,7 +6,7 @@ use mantlet_gate::{Snapshot, ports::Model};
 use mantlet_models::register::Shelf;
 use mantlet_types::ModelName;
 
-use super::{addresses, lock, server_identity, settings, threshold};
+use super::{addresses, lock, server_identity, settings, threshold, trusted};
 use crate::{
     config::{Config, Overlay},
     deeds::reload::{Reloader, Renewal},
@@ -95,6 +95,7 @@ impl Reloader for Live {
         old.reloadable(&new)
             .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         // Everything that can fail comes first; then nothing is left half done.
+        let signers = trusted(&self.home.trusted_signers_dir()).map_err(|failure| failure.message)?;
         let loaded = self.judged_anew(snapshot, &old, &new)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
             let identity =
@@ -104,6 +105,7 @@ impl Reloader for Live {
         if let Some(server) = lock(&self.server).upgrade() {
             server.hear(addresses(&new));
         }
+        self.shelf.trusted.replace(signers);
         let settings = settings(&new);
         *old = new;
         Ok(Renewal { settings, loaded })

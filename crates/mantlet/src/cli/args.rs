@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId, limits::BACKGROUND_ROWS_MAX};
 
-use crate::config::{env_vars, is_host_name};
+use crate::{
+    config::{env_vars, is_host_name},
+    home::RootKeySource,
+};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]
@@ -23,11 +26,17 @@ pub struct Cli {
 }
 
 /// Options of every command.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The home directory [default: ./mantlet-home]
     #[arg(long, global = true, env = env_vars::HOME.name, value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// Act as the person whose key and certificate are in this directory, over TLS; no home is needed
+    #[arg(long = "as", global = true, env = env_vars::IDENTITY.name, value_name = "DIR")]
+    pub identity: Option<PathBuf>,
+    /// Where the server is, instead of where the directory of --as says [env: MANTLET_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
     /// Print one JSON document (or JSON lines where a stream is said) instead of text
     #[arg(long, global = true)]
     pub json: bool,
@@ -111,6 +120,10 @@ pub struct Init {
     /// certificate authority can vouch for these and what lies below them, and later on for no others
     #[arg(long = "name", value_name = "NAME", value_parser = host_name)]
     pub names: Vec<String>,
+    /// Where the root key is kept: `file:/PATH` makes one there, `env:NAME` and `credential:NAME` hold one already
+    /// [default: inside a one-person home; of a team's, in ~/.config/mantlet]
+    #[arg(long, value_name = "PLACE")]
+    pub root_key: Option<RootKeySource>,
 }
 
 /// `mantlet serve`.
@@ -141,9 +154,6 @@ pub struct Asking {
     /// A particular version
     #[arg(long)]
     pub version_number: Option<mantlet_types::Version>,
-    /// The server; without it (and without a key) the home's control socket is used
-    #[arg(long, env = env_vars::URL.name)]
-    pub url: Option<String>,
     /// The CA certificate to trust, instead of the home's
     #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
     pub ca: Option<PathBuf>,
@@ -190,9 +200,6 @@ pub struct Evaluate {
     /// A particular version of a registered model
     #[arg(long)]
     pub version_number: Option<mantlet_types::Version>,
-    /// A server to ask with your own key, instead of the home's
-    #[arg(long)]
-    pub url: Option<String>,
     /// The CA certificate to trust, instead of the home's
     #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
     pub ca: Option<PathBuf>,
@@ -232,8 +239,8 @@ pub enum Key {
     List,
     /// Replace a key; the old one works on for the overlap
     Rotate {
-        /// The key's public id
-        kid: mantlet_types::Kid,
+        /// The key's public id [default: with --as, that of one's own key]
+        kid: Option<mantlet_types::Kid>,
         /// Hours for which the old key works on, at most 168 [default: 24]
         #[arg(long, value_name = "HOURS")]
         overlap: Option<u32>,
@@ -294,7 +301,7 @@ pub enum User {
         /// The project
         #[arg(long, default_value = "home")]
         project: ProjectId,
-        /// Where to write the key and the certificate [default: ./USER.mantlet]
+        /// Where to write what they act by, for --as [default: ./USER.mantlet]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -314,7 +321,8 @@ pub enum User {
     Certify {
         /// The person
         user: UserId,
-        /// Where to write it [default: ./USER.mantlet]
+        /// Where to write it; into a directory that is there already it goes in the old one's place
+        /// [default: ./USER.mantlet]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
@@ -376,6 +384,9 @@ pub enum Model {
         /// The project
         #[arg(long, default_value = "home")]
         project: ProjectId,
+        /// Who made the data that the model was trained on; repeat for several [default: whoever registers]
+        #[arg(long = "data-author", value_name = "USER")]
+        data_authors: Vec<UserId>,
     },
     /// List models and versions
     List,
@@ -414,6 +425,20 @@ pub enum Model {
         /// A particular version
         #[arg(long)]
         version_number: Option<mantlet_types::Version>,
+    },
+    /// Ask that a version go live, as an ML engineer
+    Request(Step),
+    /// Approve that a version go live, as somebody who neither made nor requested it
+    Approve(Step),
+    /// Make an approved version live, as an ML engineer
+    Promote(Step),
+    /// Make a version live again that was live before, as an ML engineer
+    Rollback {
+        /// The model
+        model: ModelName,
+        /// To which version [default: the one that was live before]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<mantlet_types::Version>,
     },
     /// Write profile.json: types, ranges, categories, calibration
     Profile {
@@ -467,6 +492,16 @@ pub enum Model {
     },
 }
 
+/// A version on its way to production.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// The model
+    pub model: ModelName,
+    /// The version, as `model list` shows it
+    #[arg(value_name = "VERSION")]
+    pub number: mantlet_types::Version,
+}
+
 /// `mantlet audit …`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
@@ -496,6 +531,7 @@ pub enum Audit {
     /// An offline proof that a receipt's entry is in the log
     Prove {
         /// The `Mantlet-Receipt` of an answer
+        #[arg(allow_hyphen_values = true)]
         receipt: String,
     },
     /// Every entry, as JSON lines

@@ -1,7 +1,7 @@
 //! `mantlet config`: what was typed, what it means, and making a server read it again.
 
 use http::Method;
-use miette::{GraphicalReportHandler, GraphicalTheme};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 use serde_json::json;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
     print,
     session::{self, Session},
 };
-use crate::config::ConfigErrors;
+use crate::config::{ConfigError, ConfigErrors};
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Command) -> Result<(), Failure> {
@@ -28,13 +28,49 @@ pub async fn run(common: &Common, command: Command) -> Result<(), Failure> {
     }
 }
 
-/// An invalid configuration, each error with the place and what to do.
+/// An invalid configuration: each error once, with the place and what to do.
 pub fn invalid(errors: &ConfigErrors) -> Failure {
-    let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_links(false);
-    if handler.render_report(&mut text, errors).is_err() {
-        text = errors.to_string();
+    let render = |error: &ConfigError| {
+        let mut shown = String::new();
+        match handler.render_report(&mut shown, &Unadvised(error)) {
+            Ok(()) => shown.trim_matches('\n').to_owned(),
+            Err(_) => error.to_string(),
+        }
+    };
+    let hint = |error: &ConfigError| error.advice().map(str::to_owned);
+    let title = "the configuration cannot be used";
+    match errors.0.as_slice() {
+        [only] => Failure { hint: hint(only), ..Failure::new(format!("{title}\n{}", render(only))) },
+        all => {
+            let advised = |error| match hint(error) {
+                Some(hint) => format!("{}\nhint: {hint}", render(error)),
+                None => render(error),
+            };
+            let shown: Vec<String> = all.iter().map(advised).collect();
+            Failure::new(format!("{title}: {} errors\n{}", all.len(), shown.join("\n\n")))
+        }
     }
-    let hint = errors.0.iter().find_map(|error| error.advice().map(str::to_owned));
-    Failure { hint, ..Failure::new(text.trim()) }
+}
+
+/// An error without its advice, which commands show in a line of its own.
+#[derive(Debug)]
+struct Unadvised<'a>(&'a ConfigError);
+
+impl std::fmt::Display for Unadvised<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unadvised<'_> {}
+
+impl Diagnostic for Unadvised<'_> {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.0.source_code()
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.0.labels()
+    }
 }

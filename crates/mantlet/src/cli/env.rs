@@ -9,30 +9,25 @@ use std::{
 use super::{
     args::{Common, Dialect, Env},
     exit::Failure,
-    print,
-    session::{self, Session},
-    user::write_secret,
+    identity::write_secret,
+    print, session,
+    transport::system_bundle,
 };
 use crate::{config::env_vars, home::Home};
-
-/// Where systems keep the certificate authorities that they trust.
-const SYSTEM_BUNDLES: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// Prints the variables.
 pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
     let home = session::home(common)?;
-    let (url, ca) = Session::address(common)?;
+    let config = session::config(&home)?;
+    let (url, ca) = (session::local_url(&home, &config), home.ca_path());
+    // Clients that add one file to what they trust trust the system anyway; MANTLET_CA is all that `predict` trusts.
+    let is_own = config.server.certificate.is_none();
     let bundle = bundle(&home, &ca)?;
     let (bundle, ca) = (bundle.display().to_string(), ca.display().to_string());
     let mut variables = vec![
         (env_vars::HOME.name, home.dir().display().to_string()),
         (env_vars::URL.name, url.clone()),
-        (env_vars::CA.name, ca.clone()),
+        (env_vars::CA.name, if is_own { ca.clone() } else { bundle.clone() }),
         // curl, Python requests, Python's own ssl (httpx, the OpenAI SDK), Node.
         ("CURL_CA_BUNDLE", bundle.clone()),
         ("REQUESTS_CA_BUNDLE", bundle.clone()),
@@ -68,9 +63,7 @@ fn bundle(home: &Home, ca: &Path) -> Result<PathBuf, Failure> {
     let own = fs::read_to_string(ca).map_err(|error| failed(ca, error))?;
     let path = home.ca_bundle_path();
     // What an enclosing `eval` has set names this very file; it is not the system's.
-    let set = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from).filter(|set| *set != path && set != ca);
-    let candidates = set.into_iter().chain(SYSTEM_BUNDLES.map(PathBuf::from));
-    let system = candidates.filter_map(|path| fs::read_to_string(path).ok()).next().unwrap_or_default();
+    let system = system_bundle(&[&path, ca]);
     let temporary = path.with_extension("new");
     let _ = fs::remove_file(&temporary);
     write_secret(&temporary, format!("{}\n{own}", system.trim_end()).as_bytes())?;

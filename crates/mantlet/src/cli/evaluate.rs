@@ -16,7 +16,7 @@ use super::{
     exit::{Exit, Failure},
     predict::over_tls,
     print, report,
-    session::Session,
+    session::{self, Session},
 };
 use crate::{assemble::told, config::env_vars::API_KEY};
 
@@ -44,9 +44,9 @@ pub async fn run(common: &Common, command: Evaluate) -> Result<(), Failure> {
 
 /// A directory that nobody verified yet.
 fn offline(command: &Evaluate) -> Result<Report, Failure> {
-    if command.url.is_some() || command.version_number.is_some() {
+    if command.version_number.is_some() {
         return Err(Failure::new("a directory is evaluated here, and has no versions")
-            .hint("leave `--url` and `--version-number` out, or name a registered model"));
+            .hint("leave `--version-number` out, or name a registered model"));
     }
     let failed = |error: WorkbenchError| told(&error, error.hint());
     let Evaluate { model, data, target, slices, .. } = command;
@@ -63,14 +63,16 @@ async fn registered(common: &Common, command: &Evaluate) -> Result<Report, Failu
     let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
     let path = format!("/v2/models/{model}{version}/evaluate");
     let body = body(&command.data, &command.target, &command.slices)?;
-    let reply = match &command.url {
+    // Whoever has the home at hand is its owner, whatever server the shell's environment names.
+    let is_remote = common.identity.is_none() && session::home(common).is_err();
+    let reply = match session::url(common).filter(|_| is_remote) {
         Some(url) => {
             let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
             let key = key.ok_or_else(|| {
                 let failure = Failure::new("a key is needed to ask a server by its URL");
                 Failure { exit: Exit::Unauthenticated, ..failure.hint(format!("set {}", API_KEY.name)) }
             })?;
-            over_tls(common, Some(url), command.ca.as_deref(), &path, &body, &key).await
+            over_tls(common, command.ca.as_deref(), Some(url), &path, &body, &key).await
         }
         None => {
             let session = Session::open(common).await?;

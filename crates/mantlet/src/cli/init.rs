@@ -16,16 +16,16 @@ use mantlet_models::{
     package::{Package, SIGNATURE_FILE},
 };
 use mantlet_store::SqliteStore;
-use mantlet_types::{Role, UserId};
+use mantlet_types::{ProjectId, Role, UserId};
 use serde_json::{Value, json};
 
 use super::{
     args::{Common, Init},
     exit::Failure,
+    identity::{self, KEY_FILE, write_secret},
     print,
     session::{self, Session},
     transport,
-    user::write_secret,
 };
 use crate::{
     assemble::{App, told},
@@ -48,7 +48,12 @@ pub async fn run(common: &Common, command: Init) -> Result<(), Failure> {
     let dir = Home::find(dir.as_deref(), |name| std::env::var_os(name));
     let command = if common.json { command } else { ask(command)? };
     let made = make(&dir, &command).await?;
-    if common.json { print::json(&made.said) } else { tell(&made, &command) }
+    if common.json {
+        return print::json(&made.said);
+    }
+    tell(&made, &command)?;
+    print::note(format_args!("next: mantlet serve --home {}", print::cell(&made.said, "home")));
+    Ok(())
 }
 
 /// Asks the one question whose answer changes everything after; without a terminal the strict answer holds.
@@ -79,7 +84,8 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
     }
     let operator = command.operator.clone().map_or_else(login_name, Ok)?;
     let names = command.names.clone();
-    let options = InitOptions { names, owner: Some(operator.clone()), single_person, root_key: None };
+    let root_key = command.root_key.clone();
+    let options = InitOptions { names, owner: Some(operator.clone()), single_person, root_key };
     let new = home::prepare(dir, &options, |name| std::env::var_os(name))
         .map_err(|error| told(&error, error.hint()))?;
     let store = {
@@ -98,7 +104,7 @@ pub async fn make(dir: &Path, command: &Init) -> Result<Made, Failure> {
     let (app, _) = App::open(new.home().clone(), root, config, super::overlay(), held).await?;
     let founding: Vec<Founder> = certificates.iter().map(|(founder, _)| founder.clone()).collect();
     let keys = administer::found(app.server.gate(), &founding).await?;
-    let session = Session::of(new.home().clone(), app);
+    let session = Session::of(new.home(), app);
     let demo_key = if command.demo { Some(demonstrate(&session).await?) } else { None };
     session.close().await;
     let (home, _) = new.finish().map_err(|error| told(&error, error.hint()))?;
@@ -147,17 +153,27 @@ async fn demonstrate(session: &Session) -> Result<String, Failure> {
     let key = session.author_key()?.ok_or_else(|| Failure::new("the home has no author's key"))?;
     let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
     let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
-    register(session, &package.with_file(SIGNATURE_FILE, signature), "home").await?;
+    let home = "home".parse().map_err(|_| Failure::new("the home has no project"))?;
+    register(session, &package.with_file(SIGNATURE_FILE, signature), &home, &[]).await?;
     let body = json!({ "consumer": "demo", "project": "home", "models": [demo::MODEL], "env": "test" });
     let reply = session.call(Method::POST, "/admin/v1/keys", Some(&body)).await?;
     Ok(print::cell(&reply, "key"))
 }
 
 /// Sends a signed package through door 2.
-pub async fn register(session: &Session, package: &Package, project: &str) -> Result<Value, Failure> {
+pub async fn register(
+    session: &Session,
+    package: &Package,
+    project: &ProjectId,
+    data_authors: &[UserId],
+) -> Result<Value, Failure> {
     let name = package.settings().map_err(|error| told(&error, error.hint()))?.name;
-    let mut request =
-        transport::request(Method::POST, &format!("/admin/v1/models/{name}?project={project}"), None)?;
+    let mut path = format!("/admin/v1/models/{name}?project={project}");
+    if !data_authors.is_empty() {
+        let names: Vec<&str> = data_authors.iter().map(UserId::as_str).collect();
+        path = format!("{path}&data_authors={}", names.join(","));
+    }
+    let mut request = transport::request(Method::POST, &path, None)?;
     request
         .headers_mut()
         .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(upload::CONTENT_TYPE));
@@ -165,8 +181,8 @@ pub async fn register(session: &Session, package: &Package, project: &str) -> Re
     session.send(request).await?.json()
 }
 
-/// Puts what is shown once where it belongs: certificates beside the home's keys, the operator's key on the terminal or
-/// in a file, another founder's in a file to hand over.
+/// Puts what is shown once where it belongs: what each of the first people acts by in a directory of theirs, but for the
+/// operator's key, which the terminal shows.
 fn hand_over(
     home: Home,
     keys: Vec<FounderKey>,
@@ -179,25 +195,25 @@ fn hand_over(
         "home": home.dir(), "ca": home.ca_path(), "listen": listen, "operator": operator, "models": [],
         "operator_key": null, "demo_key": demo_key,
     });
-    let people = home.people_dir();
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&people)
-        .map_err(|error| Failure::new(format!("`{}`: {error}", people.display())))?;
+    let place = session::place(&home, &session::config(&home)?)?;
+    make_dir(&home.people_dir())?;
     for (founder, issued) in certificates {
-        let at = |name: &str| people.join(format!("{}.{name}", founder.user));
-        write_secret(&at("pem"), issued.certificate_pem.as_bytes())?;
-        write_secret(&at("key.pem"), issued.key_pem.as_bytes())?;
+        let dir = home.person_dir(&founder.user);
+        make_dir(&dir)?;
+        identity::write(&dir, None, issued, &place)?;
     }
     for key in keys {
         let is_operator = key.user == *operator;
         let text = key.secret.reveal();
+        let dir = home.person_dir(&key.user);
         if is_operator {
             said["operator_key"] = Value::String(text.to_string());
+            said["operator_directory"] = json!(dir);
         } else {
-            let path = people.join(format!("{}.apikey", key.user));
-            write_secret(&path, text.as_bytes())?;
-            said["security_key_file"] = json!(path);
+            write_secret(&dir.join(KEY_FILE), text.as_bytes())?;
+            said["security_directory"] = json!(dir);
+            said["security_key_file"] = json!(dir.join(KEY_FILE));
+            said["security"] = json!(key.user);
         }
     }
     if let Some(key) = said["demo_key"].as_str() {
@@ -207,9 +223,20 @@ fn hand_over(
     Ok(Made { home, said })
 }
 
+fn make_dir(dir: &Path) -> Result<(), Failure> {
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| Failure::new(format!("`{}`: {error}", dir.display())))
+}
+
 /// Keeps the operator's key in a file that only its owner reads, for where there is no terminal to show it on.
 pub fn keep_operator_key(made: &Made) -> Result<(), Failure> {
-    write_secret(&made.home.operator_key_path(), print::cell(&made.said, "operator_key").as_bytes())
+    write_secret(&operator_key_path(made), print::cell(&made.said, "operator_key").as_bytes())
+}
+
+fn operator_key_path(made: &Made) -> std::path::PathBuf {
+    Path::new(&print::cell(&made.said, "operator_directory")).join(KEY_FILE)
 }
 
 /// Tells a person what was made. The operator's key goes to a terminal, or to a file that only its owner reads: a log
@@ -222,20 +249,20 @@ pub fn tell(made: &Made, command: &Init) -> Result<(), Failure> {
         print::line(format!("operator key   {}  ({}; shown once)", cell("operator_key"), cell("operator")))?;
     } else {
         keep_operator_key(made)?;
-        let path = made.home.operator_key_path();
+        let path = operator_key_path(made);
         print::line(format!("operator key   in {} ({}); take it away", path.display(), cell("operator")))?;
     }
     if command.demo {
         print::line(format!("demo key       {}  (for {} alone)", cell("demo_key"), demo::MODEL))?;
     }
     if !made.said["security_key_file"].is_null() {
-        print::line(format!("security key   in {}; hand it over", cell("security_key_file")))?;
+        let (who, dir) = (cell("security"), cell("security_directory"));
+        print::line(format!("security       {dir} is for {who}: key and certificate; hand it over"))?;
     }
     if command.single_person || command.demo {
         print::note(format_args!(
             "one person holds all duties here ([danger] single_person); every record says so"
         ));
     }
-    print::note(format_args!("next: mantlet serve --home {}", cell("home")));
     Ok(())
 }

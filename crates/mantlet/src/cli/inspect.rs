@@ -17,7 +17,7 @@ use super::{
     args::Common,
     exit::Failure,
     print,
-    session::Session,
+    session::{self, Session},
     transport::{self, Reply},
 };
 use crate::{
@@ -170,15 +170,15 @@ pub async fn export(
         let failure = Failure::new(format!("`{}` is there already", to.display()));
         return Err(failure.hint("name a directory to be made; nothing is overwritten"));
     }
+    // Before anything is asked for: what nobody can verify is not written.
+    let signers = session::home(common).and_then(|home| trusted(&home.trusted_signers_dir()))?;
     let session = Session::open(common).await?;
     let reply = match transport::request(Method::POST, &path(model, version, "export"), None) {
         Ok(request) => session.send(request).await,
         Err(failure) => Err(failure),
     };
-    let signers = trusted(&session.home().trusted_signers_dir());
     session.close().await;
     let (package, digest) = received(reply?)?;
-    let signers = signers?;
     write(&package, to)
         .map_err(|error| Failure::new(format!("cannot write the package to `{}`: {error}", to.display())))?;
     // What counts is what is on the disk now.

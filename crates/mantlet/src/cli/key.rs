@@ -1,7 +1,8 @@
 //! `mantlet key`: applications' keys.
 
 use http::Method;
-use serde_json::json;
+use mantlet_types::Kid;
+use serde_json::{Value, json};
 
 use super::{args::Key, exit::Failure, print, session::Session};
 
@@ -39,20 +40,53 @@ pub async fn run(session: &Session, command: Key, as_json: bool) -> Result<(), F
                 as_json,
             )
         }
-        Key::Rotate { kid, overlap } => {
-            let body = json!({ "overlap_hours": overlap });
-            let reply =
-                session.call(Method::POST, &format!("/admin/v1/keys/{kid}/rotate"), Some(&body)).await?;
-            if as_json {
-                return print::json(&reply);
-            }
-            print::line(print::cell(&reply, "key"))?;
-            print::note(format_args!("key {kid} works on until {}", print::cell(&reply, "retiring_until")));
-            Ok(())
-        }
+        Key::Rotate { kid, overlap } => rotate(session, kid, overlap, as_json).await,
         Key::Revoke { kid } => {
             let reply = session.call(Method::DELETE, &format!("/admin/v1/keys/{kid}"), None).await?;
             if as_json { print::json(&reply) } else { print::line(format!("revoked {kid}")) }
         }
     }
+}
+
+/// Replaces a key. One's own goes straight to where the old one was: nobody has to carry it there.
+async fn rotate(
+    session: &Session,
+    kid: Option<Kid>,
+    overlap: Option<u32>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let own = match session.identity() {
+        Some(identity) => Some((identity, identity.kid()?)),
+        None => None,
+    };
+    let kid = kid.or(own.as_ref().map(|(_, kid)| *kid)).ok_or_else(|| {
+        Failure::new("which key?").hint("name it by its public id, which `mantlet key list` shows")
+    })?;
+    let own = own.filter(|(_, own)| *own == kid);
+    let room = own.map(|(identity, _)| identity.make_room()).transpose()?;
+    let body = json!({ "overlap_hours": overlap });
+    let mut reply = session.call(Method::POST, &format!("/admin/v1/keys/{kid}/rotate"), Some(&body)).await?;
+    let key = print::cell(&reply, "key");
+    match room {
+        None if as_json => return print::json(&reply),
+        None => print::line(&key)?,
+        Some(room) => {
+            let path = room.place(&key).inspect_err(|_| {
+                // The old key may have ended already: the new one must not be lost with it.
+                let _ = print::line(&key);
+            })?;
+            if as_json {
+                reply["key"] = Value::Null;
+                reply["key_file"] = json!(path);
+                return print::json(&reply);
+            }
+            print::line(format!("wrote the new key to {}", path.display()))?;
+        }
+    }
+    print::note(format_args!(
+        "key {kid} works until {}, and its replacement until {}",
+        print::cell(&reply, "retiring_until"),
+        print::cell(&reply, "expires")
+    ));
+    Ok(())
 }

@@ -8,6 +8,7 @@ pub mod env;
 pub mod evaluate;
 pub mod exit;
 pub mod explain;
+pub mod identity;
 pub mod init;
 pub mod inspect;
 pub mod key;

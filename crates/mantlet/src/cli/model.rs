@@ -11,30 +11,36 @@ use mantlet_models::{
     package::{Package, SIGNATURE_FILE},
     workbench::{ProfileRequest, Workbench},
 };
-use mantlet_types::ProjectId;
-use serde_json::json;
+use mantlet_types::{ProjectId, UserId};
+use serde_json::{Value, json};
 
 use super::{
-    args::{Common, Model},
+    args::{Common, Model, Step},
     exit::Failure,
+    identity::write_secret,
     init::register,
     inspect, print,
     session::Session,
-    user::write_secret,
 };
 use crate::assemble::told;
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
     match command {
-        Model::Add { dir, project } => add(common, &dir, &project).await,
+        Model::Add { dir, project, data_authors } => add(common, &dir, &project, &data_authors).await,
         Model::List => {
             let session = Session::open(common).await?;
             let reply = session.call(Method::GET, "/admin/v1/models", None).await;
             session.close().await;
             let reply = reply?;
-            let columns = ["model", "version", "status", "project", "author", "registered", "digest"];
-            print::listing(&reply, "models", &columns, common.json)
+            if common.json { print::json(&reply) } else { table(&reply) }
+        }
+        Model::Request(step) => take(common, &step, "request").await,
+        Model::Approve(step) => take(common, &step, "approve").await,
+        Model::Promote(step) => take(common, &step, "activate").await,
+        Model::Rollback { model, to } => {
+            let body = json!({ "version": to });
+            staged(common, &format!("/admin/v1/models/{model}/rollback"), &body).await
         }
         Model::Features { model, version_number } => inspect::features(common, &model, version_number).await,
         Model::Weights { model, version_number, tensor, offset, limit } => {
@@ -51,6 +57,9 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
         Model::Sign { dir, key, signature } => {
             let out = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
             sign_package(&dir, &read(&key)?, &out).map_err(|error| told(&error, error.hint()))?;
+            if common.json {
+                return print::json(&json!({ "package": dir, "signature": out }));
+            }
             print::line(format!("signed {} in {}", dir.display(), out.display()))
         }
         Model::Verify { dir, signature, public_key, ignore_unsigned_files } => {
@@ -61,13 +70,74 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
     }
 }
 
+/// Versions, with who has asked for or approved those that are on their way.
+fn table(reply: &Value) -> Result<(), Failure> {
+    let rows = reply["models"].as_array().into_iter().flatten().map(|version| {
+        let mut row: Vec<String> =
+            ["model", "version", "status", "project", "author", "registered", "digest"]
+                .map(|member| print::cell(version, member))
+                .into();
+        let way = &version["deployment"];
+        let by = if way["state"] == "approved" { "approved_by" } else { "requested_by" };
+        row.push(match way {
+            Value::Null => String::new(),
+            way => format!(
+                "{} by {} until {}",
+                print::cell(way, "state"),
+                print::cell(way, by),
+                print::cell(way, "ends")
+            ),
+        });
+        row
+    });
+    let columns = ["model", "version", "status", "project", "author", "registered", "digest", "deployment"];
+    print::table(&columns, &rows.collect::<Vec<_>>())
+}
+
+/// One step of a version to production.
+async fn take(common: &Common, step: &Step, name: &str) -> Result<(), Failure> {
+    let Step { model, number } = step;
+    staged(common, &format!("/admin/v1/models/{model}/versions/{number}/{name}"), &json!({})).await
+}
+
+/// Sends what changes a version's stage, and says what came of it.
+async fn staged(common: &Common, path: &str, body: &Value) -> Result<(), Failure> {
+    let session = Session::open(common).await?;
+    let reply = session.call(Method::POST, path, Some(body)).await;
+    session.close().await;
+    let reply = reply?;
+    if common.json {
+        return print::json(&reply);
+    }
+    let cell = |member| print::cell(&reply, member);
+    let replaced = reply["replaced"]
+        .as_u64()
+        .map(|version| format!(", in the place of version {version}"))
+        .unwrap_or_default();
+    let until = reply["ends"].as_str().map(|ends| format!(" until {ends}")).unwrap_or_default();
+    print::line(format!(
+        "{} version {} is {}{until}{replaced}",
+        cell("model"),
+        cell("version"),
+        cell("state")
+    ))?;
+    print::line(format!("digest {}", cell("digest")))?;
+    print::note(format_args!("next, {}", cell("next")));
+    Ok(())
+}
+
 fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }
 
 /// Reads the package, signs it with the home's author key where one person holds all duties, and sends it.
-async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Failure> {
+async fn add(
+    common: &Common,
+    dir: &Path,
+    project: &ProjectId,
+    data_authors: &[UserId],
+) -> Result<(), Failure> {
     let session = Session::open(common).await?;
     let mut package = Package::read(dir).map_err(|error| told(&error, error.hint()))?;
     if package.signature().is_none()
@@ -77,7 +147,7 @@ async fn add(common: &Common, dir: &Path, project: &ProjectId) -> Result<(), Fai
         let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
         package = package.with_file(SIGNATURE_FILE, signature);
     }
-    let reply = register(&session, &package, project.as_str()).await;
+    let reply = register(&session, &package, project, data_authors).await;
     session.close().await;
     let reply = reply?;
     if common.json {

@@ -2,15 +2,15 @@
 
 use std::{io::Read, path::Path};
 
-use http::{HeaderValue, Method, header};
+use http::{Method, header};
 use serde_json::{Value, json};
 
 use super::{
     args::{Asking, Common, Predict},
     exit::{Exit, Failure},
-    print,
-    session::Session,
-    transport,
+    identity, print,
+    session::{self, Session},
+    transport::{self, Trust},
 };
 use crate::config::env_vars::API_KEY;
 
@@ -35,40 +35,42 @@ pub(super) async fn ask(
     let version = asking.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
     let path = format!("/{protocol}/models/{}{version}/{verb}", asking.model);
     let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
-    match (key, &asking.url) {
-        (Some(key), url) => over_tls(common, url.as_deref(), asking.ca.as_deref(), &path, body, &key).await,
-        (None, Some(_)) => {
+    match (&common.identity, key, session::url(common)) {
+        (Some(_), _, _) | (None, None, None) => {
+            Session::running(common)?.call(Method::POST, &path, Some(body)).await
+        }
+        (None, Some(key), url) => over_tls(common, asking.ca.as_deref(), url, &path, body, &key).await,
+        (None, None, Some(_)) => {
             let failure = Failure::new("a key is needed to ask a server by its URL");
-            let failure = failure.hint(format!("set {}", API_KEY.name));
+            let failure = failure.hint(format!("set {}, or name an identity with --as", API_KEY.name));
             Err(Failure { exit: Exit::Unauthenticated, ..failure })
         }
-        (None, None) => Session::running(common)?.call(Method::POST, &path, Some(body)).await,
     }
 }
 
 /// Asks a server by its URL; what is not said of it is the home's.
 pub async fn over_tls(
     common: &Common,
-    url: Option<&str>,
     ca: Option<&Path>,
+    url: Option<String>,
     path: &str,
     body: &Value,
     key: &str,
 ) -> Result<Value, Failure> {
-    let (url, ca) = match (url, ca) {
-        (Some(url), Some(ca)) => (url.to_owned(), ca.to_owned()),
+    let (url, trust) = match (url, ca) {
+        (Some(url), Some(ca)) => (url, Trust::file(ca)?),
         (url, ca) => {
-            let (home_url, home_ca) = Session::address(common)?;
-            (url.map_or(home_url, str::to_owned), ca.map_or(home_ca, Path::to_owned))
+            let home = session::home(common)?;
+            let config = session::config(&home)?;
+            let trust = ca.map_or_else(|| session::trust(&home, &config), Trust::file)?;
+            (url.unwrap_or_else(|| session::local_url(&home, &config)), trust)
         }
     };
-    let url = url.trim_end_matches('/');
     let mut request = transport::request(Method::POST, path, Some(body))?;
-    let mut bearer = HeaderValue::try_from(format!("Bearer {key}"))
-        .map_err(|_| Failure::new(format!("{} holds characters that no key has", API_KEY.name)))?;
-    bearer.set_sensitive(true);
+    let bearer = identity::bearer(key)
+        .ok_or_else(|| Failure::new(format!("{} holds characters that no key has", API_KEY.name)))?;
     request.headers_mut().insert(header::AUTHORIZATION, bearer);
-    transport::tls(url, &ca, request).await?.json()
+    transport::tls(url.trim_end_matches('/'), trust, None, request).await?.json()
 }
 
 /// The request: a file that has `features` (or `inputs`) is taken as it is, anything else is the features.

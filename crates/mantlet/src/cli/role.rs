@@ -59,7 +59,8 @@ fn said(reply: &Value, as_json: bool) -> Result<(), Failure> {
         (Some("bound"), _) => print::line(format!("bound {binding}")),
         (_, true) => {
             print::line(format!("grant {}: {binding}, until {}", cell("grant"), cell("expires")))?;
-            print::line(format!("next: {}", cell("next")))
+            let who = if reply["state"].is_null() { "an operator" } else { "a security person" };
+            print::line(format!("next, {who}: {}", cell("next")))
         }
         _ => print::line(format!("no longer bound: {binding}")),
     }

@@ -16,9 +16,9 @@ use tokio::{
 use super::{
     args::{Common, Init, Serve},
     exit::Failure,
+    identity::write_secret,
     init, print,
     session::{self, root_key},
-    user::write_secret,
 };
 use crate::{
     assemble::{App, Live, accept_older_store, server_identity, told},

@@ -1,4 +1,5 @@
-//! A command's way to the doors of its home: the running server's control socket, or the home itself under its lock.
+//! A command's way to the doors: as the home's owner by the running server's control socket, or in the home itself under
+//! its lock; as anybody else over TLS, by the identity that `--as` names.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,8 @@ use zeroize::Zeroizing;
 use super::{
     args::Common,
     exit::Failure,
-    transport::{self, Reply},
+    identity::{Identity, Place},
+    transport::{self, Reply, Trust},
 };
 use crate::{
     assemble::{App, told},
@@ -22,9 +24,9 @@ use crate::{
 };
 use mantlet_gate::ports::Clock;
 
-/// A home, and how requests reach its doors.
+/// How requests reach the doors.
 pub struct Session {
-    home: Home,
+    common: Common,
     way: Way,
 }
 
@@ -33,6 +35,8 @@ enum Way {
     Control(PathBuf),
     /// No server runs; this process has the lock.
     InProcess(Box<App>),
+    /// Over TLS, as the person whose files these are.
+    As(Box<Identity>),
 }
 
 /// Opens the home that the command is about.
@@ -52,26 +56,49 @@ pub fn root_key(home: &Home, config: &Config) -> Result<RootKey, Failure> {
         .map_err(|error| told(&error, error.hint()))
 }
 
+/// The server that was named, by flag or else by the environment.
+pub fn url(common: &Common) -> Option<String> {
+    let set = || std::env::var(env_vars::URL.name).ok().filter(|url| !url.is_empty());
+    common.url.clone().or_else(set)
+}
+
+/// The person to act as, if one was named.
+fn identity(common: &Common) -> Result<Option<Way>, Failure> {
+    match &common.identity {
+        Some(dir) => Ok(Some(Way::As(Box::new(Identity::open(dir, url(common))?)))),
+        None if common.url.is_some() => {
+            Err(Failure::new("without --as, a command is about a home and not about a URL")
+                .hint("name the directory with your key and certificate by --as"))
+        }
+        None => Ok(None),
+    }
+}
+
 impl Session {
     /// A way to the doors, whether or not a server runs.
     pub async fn open(common: &Common) -> Result<Self, Failure> {
+        if let Some(way) = identity(common)? {
+            return Ok(Self { common: common.clone(), way });
+        }
         let home = home(common)?;
-        match home.lock() {
+        let way = match home.lock() {
             Ok(held) => {
                 let config = config(&home)?;
                 let root = root_key(&home, &config)?;
-                let (app, _) = App::open(home.clone(), root, config, super::overlay(), held).await?;
-                Ok(Self { home, way: Way::InProcess(Box::new(app)) })
+                let (app, _) = App::open(home, root, config, super::overlay(), held).await?;
+                Way::InProcess(Box::new(app))
             }
-            Err(HomeError::InUse { .. } | HomeError::InUseBySomebody) => {
-                Ok(Self { way: Way::Control(home.control_socket()), home })
-            }
-            Err(error) => Err(told(&error, error.hint())),
-        }
+            Err(HomeError::InUse { .. } | HomeError::InUseBySomebody) => Way::Control(home.control_socket()),
+            Err(error) => return Err(told(&error, error.hint())),
+        };
+        Ok(Self { common: common.clone(), way })
     }
 
     /// A way to the doors of a running server.
     pub fn running(common: &Common) -> Result<Self, Failure> {
+        if let Some(way) = identity(common)? {
+            return Ok(Self { common: common.clone(), way });
+        }
         let home = home(common)?;
         let socket = home.control_socket();
         if !socket.exists() {
@@ -79,34 +106,28 @@ impl Session {
             return Err(Failure::new("no server runs on this home")
                 .hint(format!("start one with `mantlet serve`, or set {url} and {key}")));
         }
-        Ok(Self { way: Way::Control(socket), home })
+        Ok(Self { common: common.clone(), way: Way::Control(socket) })
     }
 
     /// A way to the doors of a home that was just made.
-    pub fn of(home: Home, app: App) -> Self {
-        Self { home, way: Way::InProcess(Box::new(app)) }
+    pub fn of(home: &Home, app: App) -> Self {
+        let common = Common { home: Some(home.dir().to_owned()), ..Common::default() };
+        Self { common, way: Way::InProcess(Box::new(app)) }
     }
 
-    /// Where this home's server is, and whom to trust.
-    pub fn address(common: &Common) -> Result<(String, PathBuf), Failure> {
-        let home = home(common)?;
-        let listen = std::fs::read_to_string(home.address_path()).ok();
-        let listen = match listen {
-            Some(text) => text.trim().to_owned(),
-            None => config(&home)?.server.listen.to_string(),
-        };
-        Ok((format!("https://{listen}"), home.ca_path()))
+    /// Whom this acts as, where that is not the home's owner.
+    pub fn identity(&self) -> Option<&Identity> {
+        match &self.way {
+            Way::As(identity) => Some(identity),
+            Way::Control(_) | Way::InProcess(_) => None,
+        }
     }
 
-    /// The home.
-    pub fn home(&self) -> &Home {
-        &self.home
-    }
-
-    /// Sends a request through door 2 as the home's owner.
+    /// Sends a request through a door.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Reply, Failure> {
         match &self.way {
             Way::Control(socket) => transport::control(socket, request).await,
+            Way::As(identity) => identity.send(request).await,
             Way::InProcess(app) => {
                 let request = request.map(Body::Whole);
                 transport::collect(app.server.dispatch(request, &Peer::local_owner()).await).await
@@ -126,14 +147,20 @@ impl Session {
         }
     }
 
-    /// Issues a person's certificate. The command does it, not the server: the authority's key is the owner's.
-    pub fn issue_user_certificate(&self, user: &UserId) -> Result<UserCertificate, Failure> {
-        issue_user_certificate(&self.home, user)
+    /// The home whose authority vouches for people. Its key is the files' owner's, whoever asks the server.
+    pub fn authority_home(&self) -> Result<Home, Failure> {
+        home(&self.common).map_err(|failure| match self.identity() {
+            Some(_) => failure.hint("certificates are issued where the home is: run this there"),
+            None => failure,
+        })
     }
 
     /// The author's key of a one-person home; a team's authors sign where they work.
     pub fn author_key(&self) -> Result<Option<Zeroizing<String>>, Failure> {
-        let path = self.home.author_key_path();
+        if self.identity().is_some() {
+            return Ok(None);
+        }
+        let path = home(&self.common)?.author_key_path();
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Some(Zeroizing::new(text))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -142,7 +169,44 @@ impl Session {
     }
 }
 
-/// Issues a person's certificate by the home's authority.
+/// Where this home's server is, for whoever is on this machine.
+pub fn local_url(home: &Home, config: &Config) -> String {
+    let listen = std::fs::read_to_string(home.address_path()).ok();
+    let listen = listen.and_then(|text| text.trim().parse().ok()).unwrap_or(config.server.listen);
+    // Nothing can be reached at the address that stands for all.
+    if listen.ip().is_unspecified() {
+        return format!("https://localhost:{}", listen.port());
+    }
+    format!("https://{listen}")
+}
+
+/// Whom to trust as this home's server. One with a certificate from elsewhere is vouched for by somebody whom the
+/// system knows; where it is not, the client says who.
+pub fn trust(home: &Home, config: &Config) -> Result<Trust, Failure> {
+    let own = Trust::file(&home.ca_path())?;
+    Ok(if config.server.certificate.is_some() { own.and_system() } else { own })
+}
+
+/// Where this home's server is for people who are elsewhere, and whom they have to trust.
+pub fn place(home: &Home, config: &Config) -> Result<Place, Failure> {
+    let local = local_url(home, config);
+    let port = local.rsplit(':').next().unwrap_or_default();
+    let only_here = local.contains("//127.") || local.contains("//[::1]");
+    let url = match config.server.names.first() {
+        Some(name) if !only_here => format!("https://{name}:{port}"),
+        _ => local,
+    };
+    if config.server.certificate.is_some() {
+        return Ok(Place { url, ca_pem: None });
+    }
+    let path = home.ca_path();
+    let pem = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))?;
+    Ok(Place { url, ca_pem: Some(pem) })
+}
+
+/// Issues a person's certificate by the home's authority. The command does it, not the server: the authority's key is
+/// the owner's.
 pub fn issue_user_certificate(home: &Home, user: &UserId) -> Result<UserCertificate, Failure> {
     let root = root_key(home, &config(home)?)?;
     let issued = home.authority(&root).issue_user_certificate(user, SystemClock.now());

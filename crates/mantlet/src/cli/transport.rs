@@ -1,14 +1,19 @@
 //! How a command reaches the doors: through the home's control socket if a server runs, in process under the home's
 //! lock if none does, and over TLS for calling a server from elsewhere. All three send the same HTTP request.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -56,7 +61,7 @@ fn failure(status: u16, body: &Value) -> Failure {
     match status {
         401 => {
             let name = env_vars::API_KEY.name;
-            failure.hint(format!("set {name} to a key that is neither expired nor revoked"))
+            failure.hint(format!("present a key that is neither expired nor revoked, by --as DIR or {name}"))
         }
         429 => failure.hint("wait as long as `Retry-After` says, or ask an operator for a higher rate"),
         503 => failure.hint("the server's log has the cause under the request id"),
@@ -82,26 +87,106 @@ pub async fn control(socket: &Path, request: Request<Bytes>) -> Result<Reply, Fa
     exchange(stream, request).await
 }
 
-/// Sends over TLS, trusting this CA alone.
-pub async fn tls(url: &str, ca_pem: &Path, request: Request<Bytes>) -> Result<Reply, Failure> {
-    let (host, port) = host_and_port(url)?;
-    let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(ca_pem).map_err(|error| {
-        Failure::new(format!("cannot read the CA certificate `{}`: {error}", ca_pem.display()))
-    })?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| Failure::new(format!("not a certificate: {error}")))?;
-        roots.add(certificate).map_err(|error| Failure::new(format!("not a CA certificate: {error}")))?;
+/// A certificate with its chain, and its private key.
+pub type ClientCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// Whose certificates count as a server's: the text of PEM bundles, and where it comes from.
+pub struct Trust {
+    pem: String,
+    from: String,
+}
+
+/// Where systems keep the certificate authorities that they trust.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The authorities that the system trusts, in PEM; empty where there are none. `SSL_CERT_FILE` names others, unless it
+/// names one of these files, which are Mantlet's own.
+pub fn system_bundle(own: &[&Path]) -> String {
+    let set = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let set = set.filter(|set| !own.contains(&set.as_path()));
+    let candidates = set.into_iter().chain(SYSTEM_BUNDLES.map(PathBuf::from));
+    candidates.filter_map(|path| fs::read_to_string(path).ok()).next().unwrap_or_default()
+}
+
+impl Trust {
+    /// These authorities alone.
+    pub fn pem(pem: String, from: &Path) -> Self {
+        Self { pem, from: format!("`{}`", from.display()) }
     }
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+
+    /// The authorities in this file alone.
+    pub fn file(path: &Path) -> Result<Self, Failure> {
+        let pem = fs::read_to_string(path).map_err(|error| {
+            Failure::new(format!("cannot read the CA certificate `{}`: {error}", path.display()))
+        })?;
+        Ok(Self::pem(pem, path))
+    }
+
+    /// Those that the system trusts.
+    pub fn system() -> Self {
+        Self { pem: system_bundle(&[]), from: "the system's authorities".to_owned() }
+    }
+
+    /// These, and those that the system trusts.
+    #[must_use]
+    pub fn and_system(self) -> Self {
+        let Self { pem, from } = self;
+        Self {
+            pem: format!("{}\n{pem}", system_bundle(&[])),
+            from: format!("{from} and the system's authorities"),
+        }
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Failure> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(self.pem.as_bytes()) {
+            let certificate = certificate
+                .map_err(|error| Failure::new(format!("{}: not a certificate: {error}", self.from)))?;
+            // The system's bundles hold some that are too old to be read; the others count.
+            let _ = roots.add(certificate);
+        }
+        if roots.is_empty() {
+            return Err(Failure::new(format!("{}: no certificate of an authority", self.from))
+                .hint(format!("name the server's authority with {}", env_vars::CA.name)));
+        }
+        Ok(roots)
+    }
+}
+
+/// Sends over TLS, trusting nobody else, with a client's certificate where there is one.
+pub async fn tls(
+    url: &str,
+    trust: Trust,
+    certificate: Option<ClientCertificate>,
+    mut request: Request<Bytes>,
+) -> Result<Reply, Failure> {
+    let (host, port) = host_and_port(url)?;
+    let config = ClientConfig::builder().with_root_certificates(trust.roots()?);
+    let config = match certificate {
+        None => config.with_no_client_auth(),
+        Some((chain, key)) => config.with_client_auth_cert(chain, key).map_err(|error| {
+            Failure::new(format!("the certificate and its private key cannot be used: {error}"))
+                .hint("both files have to come from one `mantlet user invite` or `mantlet user certify`")
+        })?,
+    };
+    // A proxy in front may serve several names.
+    let authority = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    if let Ok(authority) = HeaderValue::try_from(authority) {
+        request.headers_mut().insert(header::HOST, authority);
+    }
     let name = ServerName::try_from(host.clone()).map_err(|_| Failure::new("the URL names no valid host"))?;
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.map_err(|error| {
+    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|error| {
         Failure::new(format!("cannot connect to `{host}:{port}`: {error}")).hint("is the server running?")
     })?;
     let stream =
         tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
             Failure::new(format!("TLS failed: {error}"))
-                .hint(format!("is {} the server's CA?", env_vars::CA.name))
+                .hint(format!("trusted was {}; is the server's authority among them?", trust.from))
         })?;
     exchange(stream, request).await
 }

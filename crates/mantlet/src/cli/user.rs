@@ -1,17 +1,17 @@
 //! `mantlet user`: people, their keys and their certificates.
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use http::Method;
 use mantlet_types::{ProjectId, UserId};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{args::User, exit::Failure, print, session::Session};
+use super::{
+    args::User,
+    exit::Failure,
+    identity, print,
+    session::{self, Session},
+};
 
 /// Runs the command.
 pub async fn run(session: &Session, command: User, as_json: bool) -> Result<(), Failure> {
@@ -19,12 +19,7 @@ pub async fn run(session: &Session, command: User, as_json: bool) -> Result<(), 
         User::Invite { user, project, out } => invite(session, &user, &project, out, as_json).await,
         User::List => {
             let reply = session.call(Method::GET, "/admin/v1/users", None).await?;
-            print::listing(
-                &reply,
-                "users",
-                &["user", "disabled", "projects", "roles", "certificate"],
-                as_json,
-            )
+            if as_json { print::json(&reply) } else { table(&reply) }
         }
         User::Enable { user } => {
             let reply = session.call(Method::POST, &format!("/admin/v1/users/{user}/enable"), None).await?;
@@ -47,6 +42,24 @@ pub async fn run(session: &Session, command: User, as_json: bool) -> Result<(), 
     }
 }
 
+/// People with their roles, and the digest of each certificate in full: that is how one is withdrawn.
+fn table(reply: &Value) -> Result<(), Failure> {
+    let users = reply.as_array().or_else(|| reply["users"].as_array());
+    let rows = users.into_iter().flatten().map(|user| {
+        let roles = user["roles"].as_object().into_iter().flatten().map(|(role, projects)| {
+            let projects: Vec<&str> =
+                projects.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            format!("{role}@{}", projects.join("+"))
+        });
+        let roles = roles.collect::<Vec<_>>().join(",");
+        let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+        let [name, disabled, projects, certificates] =
+            ["user", "disabled", "projects", "certificates"].map(|member| or_none(print::cell(user, member)));
+        vec![name, disabled, projects, or_none(roles), certificates]
+    });
+    print::table(&["user", "disabled", "projects", "roles", "certificates"], &rows.collect::<Vec<_>>())
+}
+
 /// Issues the certificate here, where the home's owner is, and tells the server its digest alone: the server never
 /// holds the key of the certificate authority.
 async fn invite(
@@ -57,20 +70,15 @@ async fn invite(
     as_json: bool,
 ) -> Result<(), Failure> {
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{user}.mantlet")));
-    fs::DirBuilder::new().mode(0o700).create(&out).map_err(|error| {
-        Failure::new(format!("cannot make `{}`: {error}", out.display()))
-            .hint("name another place with --out")
-    })?;
-    let issued = session.issue_user_certificate(user)?;
+    let home = session.authority_home()?;
+    let place = session::place(&home, &session::config(&home)?)?;
+    identity::make_dir(&out)?;
+    // Where nothing was made, nothing stays behind.
+    let undo = |_: &Failure| drop(fs::remove_dir(&out));
+    let issued = session::issue_user_certificate(&home, user).inspect_err(undo)?;
     let body = json!({ "user": user, "project": project, "certificate": issued.digest });
-    let reply = session.call(Method::POST, "/admin/v1/users", Some(&body)).await.inspect_err(|_| {
-        // Nothing was made, so nothing stays behind.
-        let _ = fs::remove_dir(&out);
-    })?;
-    let key = print::cell(&reply, "key");
-    write_secret(&out.join("key"), key.as_bytes())?;
-    write_secret(&out.join("certificate.pem"), issued.certificate_pem.as_bytes())?;
-    write_secret(&out.join("certificate.key"), issued.key_pem.as_bytes())?;
+    let reply = session.call(Method::POST, "/admin/v1/users", Some(&body)).await.inspect_err(undo)?;
+    identity::write(&out, reply["key"].as_str(), &issued, &place)?;
     if as_json {
         let paths =
             json!({ "user": user, "kid": reply["kid"], "expires": reply["expires"], "directory": out });
@@ -78,12 +86,15 @@ async fn invite(
     }
     print::line(format!("wrote {user}'s key and certificate to {}", out.display()))?;
     print::note(format_args!(
-        "hand them over in a way that nobody else can read; next: mantlet role assign {user} ROLE"
+        "hand the directory over in a way that nobody else can read. next, {user}: mantlet --as {} key rotate; then \
+         you: mantlet role assign {user} ROLE",
+        out.display()
     ));
     Ok(())
 }
 
-/// Issues another certificate for a person who is known already.
+/// Issues another certificate for a person who is known already: into a new directory, or in the place of the old one
+/// in the directory that they act by.
 async fn certify(
     session: &Session,
     user: &UserId,
@@ -91,30 +102,24 @@ async fn certify(
     as_json: bool,
 ) -> Result<(), Failure> {
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{user}.mantlet")));
-    fs::DirBuilder::new().mode(0o700).create(&out).map_err(|error| {
-        Failure::new(format!("cannot make `{}`: {error}", out.display()))
-            .hint("name another place with --out")
-    })?;
-    let issued = session.issue_user_certificate(user)?;
-    let path = format!("/admin/v1/users/{user}/certificates");
-    let reply = session
-        .call(Method::POST, &path, Some(&json!({ "digest": issued.digest })))
-        .await
-        .inspect_err(|_| {
+    let home = session.authority_home()?;
+    let place = session::place(&home, &session::config(&home)?)?;
+    let made = !out.is_dir();
+    if made {
+        identity::make_dir(&out)?;
+    }
+    let undo = |_: &Failure| {
+        if made {
             let _ = fs::remove_dir(&out);
-        })?;
-    write_secret(&out.join("certificate.pem"), issued.certificate_pem.as_bytes())?;
-    write_secret(&out.join("certificate.key"), issued.key_pem.as_bytes())?;
+        }
+    };
+    let issued = session::issue_user_certificate(&home, user).inspect_err(undo)?;
+    let path = format!("/admin/v1/users/{user}/certificates");
+    let body = json!({ "digest": issued.digest });
+    let reply = session.call(Method::POST, &path, Some(&body)).await.inspect_err(undo)?;
+    identity::write(&out, None, &issued, &place)?;
     if as_json {
         return print::json(&reply);
     }
     print::line(format!("wrote {user}'s certificate to {}", out.display()))
-}
-
-/// Writes a file that only its owner reads, and that was not there before.
-pub fn write_secret(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -39,5 +39,12 @@ pub const CA: EnvVar =
 pub const API_KEY: EnvVar =
     EnvVar { name: "MANTLET_API_KEY", setting: None, purpose: "the key that client commands present" };
 
+/// As whom client commands act.
+pub const IDENTITY: EnvVar = EnvVar {
+    name: "MANTLET_IDENTITY",
+    setting: None,
+    purpose: "the directory with the key and certificate to act by, unless `--as` names one",
+};
+
 /// All of them.
-pub const ALL: [EnvVar; 7] = [HOME, LISTEN, LOG, LOG_FORMAT, URL, CA, API_KEY];
+pub const ALL: [EnvVar; 8] = [HOME, LISTEN, LOG, LOG_FORMAT, URL, CA, API_KEY, IDENTITY];

@@ -294,9 +294,12 @@ fn unknown_in(section: &str, table: &DeTable<'_>, known: &[&str]) -> Vec<ConfigE
     let unknown = table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref()));
     let error = |key: &str, span| {
         let error = ConfigError::new(format!("unknown key `{}` in `[{section}]`", message(key))).at(span);
-        match nearest(key, known.iter().copied()) {
-            Some(meant) => error.hint(format!("did you mean `{meant}`?")),
-            None => error.hint(format!("known keys: `{}`", known.join("`, `"))),
+        // A key in the wrong section is as likely as a key that is misspelt.
+        let elsewhere = SETTINGS.iter().find(|setting| setting.name() == key && setting.section() != section);
+        match (nearest(key, known.iter().copied()), elsewhere) {
+            (_, Some(setting)) => error.hint(format!("`{key}` belongs in `[{}]`", setting.section())),
+            (Some(meant), None) => error.hint(format!("did you mean `{meant}`?")),
+            (None, None) => error.hint(format!("known keys: `{}`", known.join("`, `"))),
         }
     };
     unknown.map(|(key, _)| error(key.get_ref(), key.span())).collect()

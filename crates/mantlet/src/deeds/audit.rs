@@ -67,7 +67,7 @@ impl SearchLog {
             self.filter.project = Some(self.project);
         }
         let reader = Reader::open(&self.dir).map_err(unreadable)?;
-        let count = self.count.clamp(1, ENTRIES_MAX);
+        let count = self.count.min(ENTRIES_MAX);
         let mut entries = std::collections::VecDeque::new();
         let from = self.filter.since.map_or(Ok(0), |since| reader.seek(since)).map_err(unreadable)?;
         for entry in reader.entries(from) {
@@ -80,6 +80,7 @@ impl SearchLog {
                     entries.pop_front();
                 }
                 entries.push_back(entry);
+                entries.truncate(count);
             }
         }
         Ok(Found { entries: entries.into() })

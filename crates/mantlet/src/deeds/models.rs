@@ -1,8 +1,10 @@
 //! Listing models: every version that the caller may know of.
 
+use std::collections::BTreeSet;
+
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
-    directory::Directory,
+    directory::{Directory, Promotion},
     identity::Principal,
     policy::{self, Target},
 };
@@ -26,6 +28,31 @@ pub struct Listed {
     author: UserId,
     registered: Timestamp,
     digest: Sha256,
+    /// How far it is on its way to production, if it is on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<OnItsWay>,
+}
+
+/// A version's way to production.
+#[derive(Debug, Serialize)]
+struct OnItsWay {
+    /// `requested` or `approved`.
+    state: &'static str,
+    requested_by: UserId,
+    approved_by: BTreeSet<UserId>,
+    /// From here on it is void.
+    ends: Timestamp,
+}
+
+impl OnItsWay {
+    fn of(promotion: &Promotion) -> Self {
+        Self {
+            state: promotion.state().as_str(),
+            requested_by: promotion.requested_by.clone(),
+            approved_by: promotion.approved_by.clone(),
+            ends: promotion.ends,
+        }
+    }
 }
 
 /// What there is.
@@ -62,12 +89,21 @@ impl Deed for ListModels {
             actions.iter().any(|action| policy::permits(office.caller, *action, &target, now))
         };
         let mut models = Vec::new();
-        for (name, record) in office.snapshot.directory.models.iter().filter(|(name, _)| may(&SEEING, name)) {
-            let follows = may(&FOLLOWING, name);
+        for (name, record) in &office.snapshot.directory.models {
+            let (sees, follows) = (may(&SEEING, name), may(&FOLLOWING, name));
             for (version, registered) in &record.versions {
+                let on_its_way = registered.promotion.as_ref().filter(|way| now < way.ends);
+                // Who has to approve something has to see what it is.
+                let approves = || {
+                    let way = Target::Resource(Resource::Deployment(name.clone(), *version));
+                    policy::permits(office.caller, Action::ApproveDeployment, &way, now)
+                };
+                if !(sees || on_its_way.is_some() && approves()) {
+                    continue;
+                }
                 let is_own =
                     matches!(office.caller.id(), PrincipalId::User(user) if *user == registered.author);
-                if !(follows || is_own || registered.was_live) {
+                if sees && !(follows || is_own || registered.was_live) {
                     continue;
                 }
                 let is_live = record.live == Some(*version);
@@ -85,6 +121,7 @@ impl Deed for ListModels {
                     author: registered.author.clone(),
                     registered: registered.registered,
                     digest: registered.digest,
+                    deployment: on_its_way.map(OnItsWay::of),
                 });
             }
         }

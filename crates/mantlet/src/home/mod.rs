@@ -35,6 +35,7 @@ pub use authority::{
 pub use error::HomeError;
 pub use init::{InitOptions, NewHome, prepare};
 pub use lock::HomeLock;
+use mantlet_types::UserId;
 pub use root_key::{RootKey, RootKeyError, RootKeySource, RootKeySourceError};
 use zeroize::Zeroizing;
 
@@ -182,16 +183,16 @@ impl Home {
         self.keys_dir().join("demo.key")
     }
 
-    /// The operator's key where no terminal was there to show it on; to be taken away.
-    #[must_use]
-    pub fn operator_key_path(&self) -> PathBuf {
-        self.keys_dir().join("operator.key")
-    }
-
-    /// Certificates and keys of the first people, to be handed over.
+    /// What each of the first people acts by, to be handed over.
     #[must_use]
     pub fn people_dir(&self) -> PathBuf {
         self.keys_dir().join("people")
+    }
+
+    /// What one of the first people acts by.
+    #[must_use]
+    pub fn person_dir(&self, user: &UserId) -> PathBuf {
+        self.people_dir().join(user.as_str())
     }
 
     /// The system's certificate authorities and this home's, for clients that take one bundle.

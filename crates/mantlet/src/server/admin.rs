@@ -1,10 +1,11 @@
 //! Administrative routes: each turns a path and a body into one deed of door 2.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use mantlet_audit::read::Filter;
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
+    deployments::{ActivateDeployment, ApproveDeployment, RequestDeployment, RollBack, Way},
     directory::Directory,
     identity::Principal,
     people::{
@@ -21,13 +22,14 @@ use mantlet_gate::{
 };
 use mantlet_models::register::Registration;
 use mantlet_types::{
-    ModelName, PrincipalId, ProjectId, Rejection, RequestId, Timestamp,
+    ModelName, PrincipalId, ProjectId, Rejection, RequestId, Timestamp, UserId, Version,
     entry::{Decision, Event, Token},
+    id::IdError,
 };
 use serde::Deserialize;
 
 use super::{
-    call::{Call, Replying},
+    call::{Call, Params, Replying},
     upload,
 };
 use crate::deeds::{
@@ -202,16 +204,63 @@ pub(super) fn list_models(call: Call) -> Replying {
     call.deed(Event::ModelRead, &[], |_, _| Ok(ListModels))
 }
 
+/// People in an argument, with commas between them.
+#[derive(Default)]
+struct People(BTreeSet<UserId>);
+
+impl FromStr for People {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// `POST /admin/v1/models/{model}`. The package is read once door 2 has given leave, and not before.
 pub(super) fn register_model(call: Call) -> Replying {
     let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
-    call.petition(Event::ModelRegister, &["project"], move |params, query, parcel| {
+    call.petition(Event::ModelRegister, &["project", "data_authors"], move |params, query, parcel| {
         let files = upload::receive(parcel, upload::PACKAGE_BYTES_MAX);
         let project: Option<ProjectId> = query.optional("project")?;
         let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
         let name: ModelName = params.require("model")?;
+        let data_authors: People = query.optional("data_authors")?.unwrap_or_default();
         let activate = gate.snapshot().settings.single_person;
-        Ok(Registration { name, project, files, shelf, activate, began: gate.now() })
+        let (began, data_authors) = (gate.now(), data_authors.0);
+        Ok(Registration { name, project, files, shelf, activate, began, data_authors })
+    })
+}
+
+fn way(params: &Params) -> Result<Way, Rejection> {
+    Ok(Way { model: params.require("model")?, version: params.require("version")? })
+}
+
+/// `POST /admin/v1/models/{model}/versions/{version}/request`.
+pub(super) fn request_deployment(call: Call) -> Replying {
+    call.deed_of_optional(Event::ModelRequest, |params, Nothing {}| Ok(RequestDeployment(way(params)?)))
+}
+
+/// `POST /admin/v1/models/{model}/versions/{version}/approve`.
+pub(super) fn approve_deployment(call: Call) -> Replying {
+    call.deed_of_optional(Event::ModelApprove, |params, Nothing {}| Ok(ApproveDeployment(way(params)?)))
+}
+
+/// `POST /admin/v1/models/{model}/versions/{version}/activate`.
+pub(super) fn activate_deployment(call: Call) -> Replying {
+    call.deed_of_optional(Event::ModelActivate, |params, Nothing {}| Ok(ActivateDeployment(way(params)?)))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Return {
+    #[serde(default)]
+    version: Option<Version>,
+}
+
+/// `POST /admin/v1/models/{model}/rollback`.
+pub(super) fn roll_back(call: Call) -> Replying {
+    call.deed_of_optional(Event::ModelRollback, |params, Return { version }| {
+        Ok(RollBack { model: params.require("model")?, version })
     })
 }
 

@@ -105,8 +105,9 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ApproveChange, Evaluate, Explain, Export, Grant, InspectFeatures, ManageConsumers, ManageUsers, Monitor,
-    Predict, ProveAudit, ReadAudit, RegisterVersion, UpdateModel, ViewWeights,
+    ActivateDeployment, ApproveChange, ApproveDeployment, Evaluate, Explain, Export, Grant, InspectFeatures,
+    ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit, RegisterVersion,
+    RequestDeployment, Rollback, UpdateModel, ViewWeights,
 };
 use Way::{Ask, Deed, Open};
 
@@ -260,6 +261,26 @@ pub static TABLE: &[Route] = &[
     // Models and configuration.
     get("/admin/v1/models", Deed(Predict, admin::list_models), "lists models and versions"),
     post("/admin/v1/models/{model}", Deed(RegisterVersion, admin::register_model), "registers a package"),
+    post(
+        "/admin/v1/models/{model}/versions/{version}/request",
+        Deed(RequestDeployment, admin::request_deployment),
+        "asks that a version go live",
+    ),
+    post(
+        "/admin/v1/models/{model}/versions/{version}/approve",
+        Deed(ApproveDeployment, admin::approve_deployment),
+        "approves that a version go live",
+    ),
+    post(
+        "/admin/v1/models/{model}/versions/{version}/activate",
+        Deed(ActivateDeployment, admin::activate_deployment),
+        "makes an approved version live",
+    ),
+    post(
+        "/admin/v1/models/{model}/rollback",
+        Deed(Rollback, admin::roll_back),
+        "makes a version live again that was live before",
+    ),
     post("/admin/v1/reload", Deed(ManageUsers, admin::reload), "reads the configuration again"),
     // The log.
     post("/audit/v1/search", Deed(ReadAudit, admin::search_log), "entries of the audit log"),

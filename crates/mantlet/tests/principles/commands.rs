@@ -55,6 +55,10 @@ fn help_tells_the_commands() {
 
     Options:
           --home <DIR>  The home directory [default: ./mantlet-home] [env: MANTLET_HOME=]
+          --as <DIR>    Act as the person whose key and certificate are in this directory, over TLS; no
+                        home is needed [env: MANTLET_IDENTITY=]
+          --url <URL>   Where the server is, instead of where the directory of --as says [env:
+                        MANTLET_URL]
           --json        Print one JSON document (or JSON lines where a stream is said) instead of text
       -h, --help        Print help
       -V, --version     Print version
@@ -151,7 +155,7 @@ fn tables_for_people_have_no_holes() {
     let server = Server::start(&team);
     server.take_over(team.invite("dora"));
     let proposed = team.run(&["role", "assign", "dora", "ml_engineer"]);
-    assert!(printed(&proposed).contains("mantlet role approve"), "{:?}", printed(&proposed));
+    assert!(printed(&proposed).contains("mantlet --as DIR role approve"), "{:?}", printed(&proposed));
     let roles = printed(&team.run(&["role", "list"]));
     let pending = roles.lines().find(|line| line.contains("dora")).unwrap();
     assert!(pending.contains("ml_engineer") && pending.contains("alice"), "{pending}");
@@ -325,4 +329,71 @@ fn an_answer_is_explained_as_a_table_and_as_a_document() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&document["result"], &document["explanation"]), (&json!("uncertain"), &Value::Null));
+}
+
+#[test]
+fn a_receipt_may_begin_with_a_dash() {
+    let said = said(&run(&["audit", "prove", "-Cj3", "--home", "/nowhere"]));
+    assert!(said.contains("`/nowhere` is not a mantlet home"), "{said}");
+}
+
+#[test]
+fn a_replaced_key_says_when_it_ends() {
+    let home = Home::demo();
+    let kid = home.key("app", &["--model", "breast-cancer"]).kid;
+    let rotated = home.json(&["key", "rotate", &kid, "--overlap", "2"]);
+    let listed = home.json(&["key", "list"]);
+    let old = listed.as_array().unwrap().iter().find(|key| key["kid"] == kid.as_str()).unwrap();
+    assert!(rotated["retiring_until"].is_string(), "{rotated}");
+    assert_eq!((&old["state"], &old["expires"]), (&json!("retiring"), &rotated["retiring_until"]));
+    let new = rotated["kid"].as_str().unwrap();
+    home.json(&["key", "revoke", &kid]);
+    let told = said(&home.run(&["key", "rotate", new]));
+    assert!(told.contains(&format!("key {new} works until 2")), "{told}");
+}
+
+#[test]
+fn an_invalid_configuration_is_shown_once() {
+    let home = Home::init(&["--single-person"]);
+    home.configure("[server]\nplaintext = true\n");
+    let shown = said(&home.run(&["config", "check"]));
+    assert_eq!(shown.matches("unknown key `plaintext`").count(), 1, "{shown}");
+    assert_eq!(shown.matches("`plaintext` belongs in `[danger]`").count(), 1, "{shown}");
+    assert!(shown.contains("mantlet.toml:"), "{shown}");
+}
+
+#[test]
+fn documents_are_documents_and_none_is_none() {
+    let home = Home::demo();
+    let tail = home.run(&["audit", "tail", "-n", "0", "--json"]);
+    assert!(tail.status.success() && tail.stdout.is_empty(), "{:?}", printed(&tail));
+    let (package, key) = (home.package("fraud"), home.beside("author.key"));
+    let (package, key) = (package.to_str().unwrap(), key.to_str().unwrap());
+    assert!(run(&["model", "keygen", key]).status.success());
+    let signed = run(&["model", "sign", package, "--key", key, "--json"]);
+    let signed: Value = serde_json::from_slice(&signed.stdout).unwrap();
+    assert_eq!(signed["signature"], format!("{package}/model.sig"));
+}
+
+#[test]
+fn the_root_key_is_kept_where_init_was_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, root) = (dir.path().join("home"), dir.path().join("root.key"));
+    let place = format!("file:{}", root.display());
+    let init = |place: &str| {
+        mantlet()
+            .args(["init", "--single-person", "--json", "--root-key", place])
+            .arg(&home)
+            .output()
+            .unwrap()
+    };
+    for bad in ["root.key", "file:root.key", "env:NOT_SET_ANYWHERE"] {
+        assert_eq!(init(bad).status.code(), Some(2), "{bad}");
+        assert!(!home.exists());
+    }
+    let made = init(&place);
+    assert!(made.status.success(), "{}", said(&made));
+    assert!(root.exists() && !home.join("keys/root.key").exists());
+    let listed = mantlet().args(["key", "list", "--home"]).arg(&home).output().unwrap();
+    assert!(listed.status.success(), "{}", said(&listed));
 }

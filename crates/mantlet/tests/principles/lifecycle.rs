@@ -210,7 +210,8 @@ fn a_home_behind_its_anchor_does_not_start() {
     home.configure(&format!("[audit]\nanchors = [{:?}]\n", anchor.display().to_string()));
     // An anchor that is gone could have told of a rollback: without it nothing is said, and nothing starts.
     assert_eq!(home.run(&["audit", "verify"]).status.code(), Some(2));
-    assert!(Server::try_with(&home, &[], &[]).is_err_and(|said| said.contains("anchor")));
+    let said = Server::try_with(&home, &[], &[]).err().unwrap();
+    assert!(said.contains("anchor") && said.contains("put the anchor back"), "{said}");
     fs::write(&anchor, "").unwrap();
     assert!(Server::start(&home).stop().success());
     let old = home.beside("old");

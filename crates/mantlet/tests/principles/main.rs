@@ -17,6 +17,7 @@ mod complete_mediation;
 mod defence_in_depth;
 mod fail_securely;
 mod least_privilege;
+mod promotion;
 mod secure_defaults;
 mod separation_of_duties;
 
@@ -34,6 +35,9 @@ mod lifecycle;
 
 // Nothing that was sent, and no key, turns up where it does not belong.
 mod canaries;
+
+// Everybody acts as themselves, from wherever they are.
+mod identities;
 
 // What scripts rely on: documents, exit codes, messages.
 mod commands;

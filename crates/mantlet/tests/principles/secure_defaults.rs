@@ -117,9 +117,10 @@ fn the_home_is_its_owners_alone() {
 fn without_a_terminal_the_operators_key_goes_to_a_private_file() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("home");
-    let output = mantlet().args(["init", "--single-person"]).arg(&home).output().unwrap();
+    let output =
+        mantlet().args(["init", "--single-person", "--operator", "olivia"]).arg(&home).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let path = home.join("keys/operator.key");
+    let path = home.join("keys/people/olivia/key");
     let key = fs::read_to_string(&path).unwrap();
     assert!(key.starts_with("mtk_live_"));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

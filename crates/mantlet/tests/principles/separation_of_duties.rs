@@ -146,7 +146,7 @@ fn a_key_that_somebody_else_has_seen_holds_no_duty() {
     // The same holds for whoever invites.
     let seen = home.run(&["role", "assign", "dora", "ml_engineer"]);
     assert_eq!(seen.status.code(), Some(1), "{}", said(&seen));
-    assert!(said(&seen).contains("mantlet key rotate"), "{}", said(&seen));
+    assert!(said(&seen).contains("mantlet --as DIR key rotate"), "{}", said(&seen));
     let old = dora.key.clone();
     let dora = server.take_over(dora);
     assert_eq!(home.json(&["role", "assign", "dora", "ml_engineer"])["state"], "pending");
@@ -231,7 +231,7 @@ fn each_duty_does_its_own_work_and_no_other() {
     // What is no candidate of theirs answers nobody here: there is no live version.
     for client in [engineer, deployer, &alice, &bob] {
         let reply = client.post(PREDICT, &question(&benign()));
-        assert!([403, 404, 503].contains(&reply.status), "{}", reply.text());
+        assert!([403, 404].contains(&reply.status), "{}", reply.text());
     }
 }
 

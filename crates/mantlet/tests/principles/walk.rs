@@ -77,6 +77,15 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         (Verb::Post, "/admin/v1/grants/{number}/approve" | "/admin/v1/grants/{number}/apply") => {
             (json!({}), 404)
         }
+        // What is live needs no deployment, and what was never requested cannot be approved.
+        (Verb::Post, "/admin/v1/models/{model}/versions/{version}/request") => (json!({}), 409),
+        (
+            Verb::Post,
+            "/admin/v1/models/{model}/versions/{version}/approve"
+            | "/admin/v1/models/{model}/versions/{version}/activate",
+        ) => (json!({}), 403),
+        // Nothing was live before.
+        (Verb::Post, "/admin/v1/models/{model}/rollback") => (json!({}), 409),
         // Leave is given before the package is looked at, and this is none.
         (Verb::Post, "/admin/v1/models/{model}") => (json!({}), 415),
         (Verb::Post, "/audit/v1/search") => (json!({}), 200),

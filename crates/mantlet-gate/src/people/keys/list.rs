@@ -42,7 +42,7 @@ pub struct KeyInfo {
     pub state: KeyPhase,
     /// When it was made.
     pub created: Timestamp,
-    /// Not valid from here on.
+    /// Not valid from here on: its own end, or that of the overlap with the key that replaces it.
     pub expires: Timestamp,
     /// Whole days left until it ends for whatever reason.
     pub days_left: i64,
@@ -141,6 +141,10 @@ fn info(directory: &Directory, kid: Kid, key: &Key, now: Timestamp) -> KeyInfo {
         KeyState::Retiring { until } => (KeyPhase::Retiring, until.min(key.expires)),
         KeyState::Active => (KeyPhase::Active, key.expires),
     };
+    let expires = match key.state {
+        KeyState::Retiring { until } => until.min(key.expires),
+        KeyState::Active | KeyState::Revoked => key.expires,
+    };
     let days_left = end.micros().saturating_sub(now.micros()).div_euclid(DAY_US);
     let consumer = match &key.owner {
         PrincipalId::Consumer(id) => directory.consumers.get(id),
@@ -151,7 +155,7 @@ fn info(directory: &Directory, kid: Kid, key: &Key, now: Timestamp) -> KeyInfo {
         kid,
         state,
         created: key.created,
-        expires: key.expires,
+        expires,
         days_left,
         ends_soon: state == KeyPhase::Active && days_left < KEY_WARNING_DAYS,
         networks: key.networks.iter().map(ToString::to_string).collect(),

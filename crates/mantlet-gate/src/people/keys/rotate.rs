@@ -167,7 +167,8 @@ impl Deed for RotateKey {
             expires,
             networks: old.networks.clone(),
         };
-        let (issued, new) = issue(office, draft)?;
+        let (mut issued, new) = issue(office, draft)?;
+        issued.retiring_until = Some(until.min(old.expires));
         let retiring = Key { state: KeyState::Retiring { until }, ..old.clone() };
         let mut changes = vec![Change::PutKey(old_kid, retiring), new];
         changes.extend(prolonged(directory, &owner, expires));

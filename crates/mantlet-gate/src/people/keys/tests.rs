@@ -334,7 +334,7 @@ async fn a_key_that_the_inviter_has_seen_does_not_speak_for_a_duty() {
         "no duty, nothing to join"
     );
     bind_bob(&kit, Role::Security);
-    let next = format!("mantlet key rotate {kid}");
+    let next = format!("mantlet --as DIR key rotate {kid}");
     // What a security person may: here it is the inviter who asks.
     for arrival in [kit.bearer(&key), bob(&kit, &key)] {
         let log = crate::people::roles::RoleMatrix;

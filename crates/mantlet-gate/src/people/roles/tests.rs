@@ -58,7 +58,7 @@ fn is_bound(kit: &Kit, user: &str, role: Role) -> bool {
 async fn proposed(kit: &Kit, user: &str, role: &str) -> u64 {
     let reply = done(kit, OPERATOR, assign(user, role)).await.unwrap();
     let Assigned::Pending { grant, next, .. } = reply else { panic!("{reply:?}") };
-    assert_eq!(next, format!("mantlet role approve {grant}"));
+    assert_eq!(next, format!("mantlet --as DIR role approve {grant}"));
     grant
 }
 
@@ -254,7 +254,7 @@ async fn no_duty_is_bound_to_a_key_that_others_have_seen() {
     let (kid, _) = kit.key("user:ann");
     let seen = |handed_over| Change::PutKey(kid, crate::directory::Key { handed_over, ..kit.kept(kid) });
     kit.change(&[seen(true)]);
-    let next = format!("mantlet key rotate {kid}");
+    let next = format!("mantlet --as DIR key rotate {kid}");
     let (code, detail) = done(&kit, OPERATOR, assign("ann", "admin")).await.unwrap_err();
     assert!(code == Code::Conflict && detail.contains(&next), "{detail}");
     kit.change(&[seen(false)]);

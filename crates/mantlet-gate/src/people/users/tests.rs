@@ -162,7 +162,7 @@ async fn nobody_gives_a_certificate_to_a_duty_whose_key_they_have_seen() {
     kit.change(&[seen(true)]);
     let rejection = done(&kit, kit.operator(), add()).await.err().unwrap();
     assert_eq!(rejection.code, Code::Conflict);
-    assert!(rejection.detail.unwrap().contains(&format!("mantlet key rotate {kid}")));
+    assert!(rejection.detail.unwrap().contains(&format!("mantlet --as DIR key rotate {kid}")));
     kit.change(&[seen(false)]);
     assert!(done(&kit, kit.operator(), add()).await.is_ok());
 }

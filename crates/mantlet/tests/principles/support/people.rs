@@ -3,16 +3,19 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use serde_json::json;
 
-use super::{Client, Home, Server};
+use super::{Client, Home, Server, mantlet};
 
 /// Somebody with a personal key and a certificate as second factor.
 pub struct Person {
     /// The personal key.
     pub key: String,
+    /// What `--as` takes.
+    pub dir: PathBuf,
     certificate: PathBuf,
     certificate_key: PathBuf,
 }
@@ -42,11 +45,13 @@ impl Home {
     pub fn invite(&self, user: &str) -> Person {
         let out = self.beside(&format!("{user}.mantlet"));
         self.json(&["user", "invite", user, "--out", out.to_str().unwrap()]);
-        Person {
-            key: read(&out.join("key")),
-            certificate: out.join("certificate.pem"),
-            certificate_key: out.join("certificate.key"),
-        }
+        Person::at(&out, read(&out.join("key")))
+    }
+
+    /// Somebody who was invited, as their directory now says.
+    pub fn invited(&self, user: &str) -> Person {
+        let dir = self.beside(&format!("{user}.mantlet"));
+        Person::at(&dir, read(&dir.join("key")))
     }
 
     /// Invites a person of a one-person home and binds them to a role.
@@ -58,17 +63,21 @@ impl Home {
 
     /// One of those whom `init` made: the operator, or a team's security person.
     pub fn founder(&self, user: &str) -> Person {
-        let people = self.path.join("keys/people");
+        let dir = self.path.join("keys/people").join(user);
         let key = if self.said("operator") == user {
             self.said("operator_key").to_owned()
         } else {
-            read(&people.join(format!("{user}.apikey")))
+            read(&dir.join("key"))
         };
-        Person {
-            key,
-            certificate: people.join(format!("{user}.pem")),
-            certificate_key: people.join(format!("{user}.key.pem")),
-        }
+        Person::at(&dir, key)
+    }
+}
+
+impl Person {
+    fn at(dir: &Path, key: String) -> Self {
+        let file = |name: &str| dir.join(name);
+        let (certificate, certificate_key) = (file("certificate.pem"), file("certificate.key"));
+        Self { key, dir: dir.to_owned(), certificate, certificate_key }
     }
 }
 
@@ -81,9 +90,17 @@ impl Server {
         Person { key: rotated.json()["key"].as_str().unwrap().to_owned(), ..person }
     }
 
+    /// A command as a person, by their directory alone: without a home.
+    pub fn command_as(&self, person: &Person, arguments: &[&str]) -> Command {
+        let mut command = mantlet();
+        command.args(arguments).arg("--as").arg(&person.dir);
+        command.env("MANTLET_URL", format!("https://{}", self.address)).current_dir("/");
+        command
+    }
+
     /// A client with a person's key and certificate.
     pub fn client_as(&self, person: &Person) -> Client {
-        let Person { key, certificate, certificate_key } = person;
+        let Person { key, certificate, certificate_key, .. } = person;
         self.client().certificate(&self.ca, certificate, certificate_key).bearer(key)
     }
 }

@@ -1,0 +1,385 @@
+//! Deeds about going live: requested, approved, activated, rolled back.
+//!
+//! ```text
+//! registered → requested → approved → live → former
+//! ```
+//!
+//! Outside a one-person home these are steps by different people: whoever registered a version, or made its data,
+//! neither requests nor activates it, and whoever approves did none of these (policy F05, F06, F21). Only two things
+//! change what is live: activating a deployment that is approved, and rolling back to a version that was live before.
+//!
+//! Who did what is taken from the directory, where the step before wrote it; a request names a version and nothing more.
+//! The step is decided on the directory that it changes, under the lock of door 2, and what is live changes with the next
+//! snapshot: a request sees the old version or the new one from its first step to its last.
+
+use std::collections::BTreeSet;
+
+use mantlet_types::{
+    Action, Code, ModelName, PrincipalId, Rejection, Resource, Role, Sha256, Timestamp, UserId, Version,
+    entry::{Event, Token},
+};
+use serde::Serialize;
+
+use crate::{
+    administer::{Claims, Deed, Done, Office},
+    directory::{Change, DeploymentState, Directory, ModelRecord, Promotion, VersionRecord},
+    identity::Principal,
+    policy::Target,
+};
+
+/// A request that nobody approves within three days is void, and so is an approval that nobody uses.
+const WAY_SECONDS: i64 = 72 * 3_600;
+
+/// Who may know of a candidate that is not their own: those who take part in its way to production.
+const TAKING_PART: [Role; 4] = [Role::DataScientist, Role::MlEngineer, Role::Security, Role::Admin];
+
+/// A version, as steps name it.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+}
+
+/// Asks that a version go live.
+#[derive(Clone, Debug)]
+pub struct RequestDeployment(pub Way);
+
+/// Approves it.
+#[derive(Clone, Debug)]
+pub struct ApproveDeployment(pub Way);
+
+/// Makes it live.
+#[derive(Clone, Debug)]
+pub struct ActivateDeployment(pub Way);
+
+/// Makes a version live again that was live before.
+#[derive(Clone, Debug)]
+pub struct RollBack {
+    /// The model.
+    pub model: ModelName,
+    /// To which version; the one that was live before, unless said otherwise.
+    pub version: Option<Version>,
+}
+
+/// How far a version is after a step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stage {
+    /// The model.
+    pub model: ModelName,
+    /// The version.
+    pub version: Version,
+    /// Digest of the signed manifest: what all steps are about.
+    pub digest: Sha256,
+    /// `requested`, `approved` or `live`.
+    pub state: &'static str,
+    /// Who asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<UserId>,
+    /// Who approved it.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub approved_by: BTreeSet<UserId>,
+    /// From here on the request or the approval is void.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Timestamp>,
+    /// The version that was live until now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Version>,
+    /// Which command comes next, and whose it is.
+    pub next: String,
+}
+
+impl Stage {
+    fn on_its_way(Way { model, version }: &Way, promotion: &Promotion, next: String) -> Self {
+        Self {
+            model: model.clone(),
+            version: *version,
+            digest: promotion.digest,
+            state: promotion.state().as_str(),
+            requested_by: Some(promotion.requested_by.clone()),
+            approved_by: promotion.approved_by.clone(),
+            ends: Some(promotion.ends),
+            replaced: None,
+            next,
+        }
+    }
+
+    fn live(
+        model: &ModelName,
+        version: Version,
+        digest: Sha256,
+        replaced: Option<Version>,
+        next: String,
+    ) -> Self {
+        Self {
+            model: model.clone(),
+            version,
+            digest,
+            state: "live",
+            requested_by: None,
+            approved_by: BTreeSet::new(),
+            ends: None,
+            replaced,
+            next,
+        }
+    }
+}
+
+impl Way {
+    fn subject(&self) -> Option<Token> {
+        Some(Token::of(&format!("{}@{}", self.model, self.version)))
+    }
+
+    fn deployment(&self) -> Resource {
+        Resource::Deployment(self.model.clone(), self.version)
+    }
+
+    /// The claim of a step, if the caller may know of the version at all.
+    fn claims(&self, action: Action, of: Resource, caller: &Principal, directory: &Directory) -> Claims {
+        let target = if self.is_known_to(caller, directory) { Target::Resource(of) } else { Target::Unknown };
+        Claims::All(vec![(action, target)])
+    }
+
+    /// A candidate is nobody's business but of those who take part; what was live once, the catalog has shown.
+    fn is_known_to(&self, caller: &Principal, directory: &Directory) -> bool {
+        let PrincipalId::User(id) = caller.id() else { return false };
+        let Some(model) = directory.models.get(&self.model) else { return false };
+        let takes_part =
+            |role: &Role| directory.users.get(id).is_some_and(|user| user.is_bound(*role, &model.project));
+        let was_live = model.versions.get(&self.version).is_some_and(|record| record.was_live);
+        was_live || TAKING_PART.iter().any(takes_part)
+    }
+
+    fn records<'a>(
+        &self,
+        directory: &'a Directory,
+    ) -> Result<(&'a ModelRecord, &'a VersionRecord), Rejection> {
+        let model = directory.models.get(&self.model).ok_or(Code::NotFound)?;
+        let version = model.versions.get(&self.version).ok_or(Code::NotFound)?;
+        Ok((model, version))
+    }
+
+    /// The change by which the version's way is as stated.
+    fn put(&self, model: &ModelRecord, promotion: Promotion) -> Vec<Change> {
+        let mut model = model.clone();
+        if let Some(record) = model.versions.get_mut(&self.version) {
+            record.promotion = Some(promotion);
+        }
+        vec![Change::PutModel(self.model.clone(), model)]
+    }
+}
+
+impl Deed for RequestDeployment {
+    type Reply = Stage;
+
+    fn event(&self) -> Event {
+        Event::ModelRequest
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.0.subject()
+    }
+
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        let of = Resource::ModelVersion(self.0.model.clone(), self.0.version);
+        Ok(self.0.claims(Action::RequestDeployment, of, caller, directory))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Stage>, Rejection> {
+        let way = self.0;
+        let directory = &office.snapshot.directory;
+        let (model, record) = way.records(directory)?;
+        let now = office.gate.now();
+        if model.live == Some(way.version) {
+            return Err(conflict(format!("version {} of `{}` is live", way.version, way.model)));
+        }
+        check_loaded(office, &way.model, way.version)?;
+        // Approvals that count no more, because their givers lost the right, are no reason to wait until they end.
+        let stands = |known: &&Promotion| {
+            now < known.ends
+                && (known.state() == DeploymentState::Requested
+                    || directory.standing_approvers(&model.project, known).next().is_some())
+        };
+        if let Some(known) = record.promotion.as_ref().filter(stands) {
+            let (state, by) = (known.state().as_str(), &known.requested_by);
+            return Err(conflict(format!(
+                "it is {state} already, by request of `{by}`, until {}",
+                known.ends
+            )));
+        }
+        let promotion = Promotion {
+            digest: record.digest,
+            requested_by: user(office.caller)?,
+            requested: now,
+            approved_by: BTreeSet::new(),
+            ends: now.plus_seconds(WAY_SECONDS),
+        };
+        let next = format!("mantlet --as DIR model approve {} {}", way.model, way.version);
+        let reply =
+            Stage::on_its_way(&way, &promotion, format!("a security person or another ML engineer: {next}"));
+        Ok(Done::changed(reply, way.put(model, promotion)))
+    }
+}
+
+impl Deed for ApproveDeployment {
+    type Reply = Stage;
+
+    fn event(&self) -> Event {
+        Event::ModelApprove
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.0.subject()
+    }
+
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.0.claims(Action::ApproveDeployment, self.0.deployment(), caller, directory))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Stage>, Rejection> {
+        let way = self.0;
+        let (model, record) = way.records(&office.snapshot.directory)?;
+        let now = office.gate.now();
+        // Policy has seen that it is requested, and not yet approved.
+        let requested = record.promotion.as_ref().filter(|known| known.digest == record.digest);
+        let requested = requested.filter(|known| known.state() == DeploymentState::Requested);
+        let mut promotion = requested.cloned().ok_or_else(|| conflict("nobody has requested it"))?;
+        if now >= promotion.ends {
+            return Err(conflict("the request has ended; it has to be requested again"));
+        }
+        promotion.approved_by.insert(user(office.caller)?);
+        promotion.ends = now.plus_seconds(WAY_SECONDS);
+        let next = format!("mantlet --as DIR model promote {} {}", way.model, way.version);
+        let reply = Stage::on_its_way(&way, &promotion, format!("an ML engineer: {next}"));
+        Ok(Done::changed(reply, way.put(model, promotion)))
+    }
+}
+
+impl Deed for ActivateDeployment {
+    type Reply = Stage;
+
+    fn event(&self) -> Event {
+        Event::ModelActivate
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        self.0.subject()
+    }
+
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.0.claims(Action::ActivateDeployment, self.0.deployment(), caller, directory))
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Stage>, Rejection> {
+        let Way { model: name, version } = &self.0;
+        let (model, record) = self.0.records(&office.snapshot.directory)?;
+        check_loaded(office, name, *version)?;
+        let mut next = model.clone();
+        next.put_live(*version);
+        let then = match model.live {
+            Some(_) => format!("should it not do: mantlet --as DIR model rollback {name}"),
+            None => format!("an operator: mantlet key create --consumer APP --model {name}"),
+        };
+        let reply = Stage::live(name, *version, record.digest, model.live, then);
+        Ok(Done::changed(reply, vec![Change::PutModel(name.clone(), next)]))
+    }
+}
+
+impl RollBack {
+    /// Where it goes. Where nothing was live before, policy is asked about what is live now, and the deed then says that
+    /// there is nothing to go back to.
+    fn way(&self, directory: &Directory) -> Option<Way> {
+        let record = directory.models.get(&self.model)?;
+        let version = self.version.or(record.former.last().copied()).or(record.live)?;
+        Some(Way { model: self.model.clone(), version })
+    }
+}
+
+impl Deed for RollBack {
+    type Reply = Stage;
+
+    fn event(&self) -> Event {
+        Event::ModelRollback
+    }
+
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn subject(&self) -> Option<Token> {
+        Some(match self.version {
+            Some(version) => Token::of(&format!("{}@{version}", self.model)),
+            None => Token::of(self.model.as_str()),
+        })
+    }
+
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(match self.way(directory) {
+            Some(way) => way.claims(Action::Rollback, way.deployment(), caller, directory),
+            None => Claims::All(vec![(Action::Rollback, Target::Unknown)]),
+        })
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Stage>, Rejection> {
+        let directory = &office.snapshot.directory;
+        let way = self.way(directory).ok_or(Code::NotFound)?;
+        let (model, record) = way.records(directory)?;
+        if model.live == Some(way.version) {
+            return Err(conflict(match self.version {
+                Some(version) => format!("version {version} of `{}` is live", way.model),
+                None => format!("no version of `{}` was live before; name one that was", way.model),
+            }));
+        }
+        // What was rolled back from is not gone back to: that way is forward, and takes a second person again.
+        if !model.former.contains(&way.version) {
+            return Err(conflict(format!(
+                "version {} of `{}` is not one that the live version followed; ask that it go live again",
+                way.version, way.model
+            )));
+        }
+        check_loaded(office, &way.model, way.version)?;
+        let mut next = model.clone();
+        next.roll_back(way.version);
+        let then = match model.live {
+            Some(left) => format!("forward again: mantlet --as DIR model request {} {left}", way.model),
+            None => format!("an operator: mantlet key create --consumer APP --model {}", way.model),
+        };
+        let reply = Stage::live(&way.model, way.version, record.digest, model.live, then);
+        Ok(Done::changed(reply, vec![Change::PutModel(way.model.clone(), next)]))
+    }
+}
+
+/// What cannot answer does not go live: the model would be gone for everybody who asks it.
+fn check_loaded(office: &Office<'_>, model: &ModelName, version: Version) -> Result<(), Rejection> {
+    if office.snapshot.model(model, Some(version)).is_some() {
+        return Ok(());
+    }
+    Err(conflict(format!("version {version} of `{model}` could not be loaded; the server's log says why")))
+}
+
+fn user(caller: &Principal) -> Result<UserId, Rejection> {
+    match caller.id() {
+        PrincipalId::User(user) => Ok(user.clone()),
+        PrincipalId::Consumer(_) | PrincipalId::Component(_) => Err(Code::Forbidden.into()),
+    }
+}
+
+fn conflict(detail: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
+    Rejection::new(Code::Conflict).detailed(detail)
+}
+
+#[cfg(test)]
+mod tests;
