@@ -137,7 +137,16 @@ fn an_evaluation_tells_of_all_rows_and_of_none() {
     let partial = send(&client, "POST", &format!("{MODEL}/evaluate"), &table).json();
     assert_eq!(partial["rows"], json!({ "given": 171, "refused": 2, "evaluated": 169 }));
     assert!(!partial.to_string().contains("canary"));
+    // Of few rows, or of a group of few, a report would tell their answers.
+    let mut few = labelled(&benign(), "benign");
+    few["rows"].as_array_mut().unwrap().truncate(29);
+    let mut rare = labelled(&benign(), "benign");
+    rare["rows"].as_array_mut().unwrap().push(labelled(&benign(), "malignant")["rows"][0].clone());
+    rare["slices"] = json!(["target"]);
+    let told = send(&client, "POST", &format!("{MODEL}/evaluate"), &rare).json();
+    assert_eq!(told["slices"], json!([{ "column": "target", "groups": [], "left_out": 2 }]), "{told}");
     for (wrong, told) in [
+        (few, "at least 30 rows"),
         (json!({ "columns": ["canary"], "rows": [[1]], "target": "target" }), "no column has the name"),
         (json!({ "columns": ["target", "canary"], "rows": [[1, 2]], "target": "target" }), "is missing"),
         (json!({ "columns": ["target"], "rows": [], "target": "target", "canary": 1 }), "`body`"),

@@ -46,12 +46,12 @@ pub fn batch(row: &[f64], rows: usize) -> Value {
     json!({ "features": vec![row; rows] })
 }
 
-/// A labelled table of one row.
+/// A labelled table of the fewest rows that a report speaks of, all the same.
 pub fn labelled(row: &[f64], truth: &str) -> Value {
     let columns = [names(), vec!["target"]].concat();
     let mut cells: Vec<Value> = row.iter().map(|value| json!(value)).collect();
     cells.push(json!(truth));
-    json!({ "columns": columns, "rows": [cells], "target": "target" })
+    json!({ "columns": columns, "rows": vec![cells; 30], "target": "target" })
 }
 
 /// The whole test set as a labelled table, every cell as text.
