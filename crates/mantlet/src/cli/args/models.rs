@@ -1,0 +1,204 @@
+//! Questions to models, and what is done with models.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use mantlet_types::{ModelName, ProjectId, UserId, limits::BACKGROUND_ROWS_MAX};
+
+use crate::config::env_vars;
+
+/// A question to a model, and the way to it.
+#[derive(Debug, Args)]
+pub struct Asking {
+    /// The model
+    pub model: ModelName,
+    /// A JSON file: `{"features": …}`, or the features alone; `-` reads standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub input: PathBuf,
+    /// A particular version
+    #[arg(long)]
+    pub version_number: Option<mantlet_types::Version>,
+    /// The CA certificate to trust, instead of the home's
+    #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `mantlet predict`.
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// What to ask, and where.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// `mantlet explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// What to ask, and where.
+    #[command(flatten)]
+    pub asking: Asking,
+    /// Evaluations of the model to sample with, where it cannot be explained exactly [default: 2000, or as many as the
+    /// limit has left]
+    #[arg(long, value_name = "COUNT")]
+    pub evaluations: Option<u32>,
+}
+
+/// `mantlet evaluate`.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// A package directory, which needs no server, or else the name of a registered model
+    #[arg(value_name = "MODEL|DIR")]
+    pub model: PathBuf,
+    /// Rows with the truth, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// The column with the truth
+    #[arg(long, value_name = "COLUMN", default_value = "target")]
+    pub target: String,
+    /// A column by whose values the figures are given as well; repeat for several
+    #[arg(long = "slice", value_name = "COLUMN")]
+    pub slices: Vec<String>,
+    /// Write the report as one HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// A particular version of a registered model
+    #[arg(long)]
+    pub version_number: Option<mantlet_types::Version>,
+    /// The CA certificate to trust, instead of the home's
+    #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `mantlet model …`.
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// Register a package: it is served at once in a one-person home, a candidate in a team's
+    Add {
+        /// The package directory
+        dir: PathBuf,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+        /// Who made the data that the model was trained on; repeat for several [default: whoever registers]
+        #[arg(long = "data-author", value_name = "USER")]
+        data_authors: Vec<UserId>,
+    },
+    /// List models and versions
+    List,
+    /// A model's features, and what its reference data were like
+    Features {
+        /// The model
+        model: ModelName,
+        /// A particular version
+        #[arg(long)]
+        version_number: Option<mantlet_types::Version>,
+    },
+    /// What a model has learned: tensors with statistics, or the values of one
+    Weights {
+        /// The model
+        model: ModelName,
+        /// A particular version
+        #[arg(long)]
+        version_number: Option<mantlet_types::Version>,
+        /// The tensor whose values are wanted
+        #[arg(long, value_name = "NAME")]
+        tensor: Option<String>,
+        /// The first value, or the first tensor of the list
+        #[arg(long, default_value_t = 0)]
+        offset: usize,
+        /// At most so many [default: 1000]
+        #[arg(long)]
+        limit: Option<usize>,
+    },
+    /// Take a model's signed package away, as it was registered
+    Export {
+        /// The model
+        model: ModelName,
+        /// A directory to make
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// A particular version
+        #[arg(long)]
+        version_number: Option<mantlet_types::Version>,
+    },
+    /// Ask that a version go live, as an ML engineer
+    Request(Step),
+    /// Approve that a version go live, as somebody who neither made nor requested it
+    Approve(Step),
+    /// Make an approved version live, as an ML engineer
+    Promote(Step),
+    /// Make a version live again that was live before, as an ML engineer
+    Rollback {
+        /// The model
+        model: ModelName,
+        /// To which version [default: the one that was live before]
+        #[arg(long, value_name = "VERSION")]
+        to: Option<mantlet_types::Version>,
+    },
+    /// Write profile.json: types, ranges, categories, calibration
+    Profile {
+        /// The package directory
+        dir: PathBuf,
+        /// Rows that the model was trained on, as CSV
+        #[arg(long, value_name = "FILE")]
+        reference: PathBuf,
+        /// Rows that the model has never seen, for calibration, as CSV
+        #[arg(long, value_name = "FILE")]
+        calibration: Option<PathBuf>,
+        /// The column with the truth [default: `target`, if there]
+        #[arg(long, value_name = "COLUMN")]
+        target: Option<String>,
+        /// Coverage that intervals of a regression promise [default: 0.9]
+        #[arg(long, value_name = "SHARE")]
+        coverage: Option<f64>,
+        /// Reference rows to keep in the profile for explanations, 0 to 100; whoever reads the package reads them
+        #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = background)]
+        background: usize,
+    },
+    /// Make a key pair for signing packages
+    Keygen {
+        /// Where to write the private key (0600); the public one goes beside it as .pub
+        out: PathBuf,
+    },
+    /// Sign a package directory (OpenSSF Model Signing)
+    Sign {
+        /// The package directory
+        dir: PathBuf,
+        /// The private key
+        #[arg(long, value_name = "PEM")]
+        key: PathBuf,
+        /// The signature file [default: DIR/model.sig]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+    },
+    /// Verify a package directory against its signature
+    Verify {
+        /// The package directory
+        dir: PathBuf,
+        /// The signature file [default: DIR/model.sig]
+        #[arg(long, value_name = "FILE")]
+        signature: Option<PathBuf>,
+        /// The signer's public key; repeat for several
+        #[arg(long, value_name = "PEM", required = true)]
+        public_key: Vec<PathBuf>,
+        /// Accept files that the signature does not cover; they are listed and never load
+        #[arg(long)]
+        ignore_unsigned_files: bool,
+    },
+}
+
+/// A version on its way to production.
+#[derive(Debug, Args)]
+pub struct Step {
+    /// The model
+    pub model: ModelName,
+    /// The version, as `model list` shows it
+    #[arg(value_name = "VERSION")]
+    pub number: mantlet_types::Version,
+}
+
+/// Rows of a background.
+fn background(text: &str) -> Result<usize, String> {
+    let expected = || format!("a number from 0 to {BACKGROUND_ROWS_MAX}");
+    text.parse().ok().filter(|rows| *rows <= BACKGROUND_ROWS_MAX).ok_or_else(expected)
+}

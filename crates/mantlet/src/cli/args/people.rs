@@ -1,0 +1,182 @@
+//! People, applications, projects, and what each may do.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId};
+
+/// `mantlet key …`.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Create an application's key; shown once
+    Create {
+        /// The application
+        #[arg(long)]
+        consumer: ConsumerId,
+        /// A model that it may ask; repeat for several
+        #[arg(long = "model", required_unless_present_any = ["route", "monitor"])]
+        models: Vec<ModelName>,
+        /// A language-model route that it may use; repeat for several
+        #[arg(long)]
+        route: Vec<String>,
+        /// Predictions a minute and model, as `60/min`
+        #[arg(long, value_parser = rate)]
+        rate: Option<u32>,
+        /// Days until it expires, at most 365 [default: 90]
+        #[arg(long, value_name = "DAYS")]
+        expires: Option<u32>,
+        /// A network that it may come from; repeat for several
+        #[arg(long = "network", value_name = "CIDR")]
+        networks: Vec<ipnet::IpNet>,
+        /// It may read the project's statistics
+        #[arg(long)]
+        monitor: bool,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// List keys, never their secrets
+    List,
+    /// Replace a key; the old one works on for the overlap
+    Rotate {
+        /// The key's public id [default: with --as, that of one's own key]
+        kid: Option<mantlet_types::Kid>,
+        /// Hours for which the old key works on, at most 168 [default: 24]
+        #[arg(long, value_name = "HOURS")]
+        overlap: Option<u32>,
+    },
+    /// End a key, now and for good
+    Revoke {
+        /// The key's public id
+        kid: mantlet_types::Kid,
+    },
+}
+
+/// `mantlet role …`.
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// Bind a person to a role; a duty in a team needs a second person's approval
+    Assign {
+        /// The person
+        user: UserId,
+        /// The role
+        role: Role,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// End a binding
+    Revoke {
+        /// The person
+        user: UserId,
+        /// The role
+        role: Role,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// Approve a pending binding, as a security person
+    Approve {
+        /// Its number
+        number: u64,
+    },
+    /// Make an approved binding
+    Apply {
+        /// Its number
+        number: u64,
+    },
+    /// List bindings and pending ones
+    List,
+    /// Every role × action, with the deciding policy
+    Matrix,
+}
+
+/// `mantlet user …`.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person: a personal key and a certificate as second factor
+    Invite {
+        /// The person's name
+        user: UserId,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+        /// Where to write what they act by, for --as [default: ./USER.mantlet]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// List people
+    List,
+    /// Deny a person everything, now
+    Disable {
+        /// The person
+        user: UserId,
+    },
+    /// Let a disabled person back in
+    Enable {
+        /// The person
+        user: UserId,
+    },
+    /// Issue a new certificate as second factor; the old one stays until it is withdrawn
+    Certify {
+        /// The person
+        user: UserId,
+        /// Where to write it; into a directory that is there already it goes in the old one's place
+        /// [default: ./USER.mantlet]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Withdraw a certificate
+    Withdraw {
+        /// The person
+        user: UserId,
+        /// SHA-256 of the certificate, as `user list` shows it
+        digest: mantlet_types::Sha256,
+    },
+}
+
+/// `mantlet consumer …`.
+#[derive(Debug, Subcommand)]
+pub enum Consumer {
+    /// Change what an application may do; what is not given stays
+    Change {
+        /// The application
+        consumer: ConsumerId,
+        /// A model that it may ask; together they replace the old ones
+        #[arg(long = "model")]
+        models: Vec<ModelName>,
+        /// Predictions a minute and model, as `60/min`
+        #[arg(long, value_parser = rate)]
+        rate: Option<u32>,
+        /// Whether it may read the project's statistics
+        #[arg(long)]
+        monitor: Option<bool>,
+    },
+    /// Deny an application everything, now
+    Disable {
+        /// The application
+        consumer: ConsumerId,
+    },
+    /// Let a disabled application back in
+    Enable {
+        /// The application
+        consumer: ConsumerId,
+    },
+}
+
+/// `mantlet project …`.
+#[derive(Debug, Subcommand)]
+pub enum Project {
+    /// Make a project; whoever makes it operates it
+    Create {
+        /// Its name
+        project: ProjectId,
+    },
+}
+
+/// `60/min` → 60.
+fn rate(text: &str) -> Result<u32, String> {
+    let expected = || "a rate is written as `60/min`, from 1 to 60000000".to_owned();
+    let number = text.strip_suffix("/min").ok_or_else(expected)?;
+    number.parse().ok().filter(|rate| (1..=60_000_000).contains(rate)).ok_or_else(expected)
+}
