@@ -20,6 +20,9 @@ def package(directory):
     directory.mkdir()
     for name in ("model.onnx", "mantlet-model.toml", "profile.json"):
         (directory / name).write_bytes((ROOT / "crates/mantlet/demo/breast-cancer" / name).read_bytes())
+    for name in ("a-b", "a.txt", "a/z", "é.txt"):  # whose order differs between the specification and the program
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(name)
     return directory
 
 

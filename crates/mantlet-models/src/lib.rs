@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod onnx;
 pub mod package;
 pub mod profile;
+mod random;
 pub mod register;
 pub mod registry;
 pub mod runtime;

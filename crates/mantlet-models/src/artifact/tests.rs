@@ -257,54 +257,6 @@ proptest! {
     }
 }
 
-/// Both directions with the reference program of OpenSSF Model Signing (PyPI `model-signing`, with pyOpenSSL).
-#[test]
-#[ignore = "needs a foreign program: set MODEL_SIGNING to the path of model_signing"]
-fn interoperates_with_the_reference_program() {
-    let program = std::env::var("MODEL_SIGNING").expect("MODEL_SIGNING");
-    let run = |arguments: &[&std::ffi::OsStr]| {
-        let output = std::process::Command::new(&program).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let (private, public) = generate_signing_key().unwrap();
-    let keys = tempfile::tempdir().unwrap();
-    let (private_path, public_path) = (keys.path().join("key.pem"), keys.path().join("key.pub"));
-    fs::write(&private_path, private.as_bytes()).unwrap();
-    fs::write(&public_path, &public).unwrap();
-    let directory = directory();
-    // Names whose order differs between the specification and the program.
-    for name in ["a-b", "a.txt", "a/z", "é.txt"] {
-        let path = directory.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, name).unwrap();
-    }
-    let signature = directory.path().join(SIGNATURE_FILE);
-    sign_package(directory.path(), &private, &signature).unwrap();
-    let at = |flag: &'static str| std::ffi::OsStr::new(flag);
-    run(&[
-        at("verify"),
-        at("key"),
-        directory.path().as_os_str(),
-        at("--signature"),
-        signature.as_os_str(),
-        at("--public_key"),
-        public_path.as_os_str(),
-    ]);
-    run(&[
-        at("sign"),
-        at("key"),
-        directory.path().as_os_str(),
-        at("--signature"),
-        signature.as_os_str(),
-        at("--private_key"),
-        private_path.as_os_str(),
-    ]);
-    let report = verify_package(directory.path(), &signature, std::slice::from_ref(&public), false).unwrap();
-    assert_eq!(report.verdict, Verdict::Accept, "{}", report.reason);
-    let package = Package::read(directory.path()).unwrap();
-    assert!(package.verify(&[PublicKey::from_pem(&public).unwrap()]).unwrap().uncovered().is_empty());
-}
-
 /// The whole way of a model that serves: directory, signature, registry, verification, contract, answer.
 #[test]
 fn a_signed_package_serves_after_its_time_in_the_registry() {

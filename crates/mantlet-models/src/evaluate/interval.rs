@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::random::Draws;
+use crate::random::Random;
 
 /// The 97.5 % quantile of the normal distribution.
 pub(super) const Z: f64 = 1.959_963_984_540_054;
@@ -91,7 +91,7 @@ pub(super) fn bootstrap(
     mut statistics: impl FnMut(&[usize], &mut [f64]),
 ) -> Vec<Option<(f64, f64)>> {
     let resamples = resamples(rows);
-    let mut draws = Draws::new(SEED);
+    let mut draws = Random::new(SEED);
     let mut drawn = vec![0; rows];
     let mut values = vec![f64::NAN; count];
     let mut kept: Vec<Vec<f64>> = vec![Vec::with_capacity(resamples); count];

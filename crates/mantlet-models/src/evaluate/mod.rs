@@ -6,7 +6,6 @@
 mod classify;
 mod disclosure;
 mod interval;
-mod random;
 mod rank;
 mod regress;
 mod report;

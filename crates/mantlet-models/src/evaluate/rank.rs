@@ -144,7 +144,8 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::random::Draws, *};
+    use super::*;
+    use crate::random::Random;
 
     /// Every pair, one after another.
     fn by_pairs(scores: &[f64], is_positive: &[bool]) -> f64 {
@@ -191,7 +192,7 @@ mod tests {
     }
 
     fn sample(seed: u64, rows: usize, levels: usize) -> (Vec<f64>, Vec<bool>) {
-        let mut draws = Draws::new(seed);
+        let mut draws = Random::new(seed);
         let mut row = || {
             let is_positive = draws.below(3) == 0;
             let score = (draws.below(levels) + usize::from(is_positive) * levels / 4) as f64 / levels as f64;

@@ -7,7 +7,8 @@ use mantlet_types::{
     question::Scalar,
 };
 
-use super::{random::Draws, *};
+use super::*;
+use crate::random::Random;
 
 fn contract(task: Task, confidence: Confidence) -> Contract {
     let number = || FeatureKind::Number { seen: None, accepted: None };
@@ -116,7 +117,7 @@ fn an_impossible_truth_costs_as_much_as_a_double_can_tell() {
 
 #[test]
 fn three_classes_and_a_brute_force_of_each() {
-    let mut draws = Draws::new(3);
+    let mut draws = Random::new(3);
     let rows: Vec<Vec<f64>> = (0..120)
         .map(|_| {
             let weights: Vec<f64> = (0..3).map(|_| (draws.below(9) + 1) as f64).collect();

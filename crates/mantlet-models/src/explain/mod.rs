@@ -6,7 +6,6 @@
 //! is not explained as if it did. No file is read here, and nobody is asked who wants to know.
 
 mod linear;
-mod random;
 mod rows;
 mod sampling;
 mod sums;
@@ -21,9 +20,8 @@ use mantlet_types::{
     limits::{EVALUATIONS_MAX, EXPLAINED_FEATURES_MAX},
 };
 
-pub(crate) use self::random::Random;
 use self::{rows::Rows, sampling::Game, sums::Sums};
-use crate::{artifact::sha256, runtime::Engine};
+use crate::{artifact::sha256, random::Random, runtime::Engine};
 
 /// Work for the background when a model is loaded, in the units of [`crate::runtime::Cost`]: a fifth of a second.
 const LOAD_WORK_MAX: u64 = 200_000_000;

@@ -10,7 +10,7 @@
 //! generalized least squares, so that attributions sum to f(x) - base exactly. Standard errors are those of the pairs
 //! of walks after that correction.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// One row to evaluate: the features that are taken from x, all others from this row of the background.
 pub(crate) struct Mixture<'a> {

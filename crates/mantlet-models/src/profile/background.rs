@@ -14,7 +14,7 @@ use super::{
     ColumnProfile, Summary,
     table::{Table, Values},
 };
-use crate::explain::Random;
+use crate::random::Random;
 
 /// Rows of the reference data, drawn at random.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -45,17 +45,10 @@ impl Payload for Explain {
             return Err(Code::UnsupportedMedia.into());
         }
         let bytes = self.parcel.read_question().await?;
-        let (question, form) = match header_bytes {
-            Some(0) => v2::decode_raw(&bytes, contract)?,
-            Some(length) => {
-                let (header, tail) =
-                    bytes.split_at_checked(length).ok_or_else(|| Rejection::invalid("body"))?;
-                v2::decode(header, tail, contract)?
-            }
-            None if names_features(&bytes) => {
-                (simple::decode(&bytes, contract)?.question, v2::Form::default())
-            }
-            None => v2::decode(&bytes, &[], contract)?,
+        let (question, form) = if header_bytes.is_none() && names_features(&bytes) {
+            (simple::decode(&bytes, contract)?.question, v2::Form::default())
+        } else {
+            v2::decode_body(&bytes, header_bytes, contract)?
         };
         let _ = self.id.set(form.id); // set nowhere else
         Ok(Question { body_bytes: bytes.len(), ..question })

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mantlet_types::Code;
 
 pub use answer::{Written, write};
-pub use request::{Form, Infer, decode, decode_raw};
+pub use request::{Form, Infer, decode, decode_body, decode_raw};
 
 use super::reply::{self, Reply};
 

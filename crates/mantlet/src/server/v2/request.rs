@@ -47,17 +47,28 @@ impl Payload for Infer {
             return Err(Code::UnsupportedMedia.into());
         }
         let bytes = self.parcel.read_question().await?;
-        let (question, form) = match header_bytes {
-            Some(0) => decode_raw(&bytes, contract)?,
-            Some(length) => {
-                let (header, tail) =
-                    bytes.split_at_checked(length).ok_or_else(|| Rejection::invalid("body"))?;
-                decode(header, tail, contract)?
-            }
-            None => decode(&bytes, &[], contract)?,
-        };
+        let (question, form) = decode_body(&bytes, header_bytes, contract)?;
         let _ = self.form.set(form); // set nowhere else
         Ok(Question { body_bytes: bytes.len(), ..question })
+    }
+}
+
+/// Decodes a body, of which so many bytes are a JSON header, or all; none says that all of it is one raw tensor.
+///
+/// # Errors
+/// As [`decode`]; 400 naming `body` if the header were longer than it.
+pub fn decode_body(
+    body: &[u8],
+    header_bytes: Option<usize>,
+    contract: &Contract,
+) -> Result<(Question, Form), Rejection> {
+    match header_bytes {
+        Some(0) => decode_raw(body, contract),
+        Some(length) => {
+            let (header, tail) = body.split_at_checked(length).ok_or_else(|| Rejection::invalid("body"))?;
+            decode(header, tail, contract)
+        }
+        None => decode(body, &[], contract),
     }
 }
 

@@ -1,11 +1,13 @@
-//! Reproducible draws: the same rows give the same report, on every machine.
+//! Reproducible draws: the same rows give the same report, the same request the same explanation, on every machine.
 
 /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014): one addition and
-/// a finalizer. It passes BigCrush, which is plenty for resampling; nothing secret comes from it.
-pub(super) struct Draws(u64);
+/// a finalizer. It passes BigCrush, which is plenty for sampling; nothing secret comes from it.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(u64);
 
-impl Draws {
-    pub(super) const fn new(seed: u64) -> Self {
+impl Random {
+    /// The stream of this seed.
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -19,9 +21,16 @@ impl Draws {
 
     /// A number below `bound`, by multiplication (Lemire 2019) without his rejection step: for bounds of a million the
     /// bias is below 10⁻¹³.
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         let product = u128::from(self.next()) * (bound as u128);
         usize::try_from(product >> 64).unwrap_or(0)
+    }
+
+    /// Puts items into random order (Fisher and Yates).
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for end in (1..items.len()).rev() {
+            items.swap(end, self.below(end + 1));
+        }
     }
 }
 
@@ -32,8 +41,8 @@ mod tests {
     #[test]
     fn the_published_sequence_comes_out() {
         // The first outputs for seed 1234567, as listed with the reference implementation.
-        let mut draws = Draws::new(1_234_567);
-        let first: Vec<u64> = (0..5).map(|_| draws.next()).collect();
+        let mut random = Random::new(1_234_567);
+        let first: Vec<u64> = (0..5).map(|_| random.next()).collect();
         let published = [
             6_457_827_717_110_365_317,
             3_203_168_211_198_807_973,
@@ -46,9 +55,22 @@ mod tests {
 
     #[test]
     fn draws_stay_below_their_bound_and_reach_all_of_it() {
-        let mut draws = Draws::new(1);
+        let mut random = Random::new(1);
         let mut seen = [0_usize; 7];
-        (0..7_000).for_each(|_| seen[draws.below(7)] += 1);
+        (0..7_000).for_each(|_| seen[random.below(7)] += 1);
         assert!(seen.iter().all(|count| (800..1_200).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn every_order_comes_about_equally_often() {
+        let mut random = Random::new(7);
+        let mut counts = std::collections::BTreeMap::new();
+        for _ in 0..6_000 {
+            let mut items = [0, 1, 2];
+            random.shuffle(&mut items);
+            *counts.entry(items).or_insert(0_u32) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        assert!(counts.values().all(|count| (850..1_150).contains(count)), "{counts:?}");
     }
 }
