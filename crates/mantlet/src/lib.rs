@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod deeds;
 pub mod demo;
+pub mod egress;
 pub mod faults;
 pub mod home;
 pub mod ledger;
