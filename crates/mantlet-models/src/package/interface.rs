@@ -214,10 +214,14 @@ pub(crate) fn probability_width(output: &TensorSpec) -> Option<usize> {
     if is_probabilities(output) { output.shape[1] } else { None }
 }
 
+/// How far rounding may take a probability out of its range: a forest's second class is 1 less the sum of its trees'
+/// shares for the first, which in 32 bits sum to a little more than 1.
+const ROUNDING: f64 = 1e-6;
+
 /// Whether one row is what a rule of confidence can speak of: support vector machines and others give scores instead.
 pub(crate) fn is_distribution(row: &[f64]) -> bool {
     let sum: f64 = row.iter().sum();
-    row.iter().all(|p| (0.0..=1.0 + 1e-6).contains(p)) && (sum - 1.0).abs() <= 1e-3
+    row.iter().all(|p| (-ROUNDING..=1.0 + ROUNDING).contains(p)) && (sum - 1.0).abs() <= 1e-3
 }
 
 /// `[N, K]` with K of at least two or left open.

@@ -138,6 +138,14 @@ fn certainty_is_not_learned_from_a_lack_of_errors() {
 }
 
 #[test]
+fn a_forest_of_twenty_trees_was_refused_for_a_share_that_rounding_took_below_zero() {
+    let mut outcomes = Outcomes::new(2);
+    let share = (0..20).fold(0.0_f32, |sum, _| sum + 0.05);
+    assert!(share > 1.0, "{share}");
+    outcomes.push(&[f64::from(1.0 - share), f64::from(share)], 1).unwrap();
+}
+
+#[test]
 fn what_is_no_distribution_is_refused() {
     let mut outcomes = Outcomes::new(2);
     assert!(outcomes.push(&[0.6, 0.4], 0).is_ok());
