@@ -22,11 +22,14 @@ pub(crate) fn test() -> Result<(), String> {
     run(cargo(&["test", "--workspace", "--locked", "--features", "mantlet/faults"])
         .env("MANTLET_EXPECTED", &expected)
         .env("MANTLET_PYTHON", &python))?;
-    run(Command::new(&python)
-        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
-        .arg(root().join("conformance"))
-        .env("MANTLET_BIN", target().join("debug/mantlet"))
-        .current_dir(root()))
+    // The client has settings of its own, so its tests run where these are.
+    for (directory, tests) in [(root(), "conformance"), (root().join("clients/python"), "tests")] {
+        run(Command::new(&python)
+            .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", tests])
+            .env("MANTLET_BIN", target().join("debug/mantlet"))
+            .current_dir(directory))?;
+    }
+    Ok(())
 }
 
 /// Formatting, clippy with warnings denied, documentation.
