@@ -22,6 +22,7 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
         error_code,
         event,
         first_ts,
+        identity,
         idx,
         input_length,
         intent_idx,
@@ -59,6 +60,7 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.text("error_code", error_code.as_ref().map(Token::as_str));
     members.text("event", Some(event.as_str()));
     members.moment("first_ts", *first_ts);
+    members.shown("identity", identity.as_ref());
     members.number("idx", Some(*idx));
     members.number("input_length", *input_length);
     members.number("intent_idx", *intent_idx);
@@ -167,6 +169,7 @@ mod tests {
     use mantlet_types::{
         Action, RequestId,
         entry::{Authn, Decision, Event, Phase},
+        workload::IdentityId,
     };
     use proptest::prelude::*;
 
@@ -197,6 +200,7 @@ mod tests {
         entry.decision = has().then(|| pick(Decision::ALL, number));
         entry.error_code = has().then(token);
         entry.first_ts = has().then(|| Timestamp::from_micros((number % (1 << 50)) as i64));
+        entry.identity = has().then(|| IdentityId(u128::from(number).to_be_bytes()));
         entry.idx = number;
         entry.input_length = has().then_some(number);
         entry.intent_idx = has().then_some(number);

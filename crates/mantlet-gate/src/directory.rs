@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ipnet::IpNet;
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    workload::WorkloadIdentity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -88,6 +89,9 @@ pub struct Consumer {
     pub expires: Timestamp,
     /// Its limit per model, in predictions a minute.
     pub rate_per_minute: u32,
+    /// What it may show in place of a key. Absent in records from before there were any.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub identities: BTreeSet<WorkloadIdentity>,
 }
 
 /// An API key as kept: never the secret.

@@ -58,6 +58,7 @@ impl Record {
         self.entry.principal = Some(principal.id().clone());
         self.entry.authn = Some(principal.authn());
         self.entry.key_id = principal.kid();
+        self.entry.identity = principal.identity();
         self.entry.policy_gen = Some(principal.snapshot().generation);
     }
 

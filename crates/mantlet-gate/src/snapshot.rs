@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use mantlet_types::{ModelName, UserId, Version, limits};
+use mantlet_types::{ModelName, UserId, Version, limits, workload::TrustDomain};
 
 use crate::{
     directory::{Change, Directory},
-    identity::Peppers,
+    identity::{Peppers, Workloads, token::Issuer},
     policy::Policy,
     ports::Model,
 };
@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub models: HashMap<ModelName, Served>,
     /// What turns a key's secret into what the directory keeps.
     pub peppers: Arc<Peppers>,
+    /// Whose each workload's identity is.
+    pub workloads: Workloads,
     /// Settings that the gate's steps read.
     pub settings: Arc<Settings>,
 }
@@ -57,6 +59,10 @@ pub struct Settings {
     pub inference_timeout: Duration,
     /// As whom the home's owner acts at the control socket; `None` lets nobody in there without a key.
     pub local_owner: Option<UserId>,
+    /// Trust domains whose workloads are taken.
+    pub trust_domains: Vec<TrustDomain>,
+    /// Issuers whose tokens are taken.
+    pub issuers: Vec<Arc<Issuer>>,
 }
 
 impl Default for Settings {
@@ -71,6 +77,8 @@ impl Default for Settings {
             key_overlap_hours: limits::KEY_OVERLAP_HOURS_DEFAULT,
             inference_timeout: limits::INFERENCE_TIMEOUT,
             local_owner: None,
+            trust_domains: Vec::new(),
+            issuers: Vec::new(),
         }
     }
 }
@@ -92,6 +100,7 @@ impl Snapshot {
             directory,
             models,
             peppers: Arc::clone(&self.peppers),
+            workloads: Workloads::default(),
             settings: settings.map_or_else(|| Arc::clone(&self.settings), Arc::new),
         }
     }

@@ -221,6 +221,7 @@ fn snapshot() -> Snapshot {
         policy: POLICY.renewed(),
         models: [(model, Served { versions })].into(),
         peppers: Arc::new(Peppers::new(1, &[7; 32])),
+        workloads: identity::Workloads::default(),
         settings: Arc::new(Settings {
             failures_per_minute: 10,
             denials_per_minute: 5,
@@ -249,6 +250,7 @@ fn directory() -> Directory {
         monitor: false,
         expires: BEGIN.plus_seconds(365 * 86_400),
         rate_per_minute: 60,
+        identities: BTreeSet::new(),
     };
     let author: UserId = "ada".parse().unwrap();
     let version = VersionRecord {

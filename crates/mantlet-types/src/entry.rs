@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, Kid, ModelName, NodeId, PrincipalId, ProjectId, RequestId, Sha256, Timestamp, Version,
-    limits::ID_BYTES_MAX,
+    limits::ID_BYTES_MAX, workload::IdentityId,
 };
 
 /// One entry. The writer fills in `idx`, `node` and `ts`; everything else comes from the door that made it.
@@ -46,6 +46,9 @@ pub struct Entry {
     /// For an aggregate: the first of the events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_ts: Option<Timestamp>,
+    /// Which of a workload's identities was shown, by its short form: `consumer identity list` has the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<IdentityId>,
     /// Leaf index in this node's log.
     pub idx: u64,
     /// Length of the request body in bytes. Never its content.
@@ -127,6 +130,7 @@ impl Entry {
             error_code: None,
             event,
             first_ts: None,
+            identity: None,
             idx: 0,
             input_length: None,
             intent_idx: None,
@@ -260,6 +264,14 @@ names! {
         ApiKey = "api_key",
         /// An API key and a user certificate.
         ApiKeyAndCertificate = "api_key+certificate",
+        /// An API key and the certificate of the workload that it belongs to.
+        ApiKeyAndSpiffe = "api_key+spiffe",
+        /// A workload's certificate.
+        Spiffe = "spiffe",
+        /// A token of a configured issuer.
+        Token = "token",
+        /// A token of a configured issuer and the certificate of the workload that it speaks of.
+        TokenAndSpiffe = "token+spiffe",
         /// The control socket's owner.
         LocalOwner = "local_owner",
         /// Mantlet itself.

@@ -110,6 +110,10 @@ name!(
     ModelName, "model name"
 );
 name!(
+    /// An issuer of tokens, as the configuration names it.
+    IssuerName, "issuer name"
+);
+name!(
     /// The name of one running node; part of its log's origin.
     NodeId, "node name"
 );

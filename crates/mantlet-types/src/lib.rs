@@ -16,6 +16,7 @@ pub mod resource;
 pub mod role;
 pub mod tensor;
 pub mod time;
+pub mod workload;
 
 pub use action::Action;
 pub use contract::Contract;

@@ -118,6 +118,30 @@ pub const KEY_OVERLAP_HOURS_MAX: u32 = 7 * 24;
 /// Secrets of one owner that are valid at the same time: the old and the new one of a rotation.
 pub const KEYS_ACTIVE_MAX: usize = 2;
 
+/// Identities of one application: a few environments, each with a certificate and a token.
+pub const IDENTITIES_MAX: usize = 64;
+
+/// A token as it is sent. Most have 1 KiB; those that list somebody's groups have more.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
+
+/// From its making to its end, and from now to its end: a token that lives longer is a key without a revocation.
+pub const TOKEN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// How far an issuer's clock and ours may be apart (RFC 7519, section 4.1.4: "no more than a few minutes").
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(60);
+
+/// How old an issuer's keys may get without anybody being able to fetch them again; then nothing that it signed counts.
+pub const ISSUER_KEYS_STALE: Duration = Duration::from_secs(3_600);
+
+/// An issuer's key set. Large issuers have some ten keys of 2 KiB, certificates included.
+pub const JWKS_BYTES_MAX: usize = 128 << 10;
+
+/// Keys of one issuer.
+pub const ISSUER_KEYS_MAX: usize = 64;
+
+/// Tokens of one issuer that are remembered as verified; further ones are verified each time.
+pub const TOKENS_VERIFIED_MAX: usize = 4_096;
+
 /// Networks that one key may be tied to.
 pub const KEY_NETWORKS_MAX: usize = 32;
 

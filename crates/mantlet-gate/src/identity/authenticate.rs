@@ -3,11 +3,16 @@
 //! Whatever does not hold ends alike from outside: 401, after the same work. The log learns which check failed, as
 //! one of [`Failure`]'s names; nobody learns what was presented.
 
+pub(super) mod workload;
+
 use std::{net::IpAddr, sync::Arc};
 
 use mantlet_types::{Code, Kid, PrincipalId, Rejection, Timestamp, entry::Authn};
 
-use super::{Arrival, Certificate, Channel, Credential, LEAKED_MAX, Principal, key};
+use super::{
+    Arrival, Certificate, Channel, Credential, LEAKED_MAX, Principal, key,
+    token::{TokenFault, is_token},
+};
 use crate::{
     Gate, Snapshot,
     directory::{Directory, Key, KeyState},
@@ -34,6 +39,10 @@ enum Failure {
     NotLocal,
     CertificateGone,
     CertificateExpired,
+    CertificateUntrusted,
+    IdentityUnknown,
+    IdentitiesDiffer,
+    Token(TokenFault),
 }
 
 impl Failure {
@@ -55,11 +64,21 @@ impl Failure {
             Self::NotLocal => "not_local_owner",
             Self::CertificateGone => "certificate_withdrawn",
             Self::CertificateExpired => "certificate_expired",
+            Self::CertificateUntrusted => "certificate_untrusted",
+            Self::IdentityUnknown => "identity_unknown",
+            Self::IdentitiesDiffer => "identities_differ",
+            Self::Token(fault) => fault.as_str(),
         }
     }
 
     fn code(self) -> Code {
         if self == Self::InUrl { Code::KeyInUrl } else { Code::Unauthenticated }
+    }
+}
+
+impl From<TokenFault> for Failure {
+    fn from(fault: TokenFault) -> Self {
+        Self::Token(fault)
     }
 }
 
@@ -140,13 +159,15 @@ pub(crate) fn renew(gate: &Gate, principal: Principal) -> Result<Principal, Reje
 }
 
 fn identify(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Result<Principal, Failed> {
-    match &arrival.credential {
-        Credential::Nothing => Err(Failure::Nothing.into()),
-        Credential::Malformed => Err(Failure::Malformed.into()),
-        Credential::InUrl(_) => Err(Failure::InUrl.into()),
-        Credential::Bearer(text) => by_key(snapshot, arrival, text, now),
-        Credential::LocalOwner => by_socket(snapshot, arrival, now),
-    }
+    let known = match &arrival.credential {
+        Credential::Nothing => return workload::by_certificate(snapshot, arrival, now),
+        Credential::Malformed => return Err(Failure::Malformed.into()),
+        Credential::InUrl(_) => return Err(Failure::InUrl.into()),
+        Credential::LocalOwner => return by_socket(snapshot, arrival, now),
+        Credential::Bearer(text) if is_token(text) => workload::by_token(snapshot, arrival, text, now)?,
+        Credential::Bearer(text) => by_key(snapshot, arrival, text, now)?,
+    };
+    workload::agreeing(known, arrival, now)
 }
 
 fn by_key(
@@ -166,6 +187,8 @@ fn by_key(
         mfa: certificate.is_some(),
         confined: Some(kid).filter(|kid| is_confined(&snapshot, *kid)),
         certificate,
+        identity: None,
+        proofs: Vec::new(),
         protected: protected(&arrival.channel),
         ip: arrival.ip,
         snapshot,
@@ -257,6 +280,8 @@ fn by_socket(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Resu
         mfa: true,
         confined: None,
         certificate: None,
+        identity: None,
+        proofs: Vec::new(),
         protected: protected(&arrival.channel),
         ip: arrival.ip,
         snapshot,
@@ -266,7 +291,7 @@ fn by_socket(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Resu
 /// Nobody can listen in on any channel that there is; a new one has to say so here.
 const fn protected(channel: &Channel) -> bool {
     match channel {
-        Channel::Tls(_) | Channel::Control | Channel::PlaintextLoopback => true,
+        Channel::Tls(_) | Channel::Workload(_) | Channel::Control | Channel::PlaintextLoopback => true,
     }
 }
 
@@ -283,9 +308,11 @@ fn still_holds(newest: &Snapshot, principal: &Principal, now: Timestamp) -> Resu
             }
             holds(key, principal.ip, now)?;
         }
+        None if !principal.proofs.is_empty() => {}
         None if local_owner(newest, &principal.id) => {}
         None => return Err(Failure::NotLocal),
     }
+    workload::still_holds(newest, principal, now)?;
     let Some(shown) = &principal.certificate else { return Ok(()) };
     let user = newest.directory.users.get(&shown.user).ok_or(Failure::CertificateGone)?;
     if !user.certificates.contains(&shown.digest) {

@@ -2,14 +2,19 @@
 
 mod authenticate;
 pub mod key;
+pub mod token;
+pub mod workload;
 
 use std::{net::IpAddr, sync::Arc};
 
-use mantlet_types::{Kid, PrincipalId, RequestId, Sha256, Timestamp, UserId, entry::Authn, entry::Token};
+use mantlet_types::{
+    Kid, PrincipalId, RequestId, Sha256, Timestamp, UserId, entry::Authn, entry::Token, workload::IdentityId,
+};
 use zeroize::Zeroizing;
 
 pub(crate) use authenticate::{authenticate, refuse_leaked, renew};
 pub use key::Peppers;
+pub use workload::{Svid, Workloads};
 
 use crate::Snapshot;
 
@@ -36,6 +41,8 @@ pub struct Arrival {
 pub enum Channel {
     /// TLS, with the client's certificate if it had one that our CA issued.
     Tls(Option<Certificate>),
+    /// TLS, with the certificate of a workload.
+    Workload(Svid),
     /// The control socket; the listener has checked that the peer owns the home.
     Control,
     /// Plain HTTP on loopback, a `[danger]`.
@@ -90,6 +97,10 @@ pub struct Principal {
     confined: Option<Kid>,
     /// The certificate that was the second factor.
     certificate: Option<Certificate>,
+    /// Which of a workload's identities was shown.
+    identity: Option<IdentityId>,
+    /// What of a workload was shown.
+    proofs: Vec<authenticate::workload::Proof>,
     protected: bool,
     ip: IpAddr,
     snapshot: Arc<Snapshot>,
@@ -106,6 +117,12 @@ impl Principal {
     #[must_use]
     pub fn kid(&self) -> Option<Kid> {
         self.kid
+    }
+
+    /// Which of a workload's identities was shown, if one was.
+    #[must_use]
+    pub fn identity(&self) -> Option<IdentityId> {
+        self.identity
     }
 
     /// How.

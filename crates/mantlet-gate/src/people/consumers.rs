@@ -1,7 +1,10 @@
-//! Deeds about applications: changed, disabled. They are made with their first key, see [`super::keys`].
+//! Deeds about applications: made, changed, disabled. Most are made with their first key, see [`super::keys`].
 //!
 //! Whatever an application may do after a change, whoever makes the change must be allowed to give: a smaller scope is
 //! a grant like any other. Stopping one takes no such right.
+
+mod create;
+mod identities;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +14,11 @@ use mantlet_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use self::create::lasting;
+pub use self::{
+    create::{CreateConsumer, NewConsumer},
+    identities::{AddIdentity, IdentityInfo, ListIdentities, RemoveIdentity},
+};
 use super::keys::{on_project, unknown};
 use crate::{
     administer::{Claims, Deed, Done, Office},
@@ -35,6 +43,9 @@ pub struct ConsumerRequest {
     /// `false` lets a disabled application in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
+    /// Days from now until everything is denied to it, 1 to 365.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_days: Option<u32>,
 }
 
 /// Changes an application: its keys have the new scope from the next request on.
@@ -74,7 +85,7 @@ pub struct ConsumerInfo {
 
 impl ConsumerInfo {
     fn of(id: &ConsumerId, consumer: &Consumer) -> Self {
-        let Consumer { disabled, project, models, monitor, expires, rate_per_minute } = consumer.clone();
+        let Consumer { disabled, project, models, monitor, expires, rate_per_minute, .. } = consumer.clone();
         Self { consumer: id.clone(), project, disabled, models, rate_per_minute, monitor, expires }
     }
 }
@@ -82,7 +93,7 @@ impl ConsumerInfo {
 impl ChangeConsumer {
     /// The application as it will be.
     fn changed(&self, consumer: &Consumer) -> Consumer {
-        let ConsumerRequest { models, rate_per_minute, monitor, disabled } = self.request.clone();
+        let ConsumerRequest { models, rate_per_minute, monitor, disabled, .. } = self.request.clone();
         Consumer {
             models: models.unwrap_or_else(|| consumer.models.clone()),
             rate_per_minute: rate_per_minute.unwrap_or(consumer.rate_per_minute),
@@ -120,7 +131,10 @@ impl Deed for ChangeConsumer {
     async fn act(self, office: &Office<'_>) -> Result<Done<ConsumerInfo>, Rejection> {
         let directory = &office.snapshot.directory;
         let consumer = directory.consumers.get(&self.consumer).ok_or(Code::NotFound)?;
-        let changed = self.changed(consumer);
+        let mut changed = self.changed(consumer);
+        if let days @ Some(_) = self.request.expires_in_days {
+            changed.expires = lasting(days, office)?;
+        }
         check_scope(office, &changed)?;
         let reply = ConsumerInfo::of(&self.consumer, &changed);
         if changed == *consumer {

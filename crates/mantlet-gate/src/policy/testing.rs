@@ -53,6 +53,7 @@ pub(crate) fn consumer(project: &str, models: &[&str]) -> Consumer {
         monitor: false,
         expires: NOW.plus_seconds(3_600),
         rate_per_minute: 60,
+        identities: BTreeSet::new(),
     }
 }
 
@@ -108,6 +109,7 @@ pub(crate) fn snapshot_with(directory: Directory, policy: Policy, single_person:
         policy,
         models,
         peppers: Arc::default(),
+        workloads: crate::identity::Workloads::default(),
         settings: Arc::new(Settings { single_person, failures_per_minute: 60, ..Settings::default() }),
     }
 }

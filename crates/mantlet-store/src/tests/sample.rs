@@ -7,6 +7,7 @@ use mantlet_gate::directory::{
 };
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    workload::WorkloadIdentity,
 };
 use proptest::{collection, option, prelude::*};
 
@@ -69,14 +70,23 @@ fn user() -> impl Strategy<Value = User> {
 
 fn consumer() -> impl Strategy<Value = Consumer> {
     let models = collection::btree_set(model_name(), 0..3);
-    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>()).prop_map(
-        |(disabled, project, models, monitor, expires, rate_per_minute)| Consumer {
+    let spiffe = "[a-z]{1,5}/[a-z]{1,5}".prop_map(|rest| WorkloadIdentity::Spiffe {
+        spiffe: format!("spiffe://{rest}").parse().unwrap(),
+    });
+    let token = (NAME, "[ -~]{1,20}").prop_map(|(issuer, subject)| WorkloadIdentity::Token {
+        issuer: issuer.parse().unwrap(),
+        subject: subject.parse().unwrap(),
+    });
+    let identities = collection::btree_set(prop_oneof![spiffe, token], 0..3);
+    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities).prop_map(
+        |(disabled, project, models, monitor, expires, rate_per_minute, identities)| Consumer {
             disabled,
             project,
             models,
             monitor,
             expires,
             rate_per_minute,
+            identities,
         },
     )
 }

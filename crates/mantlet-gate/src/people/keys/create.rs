@@ -112,6 +112,7 @@ impl CreateKey {
             monitor: self.request.monitor,
             expires: Timestamp::from_micros(0),
             rate_per_minute: self.rate(snapshot),
+            identities: BTreeSet::new(),
         }
     }
 
