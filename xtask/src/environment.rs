@@ -42,6 +42,12 @@ pub(crate) fn packages() -> Result<(), String> {
     if !present("node", &["--version"]) {
         missing.push("nodejs");
     }
+    if !present("npm", &["--version"]) {
+        missing.push("npm");
+    }
+    if !present("openssl", &["version"]) {
+        missing.push("openssl");
+    }
     if !present("go", &["version"]) {
         missing.push("golang-go");
     }

@@ -16,6 +16,7 @@ use mantlet_audit::{Log, OpenError, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::Directory,
+    identity::{Workloads, token::Issuer},
     people::roles::conflicting_duties,
     policy::Policy,
     ports::Clock,
@@ -34,8 +35,14 @@ use crate::{
     cli::exit::Failure,
     config::{self, Config, Overlay},
     home::{Home, HomeLock, RootKey},
+    issuers::Issuers,
     ledger::{LogLedger, SystemClock},
-    server::{Facilities, Server, address::Addresses, bounds::Bounds},
+    server::{
+        Facilities, Server,
+        address::Addresses,
+        bounds::Bounds,
+        trust::{Trust, TrustDomains},
+    },
 };
 
 use self::store::{check_generation, open_store, stored};
@@ -73,7 +80,10 @@ impl App {
         let (log, recovery) = open_log(&home, &root, &config)?;
         let (log, generation) = (Arc::new(log), stored(store.generation().await)?);
         check_generation(&home, generation, recovery.last.as_ref())?;
-        let (settings, node) = (settings(&config), config.audit.node.clone());
+        let (trust, issuers) = (Arc::new(Trust::default()), Issuers::default());
+        trust.replace(trust_domains(&config)?);
+        let listed = issuers.adopt(issuers.prepare(&config.identity.issuers).map_err(Failure::new)?);
+        let (settings, node) = (settings(&config, listed), config.audit.node.clone());
         let (addresses, bounds) = (addresses(&config), bounds(&config));
         let config = Arc::new(Mutex::new(config));
         let shelf = shelf(&home, &root, Arc::clone(&config))?;
@@ -84,6 +94,7 @@ impl App {
             directory,
             models,
             peppers: Arc::new(peppers),
+            workloads: Workloads::default(),
             settings: Arc::new(settings),
         };
         let ledger = Arc::new(LogLedger::new(Arc::clone(&log), node));
@@ -95,6 +106,8 @@ impl App {
             overlay,
             certificate: Mutex::new(None),
             server: Mutex::new(std::sync::Weak::new()),
+            trust: Arc::clone(&trust),
+            issuers,
             home,
         });
         let facilities = Facilities {
@@ -102,6 +115,7 @@ impl App {
             audit_dir: live.home.audit_dir(),
             shelf,
             reloader: Arc::clone(&live) as _,
+            trust,
         };
         let server = Server::new(gate, addresses, bounds, facilities)
             .map_err(|error| Failure::new(error.to_string()))?;
@@ -251,7 +265,7 @@ fn load_models(directory: &Directory, shelf: &Shelf) -> std::collections::HashMa
 }
 
 /// What the gate reads of the configuration.
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
     Settings {
         single_person: config.danger.single_person,
         rate_per_minute: config.limits.rate_per_minute,
@@ -261,7 +275,18 @@ fn settings(config: &Config) -> Settings {
         key_overlap_hours: config.identity.key_overlap_hours,
         inference_timeout: config.server.inference_timeout,
         local_owner: config.identity.owner.clone(),
+        trust_domains: config.identity.trust_domains.iter().map(|domain| domain.name.clone()).collect(),
+        issuers,
     }
+}
+
+/// The bundles that vouch for workloads, as they are now.
+fn trust_domains(config: &Config) -> Result<TrustDomains, Failure> {
+    let domains = config.identity.trust_domains.iter().map(|domain| (&domain.name, domain.ca.as_path()));
+    TrustDomains::read(domains).map_err(|error| {
+        Failure::new(error.to_string())
+            .hint("`ca` is a PEM file of the trust domain's authorities, and of nothing else")
+    })
 }
 
 /// Whose connections are taken.

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod egress;
 pub mod faults;
 pub mod home;
+pub mod issuers;
 pub mod ledger;
 pub mod logging;
 pub mod server;

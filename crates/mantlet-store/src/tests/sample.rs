@@ -70,9 +70,8 @@ fn user() -> impl Strategy<Value = User> {
 
 fn consumer() -> impl Strategy<Value = Consumer> {
     let models = collection::btree_set(model_name(), 0..3);
-    let spiffe = "[a-z]{1,5}/[a-z]{1,5}".prop_map(|rest| WorkloadIdentity::Spiffe {
-        spiffe: format!("spiffe://{rest}").parse().unwrap(),
-    });
+    let spiffe = "[a-z]{1,5}/[a-z]{1,5}"
+        .prop_map(|rest| WorkloadIdentity::Spiffe { spiffe: format!("spiffe://{rest}").parse().unwrap() });
     let token = (NAME, "[ -~]{1,20}").prop_map(|(issuer, subject)| WorkloadIdentity::Token {
         issuer: issuer.parse().unwrap(),
         subject: subject.parse().unwrap(),

@@ -6,12 +6,13 @@ use mantlet_gate::{Snapshot, ports::Model};
 use mantlet_models::register::Shelf;
 use mantlet_types::ModelName;
 
-use super::{addresses, lock, server_identity, settings, threshold, trusted};
+use super::{addresses, lock, server_identity, settings, threshold, trust_domains, trusted};
 use crate::{
     config::{Config, Overlay},
     deeds::reload::{Reloader, Renewal},
     home::{Home, RootKey},
-    server::{Server, tls::ServerCertificate},
+    issuers::Issuers,
+    server::{Server, tls::ServerCertificate, trust::Trust},
 };
 
 /// What can be put in place while the server runs.
@@ -26,12 +27,28 @@ pub struct Live {
     pub(super) certificate: Mutex<Option<Arc<ServerCertificate>>>,
     /// The server whose allowlist is replaced; set once it is assembled.
     pub(super) server: Mutex<Weak<Server>>,
+    /// Who vouches for workloads' certificates.
+    pub(super) trust: Arc<Trust>,
+    /// Who vouches for workloads' tokens.
+    pub(super) issuers: Issuers,
 }
 
 impl Live {
     /// Gives the reloader the listener's certificate to renew.
     pub fn watch(&self, certificate: Arc<ServerCertificate>) {
         *lock(&self.certificate) = Some(certificate);
+    }
+
+    /// Who vouches for workloads' certificates.
+    #[must_use]
+    pub fn trust(&self) -> Arc<Trust> {
+        Arc::clone(&self.trust)
+    }
+
+    /// Who vouches for workloads' tokens.
+    #[must_use]
+    pub fn issuers(&self) -> &Issuers {
+        &self.issuers
     }
 
     /// Looks once a day whether the listener's certificate has to be renewed, and renews it: a server that runs for
@@ -97,6 +114,8 @@ impl Reloader for Live {
         // Everything that can fail comes first; then nothing is left half done.
         let signers = trusted(&self.home.trusted_signers_dir()).map_err(|failure| failure.message)?;
         let loaded = self.judged_anew(snapshot, &old, &new)?;
+        let domains = trust_domains(&new).map_err(|failure| failure.message)?;
+        let issuers = self.issuers.prepare(&new.identity.issuers)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
             let identity =
                 server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
@@ -106,7 +125,8 @@ impl Reloader for Live {
             server.hear(addresses(&new));
         }
         self.shelf.trusted.replace(signers);
-        let settings = settings(&new);
+        self.trust.replace(domains);
+        let settings = settings(&new, self.issuers.adopt(issuers));
         *old = new;
         Ok(Renewal { settings, loaded })
     }

@@ -13,7 +13,7 @@ use crate::{
     home::RootKeySource,
 };
 pub use models::{Asking, Evaluate, Explain, Model, Predict, Step};
-pub use people::{Consumer, Key, Project, RoleCommand, User};
+pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]

@@ -76,11 +76,14 @@ async fn attend(
     // Before anybody is told that there is a server: a signal that comes first would end it in disorder.
     let (stop, hangup) = (stop(app.server.bounds().drain_timeout), signal(SignalKind::hangup()));
     announce(common, home, address, &listeners, config.danger.plaintext)?;
+    live.issuers().fetch();
+    let issuing = Arc::clone(&live);
     let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live, hangup));
     listen::serve(Arc::clone(&app.server), listeners, stop).await;
     reloading.abort();
     renewing.abort();
+    issuing.issuers().stop();
     for path in [home.control_socket(), home.address_path()] {
         let _ = fs::remove_file(path);
     }
@@ -127,8 +130,8 @@ async fn listeners(
         let certificate = ServerCertificate::new(identity.chain, identity.key)
             .map_err(|error| Failure::new(error.to_string()))?;
         live.watch(Arc::clone(&certificate));
-        let tls =
-            tls::config(certificate, Some(ca), false).map_err(|error| Failure::new(error.to_string()))?;
+        let tls = tls::config(certificate, Some(ca), live.trust(), false)
+            .map_err(|error| Failure::new(error.to_string()))?;
         listeners.tls.push((main, tls));
     }
     if let Some(address) = config.server.probe_listen {

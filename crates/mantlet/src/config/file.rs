@@ -12,6 +12,7 @@ use super::{
     nearest::nearest,
     settings::{MODEL_KEYS, SETTINGS},
     shown::{message, shown},
+    workloads::{ISSUER_KEYS, TRUST_DOMAIN_KEYS, TypedIssuer, TypedTrustDomain},
 };
 
 /// Far more than any configuration: a home with a thousand models has some 60 KiB.
@@ -95,6 +96,8 @@ pub(super) struct Identity {
     pub(super) owner: Text,
     pub(super) key_days: Number,
     pub(super) key_overlap_hours: Number,
+    pub(super) trust_domain: Vec<TypedTrustDomain>,
+    pub(super) issuer: Vec<TypedIssuer>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -278,8 +281,10 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
             DeValue::Table(table) if keys_of(name).next().is_some() => {
                 let known: Vec<&str> = keys_of(name).collect();
                 errors.extend(unknown_in(name, table, &known));
-                for (key, _) in table {
-                    given.insert(format!("{name}.{}", key.get_ref()), Source::File(key.span()));
+                for (key, value) in table {
+                    let whole = format!("{name}.{}", key.get_ref());
+                    errors.extend(unknown_below(&whole, value.get_ref()));
+                    given.insert(whole, Source::File(key.span()));
                 }
             }
             // A section's name with a value of another type: serde says what is expected.
@@ -288,6 +293,17 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
         }
     }
     errors
+}
+
+/// The same for the tables of a list within a section.
+fn unknown_below(list: &str, value: &DeValue<'_>) -> Vec<ConfigError> {
+    let known: &[&str] = match list {
+        "identity.trust_domain" => &TRUST_DOMAIN_KEYS,
+        "identity.issuer" => &ISSUER_KEYS,
+        _ => return Vec::new(),
+    };
+    let tables = value.as_array().into_iter().flatten().filter_map(|one| one.get_ref().as_table());
+    tables.flat_map(|table| unknown_in(list, table, known)).collect()
 }
 
 fn unknown_in(section: &str, table: &DeTable<'_>, known: &[&str]) -> Vec<ConfigError> {

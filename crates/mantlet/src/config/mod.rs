@@ -16,6 +16,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 mod values;
+mod workloads;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -27,6 +28,7 @@ use mantlet_types::{ModelName, NodeId, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
 pub use values::is_host_name;
+pub use workloads::{IssuerSettings, KeySource, TrustDomainSettings};
 
 use crate::home::RootKeySource;
 
@@ -102,6 +104,10 @@ pub struct Identity {
     pub key_days: u32,
     /// How long a rotated key remains valid, in hours.
     pub key_overlap_hours: u32,
+    /// Who vouches for workloads by certificates.
+    pub trust_domains: Vec<TrustDomainSettings>,
+    /// Who vouches for workloads by tokens.
+    pub issuers: Vec<IssuerSettings>,
 }
 
 /// `[limits]`

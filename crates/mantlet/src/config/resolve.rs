@@ -165,6 +165,8 @@ impl Resolver<'_> {
             owner,
             key_days: self.number("identity.key_days", days, 90, 1..=365),
             key_overlap_hours: self.number("identity.key_overlap_hours", hours, 24, 0..=168),
+            trust_domains: self.trust_domains(&identity.trust_domain),
+            issuers: self.issuers(&identity.issuer),
         }
     }
 

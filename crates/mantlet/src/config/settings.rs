@@ -158,6 +158,21 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: None,
     },
     Setting {
+        key: "identity.trust_domain",
+        value: |c| c.identity.trust_domains.iter().map(|domain| domain.shown()).collect(),
+        reason: "nobody vouches for workloads by certificates, unless named; a bundle vouches for its own trust \
+                 domain alone, and is read again on every reload",
+        restart: None,
+    },
+    Setting {
+        key: "identity.issuer",
+        value: |c| c.identity.issuers.iter().map(|issuer| issuer.shown()).collect(),
+        reason: "nobody vouches for workloads by tokens, unless named; of an issuer's tokens those count that say `typ` \
+                 `at+jwt`, are for `audience`, and are signed by `ES256`, `EdDSA` or `RS256`, and its keys are fetched \
+                 every 300 seconds, unless said otherwise",
+        restart: None,
+    },
+    Setting {
         key: "limits.rate_per_minute",
         value: |c| json!(c.limits.rate_per_minute),
         reason: "one a second is a person's or a small application's need; whoever copies a model needs millions",

@@ -9,7 +9,10 @@ use mantlet_gate::{
     directory::Directory,
     identity::Principal,
     people::{
-        consumers::{ChangeConsumer, ConsumerRequest, DisableConsumer},
+        consumers::{
+            AddIdentity, ChangeConsumer, ConsumerRequest, CreateConsumer, DisableConsumer, ListIdentities,
+            NewConsumer, RemoveIdentity,
+        },
         issue::{IssuedKey, KeyDocument},
         keys::{CreateKey, KeyRequest, ListKeys, RevokeKey, RotateKey, RotateRequest, Which},
         projects::CreateProject,
@@ -25,6 +28,7 @@ use mantlet_types::{
     ModelName, PrincipalId, ProjectId, Rejection, RequestId, Timestamp, UserId, Version,
     entry::{Decision, Event, Token},
     id::IdError,
+    workload::WorkloadIdentity,
 };
 use serde::Deserialize;
 
@@ -139,6 +143,30 @@ pub(super) fn add_certificate(call: Call) -> Replying {
 pub(super) fn withdraw_certificate(call: Call) -> Replying {
     call.deed(Event::UserChange, &[], |params, _| {
         Ok(WithdrawCertificate { user: params.require("user")?, digest: params.require("digest")? })
+    })
+}
+
+/// `POST /admin/v1/consumers`.
+pub(super) fn create_consumer(call: Call) -> Replying {
+    call.deed_of(Event::ConsumerChange, |_, request: NewConsumer| Ok(CreateConsumer(request)))
+}
+
+/// `GET /admin/v1/consumers/{consumer}/identities`.
+pub(super) fn list_identities(call: Call) -> Replying {
+    call.deed(Event::KeyRead, &[], |params, _| Ok(ListIdentities { consumer: params.require("consumer")? }))
+}
+
+/// `POST /admin/v1/consumers/{consumer}/identities`.
+pub(super) fn add_identity(call: Call) -> Replying {
+    call.deed_of(Event::ConsumerChange, |params, identity: WorkloadIdentity| {
+        Ok(AddIdentity { consumer: params.require("consumer")?, identity })
+    })
+}
+
+/// `DELETE /admin/v1/consumers/{consumer}/identities/{identity}`.
+pub(super) fn remove_identity(call: Call) -> Replying {
+    call.deed(Event::ConsumerChange, &[], |params, _| {
+        Ok(RemoveIdentity { consumer: params.require("consumer")?, identity: params.require("identity")? })
     })
 }
 

@@ -170,9 +170,12 @@ async fn accept_tls(listener: TcpListener, config: Arc<ServerConfig>, hall: Hall
             let Ok(Ok(stream)) = handshake.await else { return };
             drop(shaking);
             let session = stream.get_ref().1;
-            let certificate = session.peer_certificates().and_then(|chain| user_certificate(chain.first()?));
+            let chain = session.peer_certificates().unwrap_or_default();
+            let workload = hall.server.trust().shown(chain).map(Arc::new);
+            let certificate =
+                chain.first().filter(|_| workload.is_none()).and_then(|leaf| user_certificate(leaf));
             let is_http2 = session.alpn_protocol() == Some(b"h2");
-            let peer = Peer { ip, channel: Channel::Tls(certificate) };
+            let peer = Peer { ip, channel: Channel::Tls(certificate), workload };
             if is_http2 { http2(stream, peer, hall).await } else { http1(stream, peer, hall).await }
         });
     }
@@ -188,7 +191,7 @@ async fn accept_plaintext(listener: TcpListener, hall: Hall) {
         let hall = hall.clone();
         tokio::spawn(async move {
             let _place = place;
-            http1(stream, Peer { ip, channel: Channel::PlaintextLoopback }, hall).await;
+            http1(stream, Peer { ip, channel: Channel::PlaintextLoopback, workload: None }, hall).await;
         });
     }
 }

@@ -28,6 +28,7 @@ pub mod tensor;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+pub mod trust;
 pub mod upload;
 pub mod v2;
 
@@ -62,6 +63,7 @@ use self::{
     reply::{Dialect, Reply},
     routes::{Found, Protocol, Route, Router, Way},
     statistics::Statistics,
+    trust::{Shown, Trust},
 };
 use crate::deeds::reload::Reloader;
 
@@ -72,13 +74,16 @@ pub struct Peer {
     pub ip: IpAddr,
     /// How the connection is protected.
     pub channel: Channel,
+    /// The workload's certificate that was shown, if one was: then the channel of each request is what it is worth by
+    /// then.
+    pub workload: Option<Arc<Shown>>,
 }
 
 impl Peer {
     /// The owner of the home, at the control socket or in process.
     #[must_use]
     pub fn local_owner() -> Self {
-        Self { ip: IpAddr::from([127, 0, 0, 1]), channel: Channel::Control }
+        Self { ip: IpAddr::from([127, 0, 0, 1]), channel: Channel::Control, workload: None }
     }
 }
 
@@ -92,6 +97,8 @@ pub struct Facilities {
     pub shelf: Shelf,
     /// What reads the configuration again.
     pub reloader: Arc<dyn Reloader>,
+    /// Who vouches for workloads' certificates.
+    pub trust: Arc<Trust>,
 }
 
 /// The gate's HTTP face.
@@ -148,6 +155,12 @@ impl Server {
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    /// Who vouches for workloads' certificates.
+    #[must_use]
+    pub fn trust(&self) -> &Arc<Trust> {
+        &self.facilities.trust
     }
 
     /// What connections and requests may take.
@@ -263,7 +276,11 @@ impl Server {
             (None, presented) => presented,
         };
         let trace_id = credential::trace_id(headers);
-        Ok(Arrival { request_id: id, ip, trace_id, channel: peer.channel.clone(), credential })
+        let channel = match &peer.workload {
+            Some(shown) => self.trust().channel(shown),
+            None => peer.channel.clone(),
+        };
+        Ok(Arrival { request_id: id, ip, trace_id, channel, credential })
     }
 
     /// Door 1.

@@ -233,6 +233,26 @@ pub static TABLE: &[Route] = &[
         Deed(ManageUsers, admin::withdraw_certificate),
         "withdraws a second factor",
     ),
+    post(
+        "/admin/v1/consumers",
+        Deed(ManageConsumers, admin::create_consumer),
+        "makes an application without a key",
+    ),
+    get(
+        "/admin/v1/consumers/{consumer}/identities",
+        Deed(ManageConsumers, admin::list_identities),
+        "what an application may show in place of a key",
+    ),
+    post(
+        "/admin/v1/consumers/{consumer}/identities",
+        Deed(ManageConsumers, admin::add_identity),
+        "lets a workload in as an application",
+    ),
+    delete(
+        "/admin/v1/consumers/{consumer}/identities/{identity}",
+        Deed(ManageConsumers, admin::remove_identity),
+        "takes an identity from an application",
+    ),
     put(
         "/admin/v1/consumers/{consumer}",
         Deed(ManageConsumers, admin::change_consumer),

@@ -1,8 +1,8 @@
 //! TLS by rustls: the server's certificate, replaceable while connections are open, and clients' certificates.
 //!
 //! A client need not have a certificate. If it shows one, the certificate must chain to the home's own CA, and its
-//! one name must say which user it belongs to; then it counts as that user's second factor. Whether it still
-//! does is the gate's business.
+//! one name must say which user it belongs to; then it counts as that user's second factor. Or it is a workload's and
+//! chains to the bundle of its trust domain, see [`super::trust`]. Whether it still does is the gate's business.
 
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::trust::{Trust, Verifier};
 use crate::home::ServerIdentity;
 
 /// What was wrong with a certificate or key.
@@ -92,6 +93,7 @@ impl ResolvesServerCert for ServerCertificate {
 pub fn config(
     certificate: Arc<ServerCertificate>,
     clients_ca: Option<CertificateDer<'static>>,
+    trust: Arc<Trust>,
     allow_tls12: bool,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[&rustls::SupportedProtocolVersion] = if allow_tls12 {
@@ -102,17 +104,15 @@ pub fn config(
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions)?;
-    let builder = match clients_ca {
+    let people = match clients_ca {
         Some(ca) => {
             let mut roots = RootCertStore::empty();
             roots.add(ca)?;
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .allow_unauthenticated()
-                .build()?;
-            builder.with_client_cert_verifier(verifier)
+            Some(WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build()?)
         }
-        None => builder.with_no_client_auth(),
+        None => None,
     };
+    let builder = builder.with_client_cert_verifier(Arc::new(Verifier::new(people, trust)));
     let mut config = builder.with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // A resumed session would bring back a certificate that its issuer may have replaced since; handshakes are rare.

@@ -39,5 +39,8 @@ mod canaries;
 // Everybody acts as themselves, from wherever they are.
 mod identities;
 
+// Services prove who they are without shared secrets.
+mod workloads;
+
 // What scripts rely on: documents, exit codes, messages.
 mod commands;

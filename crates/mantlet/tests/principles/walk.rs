@@ -17,6 +17,7 @@ use crate::support::{
     people::forged,
     rows::{benign, inference, labelled, question},
     until,
+    workloads::{Domain, Tokens, claims, header, section},
 };
 
 const MODEL: &str = "breast-cancer";
@@ -27,6 +28,20 @@ const WIDE: &str =
 
 /// Of a certificate that nobody has.
 const DIGEST: &str = "5e1fb0a3c0ffee00000000000000000000000000000000000000000000000000";
+
+/// Of an identity that no application has.
+const IDENTITY: &str = "5e1fb0a3c0ffee000000000000000000";
+
+/// A workload of the application `leaving`.
+const LEAVING: &str = "spiffe://prod.example/sa/leaving";
+
+/// A token that would hold, if anybody had signed it.
+fn unsigned(tokens: &Tokens) -> String {
+    let mut header = header();
+    header["alg"] = json!("none");
+    let token = tokens.sign(&header, &claims("leaving"));
+    token[..=token.rfind('.').unwrap()].to_owned()
+}
 
 /// What routes take names of.
 struct Names {
@@ -48,6 +63,13 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
     let home = "home";
     let (body, status) = match (route.verb, route.path) {
         (Verb::Get, _) => (Value::Null, 200),
+        (Verb::Delete, "/admin/v1/consumers/{consumer}/identities/{identity}") => (Value::Null, 404),
+        (Verb::Post, "/admin/v1/consumers") => {
+            (json!({ "consumer": "keyless", "project": home, "models": [MODEL] }), 200)
+        }
+        (Verb::Post, "/admin/v1/consumers/{consumer}/identities") => {
+            (json!({ "spiffe": "spiffe://prod.example/leaving" }), 200)
+        }
         (Verb::Delete, path) if path.starts_with("/admin/v1/") => (Value::Null, 200),
         (Verb::Put, "/admin/v1/consumers/{consumer}") => (json!({ "rate_per_minute": 1 }), 200),
         (Verb::Post, "/admin/v1/users/{user}/enable") => (json!({}), 200),
@@ -100,6 +122,7 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{user}", names.user)
         .replace("{consumer}", "leaving")
         .replace("{digest}", DIGEST)
+        .replace("{identity}", IDENTITY)
         .replace("{number}", "1");
     if route.path == "/admin/v1/models/{model}" {
         path.push_str("?project=home");
@@ -118,10 +141,18 @@ fn published(route: &Route) -> bool {
 
 /// A home with everything that the table's paths name.
 fn home() -> Home {
+    trusting().0
+}
+
+/// The same, with those who vouch for its workloads.
+fn trusting() -> (Home, Domain, Tokens) {
     let home = Home::demo();
+    let (domain, tokens) = (Domain::new(&home, "prod.example"), Tokens::new());
     home.configure(WIDE);
+    home.configure(&section("prod.example", &domain.bundle()));
+    home.configure(&tokens.section(&home));
     home.add_model("other");
-    home
+    (home, domain, tokens)
 }
 
 fn names_in(home: &Home) -> Names {
@@ -134,8 +165,10 @@ fn names_in(home: &Home) -> Names {
 
 #[test]
 fn nobody_is_answered_without_a_credential_that_holds() {
-    let home = home();
+    let (home, domain, tokens) = trusting();
     let names = names_in(&home);
+    home.json(&["consumer", "identity", "add", "leaving", "--spiffe", LEAVING]);
+    home.json(&["consumer", "identity", "add", "leaving", "--issuer", "ci", "--subject", "leaving"]);
     let revoked = home.key("gone", &["--model", MODEL]);
     home.json(&["key", "revoke", &revoked.kid]);
     let disabled = home.bound("left", "analyst");
@@ -156,6 +189,11 @@ fn nobody_is_answered_without_a_credential_that_holds() {
         ("a known key's id with another secret", server.client_with(&forged(&names.kid))),
         ("a revoked key", server.client_with(&revoked.key)),
         ("a disabled person's key", server.client_as(&disabled)),
+        ("a workload that is nobody", server.workload(&domain.svid("spiffe://prod.example/nobody"))),
+        ("a workload with a revoked key", server.workload(&domain.svid(LEAVING)).bearer(&revoked.key)),
+        ("a token of nobody", server.client_with(&tokens.token("nobody"))),
+        ("a token of an unknown issuer's key", server.client_with(&Tokens::new().token("leaving"))),
+        ("an unsigned token", server.client_with(&unsigned(&tokens))),
     ];
     let mut turned_away = 0;
     for route in TABLE.iter().filter(|route| !published(route)) {
@@ -319,10 +357,16 @@ fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
 
 #[test]
 fn the_right_caller_is_answered_and_leaves_its_trace() {
-    let home = home();
+    let (home, domain, tokens) = trusting();
     let mut names = names_in(&home);
     let own = home.busy_key("own");
+    home.json(&["consumer", "identity", "add", "own", "--spiffe", "spiffe://prod.example/sa/own"]);
+    home.json(&["consumer", "identity", "add", "own", "--issuer", "ci", "--subject", "own"]);
     let server = Server::start(&home);
+    let proofs = [
+        server.workload(&domain.svid("spiffe://prod.example/sa/own")),
+        server.client_with(&tokens.token("own")),
+    ];
     let owner = format!("user:{}", home.said("operator"));
     let operator = server.client_as(&home.founder(home.said("operator")));
     let consumer = server.client_with(&own.key);
@@ -334,9 +378,14 @@ fn the_right_caller_is_answered_and_leaves_its_trace() {
             _ => (owner.as_str(), &operator),
         };
         let sample = sample(route, &names, MODEL);
-        let reply = send(client, route.verb.as_str(), &sample);
-        assert_eq!(reply.status, sample.status, "{} {}: {}", route.verb.as_str(), sample.path, reply.text());
-        asked.push((who, reply));
+        // Whatever an application proves itself by, it gets the same.
+        let proofs = if who == "consumer:own" { proofs.as_slice() } else { &[] };
+        for client in std::iter::once(client).chain(proofs) {
+            let reply = send(client, route.verb.as_str(), &sample);
+            let what = format!("{} {}: {}", route.verb.as_str(), sample.path, reply.text());
+            assert_eq!(reply.status, sample.status, "{what}");
+            asked.push((who, reply));
+        }
     }
     recorded(&home, &asked);
     let answered: Vec<&Reply> =

@@ -102,11 +102,7 @@ fn by_proof(
 
 /// Holds a key or token against the workload's certificate that came with it, if one did: both must be of one
 /// application. What else would the caller be?
-pub(super) fn agreeing(
-    principal: Principal,
-    arrival: &Arrival,
-    now: Timestamp,
-) -> Result<Principal, Failed> {
+pub(super) fn agreeing(principal: Principal, arrival: &Arrival, now: Timestamp) -> Result<Principal, Failed> {
     let Channel::Workload(svid) = &arrival.channel else { return Ok(principal) };
     let failed = |failure| Failed(failure, principal.kid);
     let proof = Proof::Svid(svid.clone());
@@ -134,3 +130,6 @@ pub(super) fn still_holds(newest: &Snapshot, principal: &Principal, now: Timesta
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

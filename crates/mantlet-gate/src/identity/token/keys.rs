@@ -199,9 +199,7 @@ impl PublicKey {
         let (kind, key) = match (text("kty")?, text("crv")) {
             ("EC", Some("P-256")) => (Kind::P256, point(32)?),
             ("EC", Some("P-384")) => (Kind::P384, point(48)?),
-            ("OKP", Some("Ed25519")) => {
-                (Kind::Ed25519, DecodingKey::from_ed_der(&long("x", 32)?))
-            }
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, DecodingKey::from_ed_der(&long("x", 32)?)),
             ("RSA", _) => {
                 let modulus = bytes("n").filter(|modulus| RSA_BYTES.contains(&modulus.len()))?;
                 (Kind::Rsa, DecodingKey::from_rsa_raw_components(&modulus, &bytes("e")?))

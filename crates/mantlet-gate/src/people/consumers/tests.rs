@@ -1,8 +1,10 @@
+use mantlet_types::{limits::IDENTITIES_MAX, workload::WorkloadIdentity};
+
 use super::*;
 use crate::{
     administer::administer,
     people::keys::{CreateKey, KeyRequest},
-    testing::{CONSUMER, Kit, MODEL, OPERATOR, PROJECT},
+    testing::{BEGIN, CONSUMER, Kit, MODEL, OPERATOR, PROJECT},
 };
 
 async fn done<D: Deed>(kit: &Kit, deed: D) -> Result<D::Reply, Rejection> {
@@ -118,4 +120,101 @@ async fn nobody_makes_further_keys_with_a_right_beyond_their_ceiling() {
     operator.ceiling.as_mut().unwrap().roles.insert(Role::Monitor);
     kit.change(&[Change::PutUser(OPERATOR.parse().unwrap(), operator)]);
     assert!(done(&kit, CreateKey::new(key_for(CONSUMER)).unwrap()).await.is_ok());
+}
+
+fn spiffe(path: &str) -> WorkloadIdentity {
+    WorkloadIdentity::Spiffe { spiffe: format!("spiffe://prod.example/{path}").parse().unwrap() }
+}
+
+/// A gate that knows a trust domain.
+fn trusting() -> Kit {
+    Kit::with(|snapshot| {
+        let settings = std::sync::Arc::make_mut(&mut snapshot.settings);
+        settings.trust_domains = vec!["prod.example".parse().unwrap()];
+    })
+}
+
+#[tokio::test]
+async fn an_identity_is_added_listed_and_removed_with_a_trace() {
+    let kit = trusting();
+    let add = |path: &str| done(&kit, AddIdentity { consumer: app(), identity: spiffe(path) });
+    let added = add("shop").await.unwrap();
+    assert_eq!(add("shop").await.unwrap(), added, "adding it again changes nothing");
+    assert_eq!(kept(&kit).identities.len(), 1);
+    let listed = done(&kit, ListIdentities { consumer: app() }).await.unwrap();
+    assert_eq!(listed, [added.clone()]);
+    let remove = |identity| done(&kit, RemoveIdentity { consumer: app(), identity });
+    assert_eq!(remove(added.id).await.unwrap(), added);
+    assert_eq!(remove(added.id).await.unwrap_err().code, Code::NotFound);
+    assert!(kept(&kit).identities.is_empty());
+    let entries = kit.ledger.take();
+    let subject = format!("consumer:{CONSUMER}/{}", added.id);
+    let traced = entries.iter().filter(|entry| {
+        entry.event == Event::ConsumerChange
+            && entry.subject.as_ref().is_some_and(|it| it.as_str() == subject)
+    });
+    // Two that added, one that removed, each with its intent and its outcome; one more found nothing.
+    assert!(traced.count() >= 6, "{entries:?}");
+    assert!(
+        !serde_json::to_string(&entries).unwrap().contains("prod.example"),
+        "a name from outside is in the log"
+    );
+}
+
+#[tokio::test]
+async fn an_identity_is_one_application_s_and_takes_the_rights_of_a_key() {
+    let kit = trusting();
+    let other: ConsumerId = "other-app".parse().unwrap();
+    kit.change(&[Change::PutConsumer(other.clone(), kept(&kit))]);
+    let add = |consumer: ConsumerId, identity| done(&kit, AddIdentity { consumer, identity });
+    add(app(), spiffe("shop")).await.unwrap();
+    let taken = add(other, spiffe("shop")).await.unwrap_err();
+    assert_eq!(taken.code, Code::Conflict);
+    assert!(!taken.to_string().contains(CONSUMER), "whose it is may be another project's matter");
+    let unlisted = WorkloadIdentity::Token { issuer: "ci".parse().unwrap(), subject: "a".parse().unwrap() };
+    assert_eq!(add(app(), unlisted).await.unwrap_err().code, Code::InvalidArgument);
+    let elsewhere = WorkloadIdentity::Spiffe { spiffe: "spiffe://dev.example/shop".parse().unwrap() };
+    assert_eq!(add(app(), elsewhere).await.unwrap_err().code, Code::InvalidArgument);
+    assert_eq!(add("ghost".parse().unwrap(), spiffe("x")).await.unwrap_err().code, Code::NotFound);
+    // More than the operator may give cannot be opened by an identity either.
+    let wide = Consumer { rate_per_minute: 10_000, ..kept(&kit) };
+    kit.change(&[Change::PutConsumer(app(), wide)]);
+    assert_eq!(add(app(), spiffe("more")).await.unwrap_err().code, Code::Forbidden);
+    let full = (0..IDENTITIES_MAX).map(|n| spiffe(&format!("n{n}"))).collect();
+    kit.change(&[Change::PutConsumer(
+        app(),
+        Consumer { identities: full, rate_per_minute: 60, ..kept(&kit) },
+    )]);
+    assert_eq!(add(app(), spiffe("more")).await.unwrap_err().code, Code::Conflict);
+    kit.change(&[Change::PutConsumer(
+        app(),
+        Consumer { disabled: true, identities: [].into(), ..kept(&kit) },
+    )]);
+    assert_eq!(add(app(), spiffe("more")).await.unwrap_err().code, Code::Conflict);
+}
+
+#[tokio::test]
+async fn an_application_is_made_without_a_key() {
+    let kit = Kit::new();
+    let new = |name: &str, rate, days| NewConsumer {
+        consumer: name.parse().unwrap(),
+        project: PROJECT.parse().unwrap(),
+        models: [MODEL.parse().unwrap()].into(),
+        rate_per_minute: rate,
+        monitor: false,
+        expires_in_days: days,
+    };
+    let make = |request| done(&kit, CreateConsumer(request));
+    let made = make(new("robot", None, Some(30))).await.unwrap();
+    assert_eq!((made.rate_per_minute, made.expires), (60, BEGIN.plus_seconds(30 * 86_400)));
+    assert_eq!(make(new("robot", None, None)).await.unwrap_err().code, Code::Conflict);
+    assert_eq!(make(new("fast", Some(601), None)).await.unwrap_err().code, Code::Forbidden);
+    for days in [0, 366] {
+        assert_eq!(make(new("odd", None, Some(days))).await.unwrap_err().code, Code::InvalidArgument);
+    }
+    assert!(!kit.gate.snapshot().directory.keys.values().any(|key| key.owner.name() == "robot"));
+    let longer = ConsumerRequest { expires_in_days: Some(365), ..ConsumerRequest::default() };
+    let robot = ChangeConsumer { consumer: "robot".parse().unwrap(), request: longer };
+    assert_eq!(done(&kit, robot).await.unwrap().expires, BEGIN.plus_seconds(365 * 86_400));
+    assert_eq!(kept(&kit).identities.len(), 0);
 }

@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
-use mantlet_types::{ConsumerId, ModelName, ProjectId, Role, UserId};
+use clap::{Args, Subcommand};
+use mantlet_types::{
+    ConsumerId, ModelName, ProjectId, Role, UserId,
+    id::IssuerName,
+    workload::{SpiffeId, Subject, WorkloadIdentity},
+};
 
 /// `mantlet key …`.
 #[derive(Debug, Subcommand)]
@@ -138,6 +142,29 @@ pub enum User {
 /// `mantlet consumer …`.
 #[derive(Debug, Subcommand)]
 pub enum Consumer {
+    /// Make an application without a key, for a workload that proves who it is
+    Create {
+        /// The application
+        consumer: ConsumerId,
+        /// A model that it may ask; repeat for several
+        #[arg(long = "model", required_unless_present = "monitor")]
+        models: Vec<ModelName>,
+        /// Predictions a minute and model, as `60/min`
+        #[arg(long, value_parser = rate)]
+        rate: Option<u32>,
+        /// It may read the project's statistics
+        #[arg(long)]
+        monitor: bool,
+        /// Days until everything is denied to it, at most 365 [default: 90]
+        #[arg(long, value_name = "DAYS")]
+        expires: Option<u32>,
+        /// The project
+        #[arg(long, default_value = "home")]
+        project: ProjectId,
+    },
+    /// What an application may show in place of a key
+    #[command(subcommand)]
+    Identity(Identity),
     /// Change what an application may do; what is not given stays
     Change {
         /// The application
@@ -151,6 +178,9 @@ pub enum Consumer {
         /// Whether it may read the project's statistics
         #[arg(long)]
         monitor: Option<bool>,
+        /// Days from now until everything is denied to it, at most 365
+        #[arg(long, value_name = "DAYS")]
+        expires: Option<u32>,
     },
     /// Deny an application everything, now
     Disable {
@@ -162,6 +192,60 @@ pub enum Consumer {
         /// The application
         consumer: ConsumerId,
     },
+}
+
+/// `mantlet consumer identity …`.
+#[derive(Debug, Subcommand)]
+pub enum Identity {
+    /// Let a workload in as an application
+    Add {
+        /// The application
+        consumer: ConsumerId,
+        /// What the workload shows
+        #[command(flatten)]
+        shown: ShownIdentity,
+    },
+    /// List what an application may show
+    List {
+        /// The application
+        consumer: ConsumerId,
+    },
+    /// Take an identity from an application, now
+    Remove {
+        /// The application
+        consumer: ConsumerId,
+        /// What the workload shows
+        #[command(flatten)]
+        shown: ShownIdentity,
+    },
+}
+
+/// What a workload shows: the whole of it, exactly.
+#[derive(Debug, Args)]
+pub struct ShownIdentity {
+    /// The SPIFFE id in its certificate, as `spiffe://prod.example/ns/shop/sa/fraud`
+    #[arg(long, value_name = "ID", required_unless_present = "issuer", conflicts_with_all = ["issuer", "subject"])]
+    spiffe: Option<SpiffeId>,
+    /// The issuer of its token, by its name in the configuration
+    #[arg(long, value_name = "NAME", requires = "subject")]
+    issuer: Option<IssuerName>,
+    /// The `sub` of its token
+    #[arg(long, value_name = "SUB", requires = "issuer")]
+    subject: Option<Subject>,
+}
+
+impl ShownIdentity {
+    /// The identity; `None` cannot be, as the options require each other.
+    #[must_use]
+    pub fn identity(self) -> Option<WorkloadIdentity> {
+        match self {
+            Self { spiffe: Some(spiffe), .. } => Some(WorkloadIdentity::Spiffe { spiffe }),
+            Self { issuer: Some(issuer), subject: Some(subject), .. } => {
+                Some(WorkloadIdentity::Token { issuer, subject })
+            }
+            Self { .. } => None,
+        }
+    }
 }
 
 /// `mantlet project …`.

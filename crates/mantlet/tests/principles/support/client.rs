@@ -122,6 +122,11 @@ impl Client {
         self
     }
 
+    /// How it speaks TLS.
+    pub fn tls(&self) -> Option<Arc<ClientConfig>> {
+        self.tls.clone()
+    }
+
     /// The same with an API key.
     pub fn bearer(self, key: &str) -> Self {
         self.header("authorization", &format!("Bearer {key}"))
