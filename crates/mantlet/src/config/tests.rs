@@ -1,5 +1,7 @@
 //! What is accepted, what is refused and how it is said.
 
+mod workloads;
+
 use miette::Diagnostic;
 use proptest::prelude::*;
 
@@ -55,6 +57,14 @@ fn everything_can_be_said() {
         owner = "alice"
         key_days = 30
         key_overlap_hours = 0
+        [[identity.trust_domain]]
+        name = "prod.example"
+        ca = "/etc/prod.pem"
+        [[identity.issuer]]
+        name = "ci"
+        issuer = "https://ci.example"
+        audience = "https://gate.example"
+        jwks_file = "/etc/ci.jwks"
         [limits]
         rate_per_minute = 1
         failures_per_minute = 2
