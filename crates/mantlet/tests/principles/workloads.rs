@@ -198,7 +198,7 @@ fn bundles_are_replaced_while_connections_are_open() {
     let (home, old) = trusting();
     let server = Server::start(&home);
     let svid = old.svid(ROBOT);
-    let open = Kept::open(&server, &server.workload(&svid));
+    let mut open = Kept::open(&server, &server.workload(&svid));
     assert_eq!(open.ask(), 200);
     // Both authorities for a while, then the new one alone.
     let new = Domain::new(&home, "prod.example");
@@ -368,7 +368,7 @@ fn what_a_request_says_of_itself_changes_nothing() {
 /// One connection, kept.
 struct Kept {
     runtime: tokio::runtime::Runtime,
-    sender: std::cell::RefCell<hyper::client::conn::http1::SendRequest<Full<Bytes>>>,
+    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
     host: String,
 }
 
@@ -387,17 +387,17 @@ impl Kept {
             tokio::spawn(connection);
             sender
         });
-        Self { runtime, sender: sender.into(), host: server.address.to_string() }
+        Self { runtime, sender, host: server.address.to_string() }
     }
 
-    fn ask(&self) -> u16 {
+    fn ask(&mut self) -> u16 {
         let request = http::Request::post(PREDICT)
             .header("host", &self.host)
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(question(&benign()).to_string())))
             .unwrap();
+        let sender = &mut self.sender;
         self.runtime.block_on(async {
-            let mut sender = self.sender.borrow_mut();
             sender.ready().await.unwrap();
             let reply = sender.send_request(request).await.unwrap();
             let status = reply.status().as_u16();
