@@ -11,7 +11,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use mantlet_types::{
-    Action, Code, Entry, Kid, PrincipalId, Rejection,
+    Action, Code, Entry, Kid, ModelName, PrincipalId, Rejection, Version,
     entry::{Decision, Event, Phase, Token},
 };
 
@@ -137,6 +137,8 @@ pub struct Done<R> {
     pub changes: Vec<Change>,
     /// Models loaded along the way, to be served from the next snapshot on.
     pub loaded: Vec<Arc<dyn Model>>,
+    /// Versions that answer nobody from the next snapshot on, until they are loaded again.
+    pub unloaded: Vec<(ModelName, Version)>,
     /// Settings that hold from the next snapshot on.
     pub settings: Option<Settings>,
 }
@@ -151,7 +153,7 @@ impl<R> Done<R> {
     /// A reply with changes to the directory.
     #[must_use]
     pub fn changed(reply: R, changes: Vec<Change>) -> Self {
-        Self { reply, changes, loaded: Vec::new(), settings: None }
+        Self { reply, changes, loaded: Vec::new(), unloaded: Vec::new(), settings: None }
     }
 }
 
@@ -332,14 +334,15 @@ async fn commit<R>(
     warrant: &Warrant,
     done: Done<R>,
 ) -> Result<R, Rejection> {
-    let Done { reply, changes, loaded, settings } = done;
+    let Done { reply, changes, loaded, unloaded, settings } = done;
     let mut generation = snapshot.generation;
     if !changes.is_empty() {
         let committed = gate.store.commit(warrant, &changes).await;
         generation = committed.map_err(|fault| Rejection::unavailable(fault.to_string()))?;
     }
-    if !(changes.is_empty() && loaded.is_empty() && settings.is_none()) {
-        gate.replace(Snapshot { generation, ..snapshot.next(&changes, loaded, settings) });
+    if !(changes.is_empty() && loaded.is_empty() && unloaded.is_empty() && settings.is_none()) {
+        let next = snapshot.next(&changes, loaded, settings).without(&unloaded);
+        gate.replace(Snapshot { generation, ..next });
     }
     Ok(reply)
 }

@@ -6,11 +6,14 @@
 //!
 //! Outside a one-person home these are steps by different people: whoever registered a version, or made its data,
 //! neither requests nor activates it, and whoever approves did none of these (policy F05, F06, F21). Only two things
-//! change what is live: activating a deployment that is approved, and rolling back to a version that was live before.
+//! change what is live: activating a deployment that is approved, by its own deed or as an [`update`], and rolling back to a
+//! version that was live before.
 //!
 //! Who did what is taken from the directory, where the step before wrote it; a request names a version and nothing more.
 //! The step is decided on the directory that it changes, under the lock of door 2, and what is live changes with the next
 //! snapshot: a request sees the old version or the new one from its first step to its last.
+
+pub mod update;
 
 use std::collections::BTreeSet;
 
@@ -142,7 +145,7 @@ impl Way {
     }
 
     /// A candidate is nobody's business but of those who take part; what was live once, the catalog has shown.
-    fn is_known_to(&self, caller: &Principal, directory: &Directory) -> bool {
+    pub(crate) fn is_known_to(&self, caller: &Principal, directory: &Directory) -> bool {
         let PrincipalId::User(id) = caller.id() else { return false };
         let Some(model) = directory.models.get(&self.model) else { return false };
         let takes_part =
@@ -218,6 +221,7 @@ impl Deed for RequestDeployment {
             requested: now,
             approved_by: BTreeSet::new(),
             ends: now.plus_seconds(WAY_SECONDS),
+            compared: None,
         };
         let next = format!("mantlet --as DIR model approve {} {}", way.model, way.version);
         let reply =

@@ -214,6 +214,22 @@ pub struct Promotion {
     pub approved_by: BTreeSet<UserId>,
     /// From here on it is void: approvals that nobody used, and requests that nobody approved, end.
     pub ends: Timestamp,
+    /// How its answers differ from those of the live version, where whoever asked has found that out. Absent in records
+    /// from before there were comparisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compared: Option<Attached>,
+}
+
+/// What a comparison of a version with the live one said, for whoever approves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attached {
+    /// SHA-256 of the document: the audit entry of the comparison names it.
+    pub digest: Sha256,
+    /// The version that was live.
+    pub with: Version,
+    /// The document, byte for byte.
+    pub document: Box<str>,
 }
 
 impl Promotion {

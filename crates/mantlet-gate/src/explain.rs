@@ -88,7 +88,7 @@ pub(crate) struct Shown(Vec<bool>);
 ///
 /// # Errors
 /// 409 if the model cannot be explained; 403 if just one feature would be withheld.
-pub(crate) fn shown(admission: &Admission, now: Timestamp) -> Result<Shown, Rejection> {
+pub(crate) async fn shown(gate: &Gate, admission: &Admission, now: Timestamp) -> Result<Shown, Rejection> {
     let model = admission.model();
     let features = model.contract().features.len();
     if model.explainer().is_none() || !(1..=EXPLAINED_FEATURES_MAX).contains(&features) {
@@ -97,7 +97,15 @@ pub(crate) fn shown(admission: &Admission, now: Timestamp) -> Result<Shown, Reje
              (`mantlet model profile`)",
         ));
     }
-    Shown::new(policy::attributable(admission.permit(), now))
+    let permit = admission.permit();
+    let shown = match policy::attributable_recalled(permit, now) {
+        Some(shown) => shown,
+        None => {
+            let decide = policy::attributable(permit, now);
+            infer::work(gate, admission, move || Ok(decide())).await?
+        }
+    };
+    Shown::new(shown)
 }
 
 impl Shown {

@@ -3,6 +3,8 @@
 //! Small models run on the thread that serves the request, because handing over would cost more than the model.
 //! Others run in a bounded pool under a deadline. A panic, a fault and a timeout look alike from outside: 503.
 
+mod pair;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -21,6 +23,8 @@ use crate::{
     perimeter::{Admission, Place},
     ports::{Attributions, Case, EngineFault, Model, Placement, RawOutput},
 };
+
+pub(crate) use pair::{Answered, PairSitting, infer_pair};
 
 /// Validated tensors on their way into a model. Only the gate makes one.
 #[derive(Debug)]

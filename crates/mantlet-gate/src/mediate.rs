@@ -6,6 +6,8 @@
 //!
 //! Each step takes the proof of the one before. The listener hands over what arrived and gets back what may leave.
 
+mod compare;
+
 use std::sync::Arc;
 
 use mantlet_types::{
@@ -23,6 +25,8 @@ use crate::{
     record::Record,
     unabandoned::unabandoned,
 };
+
+pub use compare::{COMPARISON, Compared, Comparing, Pairs, Side, Trial, compare};
 
 /// What is asked of which model.
 #[derive(Clone, Debug)]
@@ -158,7 +162,7 @@ async fn explanation<P: Payload>(
     let principal = identity::authenticate(gate, arrival, record)?;
     let permit = policy::authorize(principal, ask, gate.now(), record)?;
     let admission = perimeter::limit(gate, permit)?;
-    let shown = explain::shown(&admission, gate.now())?; // nobody's body is read for what cannot be told
+    let shown = explain::shown(gate, &admission, gate.now()).await?; // nobody's body is read for what cannot be told
     let (valid, wanted) = input::validate_one(admission, payload, record).await?;
     let mut screened = input::screen(valid, record);
     let paid = explain::charge(&mut screened, wanted)?; // before the model runs

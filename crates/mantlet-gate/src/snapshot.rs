@@ -105,6 +105,17 @@ impl Snapshot {
         }
     }
 
+    /// The same without these versions: nobody is answered by them. What is live and cannot answer is told as that.
+    #[must_use]
+    pub fn without(mut self, unloaded: &[(ModelName, Version)]) -> Self {
+        for (name, version) in unloaded {
+            if let Some(served) = self.models.get_mut(name) {
+                served.versions.remove(version);
+            }
+        }
+        self
+    }
+
     /// The version of a model that a request is about: the one named, or the live one.
     #[must_use]
     pub fn model(&self, name: &ModelName, version: Option<Version>) -> Option<&Arc<dyn Model>> {

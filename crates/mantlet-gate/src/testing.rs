@@ -11,6 +11,8 @@ mod fakes;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod pairs;
+#[cfg(test)]
 mod trace;
 
 use std::{

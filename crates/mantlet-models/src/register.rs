@@ -85,7 +85,9 @@ impl Shelf {
 
     fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
         let read = self.registry.open(&package).map_err(|error| error.to_string())?;
-        read.verify(&self.trusted.keys()).map_err(|error| error.to_string())
+        let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
+        self.trusted.remember(&artifact);
+        Ok(artifact)
     }
 
     fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
@@ -308,6 +310,10 @@ impl Deed for RegisterModel {
         }
         let author = author(office.caller.id())?;
         let (digest, package) = (shelved.manifest, shelved.package.0);
+        // Verified before the lock, and the configuration may have been read again since.
+        if !shelf.trusted.vouch_for(digest) {
+            return Err(Rejection::argument("whoever signed the package is not trusted any more"));
+        }
         let model = shelf.serve(shelved, version).map_err(Rejection::argument)?;
         let registered = office.gate.now();
         let belongs =

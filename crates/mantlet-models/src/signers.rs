@@ -1,28 +1,65 @@
 //! Whose signatures count, now: a set of keys that can be replaced as a whole while models are served and registered.
+//!
+//! A signer whom nobody trusts any more is one whose key may be in other hands, or who should not have had it. What they have
+//! signed is no better for having been verified before, so it is known of everything verified who signed it, and a reload
+//! can find what has to stop.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
 
-use crate::artifact::{PublicKey, TrustedKeys};
+use mantlet_types::Sha256;
+
+use crate::artifact::{PublicKey, TrustedKeys, VerifiedArtifact};
 
 /// The trusted signers.
 #[derive(Debug)]
-pub struct Signers(RwLock<Arc<TrustedKeys>>);
+pub struct Signers {
+    keys: RwLock<Arc<TrustedKeys>>,
+    signed: Arc<Mutex<Signed>>,
+}
+
+/// Fingerprints of the keys that have signed, by the digest of the signed manifest.
+type Signed = HashMap<Sha256, Sha256>;
 
 impl Signers {
     /// Trusts the holders of these keys.
     #[must_use]
     pub fn new(keys: Vec<PublicKey>) -> Self {
-        Self(RwLock::new(keys.into()))
+        Self { keys: RwLock::new(keys.into()), signed: Arc::default() }
+    }
+
+    /// The same memory of who signed what, under these keys.
+    #[must_use]
+    pub fn under(&self, keys: Vec<PublicKey>) -> Self {
+        Self { keys: RwLock::new(keys.into()), signed: Arc::clone(&self.signed) }
     }
 
     /// The keys that count for what is verified from here on.
     #[must_use]
     pub fn keys(&self) -> Arc<TrustedKeys> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Trusts the holders of these keys and nobody else. What was verified before stays loaded.
+    /// Trusts the holders of these keys and nobody else.
     pub fn replace(&self, keys: Vec<PublicKey>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+    }
+
+    /// Remembers who signed what was just verified.
+    pub(crate) fn remember(&self, artifact: &VerifiedArtifact) {
+        self.signed().insert(artifact.digest(), artifact.signer());
+    }
+
+    /// Whether the one who signed this manifest is trusted now. What was never verified has no signer.
+    #[must_use]
+    pub fn vouch_for(&self, manifest: Sha256) -> bool {
+        let signer = self.signed().get(&manifest).copied();
+        signer.is_some_and(|signer| self.keys().iter().any(|key| key.fingerprint() == signer))
+    }
+
+    fn signed(&self) -> MutexGuard<'_, Signed> {
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,16 +9,16 @@ use crate::{
 
 const THREE_DAYS: i64 = 72 * 3_600;
 
-fn version(number: u32) -> Version {
+pub(super) fn version(number: u32) -> Version {
     number.try_into().unwrap()
 }
 
-fn way(number: u32) -> Way {
+pub(super) fn way(number: u32) -> Way {
     Way { model: MODEL.parse().unwrap(), version: version(number) }
 }
 
 /// The kit's home, with two who deploy, one who oversees, one who made the data, and a candidate beside the live version.
-fn team() -> Kit {
+pub(super) fn team() -> Kit {
     Kit::with(|snapshot| {
         for (name, role) in [
             ("mel", Role::MlEngineer),
@@ -29,22 +29,27 @@ fn team() -> Kit {
             let person = User { certificates: [CERTIFICATE].into(), ..user(&[role]) };
             snapshot.directory.users.insert(name.parse().unwrap(), person);
         }
-        let model = snapshot.directory.models.get_mut(MODEL).unwrap();
-        let mut candidate = model.versions[&Version::FIRST].clone();
-        candidate.was_live = false;
-        // Dan deploys today, and made the data when that was his duty.
-        candidate.data_authors = ["dan".parse().unwrap()].into();
-        for number in [2, 3] {
-            model.versions.insert(version(number), candidate.clone());
-            let contract = mantlet_types::Contract { version: version(number), ..coin_contract() };
-            let compute = |_: Vec<_>| Err(EngineFault::UnknownValue); // nobody asks it
-            let served = snapshot.models.get_mut(MODEL).unwrap();
-            served.versions.insert(version(number), std::sync::Arc::new(FakeModel::new(contract, compute)));
-        }
+        add_candidates(snapshot);
     })
 }
 
-async fn done<D: Deed>(kit: &Kit, who: &str, deed: D) -> Result<D::Reply, (Code, String)> {
+/// Versions 2 and 3 beside the live one.
+pub(super) fn add_candidates(snapshot: &mut crate::Snapshot) {
+    let model = snapshot.directory.models.get_mut(MODEL).unwrap();
+    let mut candidate = model.versions[&Version::FIRST].clone();
+    candidate.was_live = false;
+    // Dan deploys today, and made the data when that was his duty.
+    candidate.data_authors = ["dan".parse().unwrap()].into();
+    for number in [2, 3] {
+        model.versions.insert(version(number), candidate.clone());
+        let contract = mantlet_types::Contract { version: version(number), ..coin_contract() };
+        let compute = |_: Vec<_>| Err(EngineFault::UnknownValue); // nobody asks it
+        let served = snapshot.models.get_mut(MODEL).unwrap();
+        served.versions.insert(version(number), std::sync::Arc::new(FakeModel::new(contract, compute)));
+    }
+}
+
+pub(super) async fn done<D: Deed>(kit: &Kit, who: &str, deed: D) -> Result<D::Reply, (Code, String)> {
     let (_, key) = kit.key(&format!("user:{who}"));
     let certificate = Certificate {
         digest: CERTIFICATE,
@@ -56,7 +61,7 @@ async fn done<D: Deed>(kit: &Kit, who: &str, deed: D) -> Result<D::Reply, (Code,
     outcome.map_err(|rejection| (rejection.code, rejection.detail.unwrap_or_default().into_owned()))
 }
 
-fn live(kit: &Kit) -> u32 {
+pub(super) fn live(kit: &Kit) -> u32 {
     kit.gate.snapshot().directory.models[MODEL].live.unwrap().number()
 }
 

@@ -79,8 +79,12 @@ struct World {
 
 impl World {
     fn new(sensitivities: [u8; 4], effort: Option<Effort>, greed: usize) -> Self {
+        Self::of(contract(sensitivities), effort, greed)
+    }
+
+    fn of(contract: Contract, effort: Option<Effort>, greed: usize) -> Self {
         let asked = Asked::default();
-        let model = FakeModel::new(contract(sensitivities), |tensors| {
+        let model = FakeModel::new(contract, |tensors| {
             let TensorData::Fp32(values) = &tensors[0].data else { unreachable!("validated") };
             let data: Vec<f32> = values.chunks_exact(4).flat_map(|row| [1.0 - row[0], row[0]]).collect();
             let shape = vec![data.len() / 2, 2];
@@ -177,6 +181,36 @@ async fn sensitive_features_are_one_sum_and_a_single_one_refuses() {
     let refused = one.explain(rows(1, 0.9)).await.unwrap_err();
     assert_eq!((refused.code, one.reads.load(Ordering::SeqCst)), (Code::Forbidden, 0));
     assert!(one.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_decision_for_each_of_a_thousand_features_holds_up_nobody_else() {
+    let narrow = contract([SENSITIVITY_OPEN; 4]);
+    let feature = |number: usize| Feature { name: format!("f{number}").into(), ..narrow.features[0].clone() };
+    let wide = Contract {
+        inputs: vec![TensorSpec {
+            shape: vec![None, Some(EXPLAINED_FEATURES_MAX)],
+            ..narrow.inputs[0].clone()
+        }],
+        features: (0..EXPLAINED_FEATURES_MAX).map(feature).collect(),
+        ..narrow
+    };
+    let world = World::of(wide, Some(Effort::Exact), 0);
+    // There is one thread here, and it has other things to do. The row does not fit, so that the decisions are all there is.
+    let mut turns = 0_u32;
+    let mut explaining = std::pin::pin!(world.explain(rows(1, 0.9)));
+    let refused = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut explaining => break outcome.unwrap_err(),
+            () = tokio::task::yield_now() => turns += 1,
+        }
+    };
+    assert_eq!(refused.code, Code::InvalidInput);
+    assert!(turns > 1_000, "others had {turns} turns");
+    // What was decided once is remembered, and needs no thread of its own.
+    let again = tokio::time::timeout(std::time::Duration::ZERO, world.explain(rows(1, 0.9))).await;
+    assert_eq!(again.expect("decided at once").unwrap_err().code, Code::InvalidInput);
 }
 
 #[tokio::test]

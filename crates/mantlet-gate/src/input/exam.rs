@@ -136,11 +136,16 @@ fn checked(contract: &Contract, rows: Vec<Vec<Scalar>>) -> Result<Vec<Tensor>, R
     check(contract, question).map(|Checked { tensors, .. }| tensors)
 }
 
-/// Looks at a valid evaluation: how many of its batches are odd in which feature would say little, so the remarks are
-/// those of all rows, each once.
+/// Looks at a valid evaluation.
 pub(crate) fn screen_exam<M>(valid: ValidExam<M>, record: &mut Record) -> ScreenedExam<M> {
-    let contract = valid.admission.model().contract();
-    for batch in &valid.taken.batches {
+    remark(valid.admission.model().contract(), &valid.taken, record);
+    ScreenedExam(valid)
+}
+
+/// Looks at rows: how many of their batches are odd in which feature would say little, so the remarks are those of all
+/// rows, each once.
+pub(super) fn remark(contract: &Contract, taken: &Taken, record: &mut Record) {
+    for batch in &taken.batches {
         for remark in remarks(contract, batch) {
             let screen = &mut record.entry().screen;
             if screen.len() < REMARKS_MAX && !screen.contains(&remark) {
@@ -148,7 +153,6 @@ pub(crate) fn screen_exam<M>(valid: ValidExam<M>, record: &mut Record) -> Screen
             }
         }
     }
-    ScreenedExam(valid)
 }
 
 /// Remarks in one entry: an entry is metadata, not a copy of the input's shape.

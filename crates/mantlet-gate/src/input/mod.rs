@@ -5,6 +5,7 @@ mod exam;
 pub(crate) mod half;
 mod lookup;
 mod number;
+mod pair;
 mod screen;
 mod tabular;
 mod tensors;
@@ -17,6 +18,7 @@ use mantlet_types::Tensor;
 
 pub(crate) use exam::{ScreenedExam, screen_exam, validate_exam};
 pub use exam::{Taken, take};
+pub(crate) use pair::{ScreenedPair, screen_pair, validate_pair};
 pub use screen::remarks;
 pub(crate) use screen::screen;
 pub use validate::{Checked, check};

@@ -10,6 +10,7 @@ use crate::{
     infer::{self, Sitting},
     mediate::Marking,
     perimeter::Admission,
+    ports::RawOutput,
 };
 
 /// A judged evaluation: the proof that the confidence rule was applied to every row.
@@ -38,16 +39,26 @@ pub struct Marked<R> {
 /// 503 if the outputs are not what the rule speaks of.
 pub(crate) fn judge_exam<M>(sitting: Sitting<M>) -> Result<JudgedExam<M>, Rejection> {
     let Sitting { admission, rows, refused, batches, marking } = sitting;
-    let contract = Arc::clone(admission.model().contract());
+    let scores = scored(admission.model().contract(), rows, refused, batches)?;
+    Ok(JudgedExam { admission, scores, marking })
+}
+
+/// What a model guessed, batch by batch, beside what its contract's confidence rule makes of that.
+pub(super) fn scored(
+    contract: &Contract,
+    rows: Vec<usize>,
+    refused: usize,
+    batches: Vec<RawOutput>,
+) -> Result<Scores, Rejection> {
     let unmarkable = || Rejection::unavailable("the model's outputs have no stated meaning");
-    let mut scores = Scores { refused, ..Scores::new(&contract).ok_or_else(unmarkable)? };
+    let mut scores = Scores { refused, ..Scores::new(contract).ok_or_else(unmarkable)? };
     for batch in batches {
         let count = batch.0.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
         let unjudgeable = |error: super::Unjudgeable| Rejection::unavailable(error.to_string());
-        scores.add(&contract, count, batch.0).map_err(unjudgeable)?;
+        scores.add(contract, count, batch.0).map_err(unjudgeable)?;
     }
     scores.rows = rows;
-    Ok(JudgedExam { admission, scores, marking })
+    Ok(scores)
 }
 
 /// Has the answers marked, in the pool: the statistics of many rows take as long as a model does.

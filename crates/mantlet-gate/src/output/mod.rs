@@ -3,6 +3,7 @@
 mod confidence;
 mod judge;
 mod mark;
+mod pair;
 mod sanitize;
 mod score;
 mod withhold;
@@ -15,6 +16,7 @@ pub(crate) use judge::judge;
 pub use judge::{Unjudgeable, decide};
 pub use mark::Marked;
 pub(crate) use mark::{judge_exam, mark};
+pub(crate) use pair::{compare, judge_pair};
 pub(crate) use sanitize::Rounding;
 pub(crate) use sanitize::sanitize;
 pub use sanitize::shape;

@@ -6,6 +6,7 @@
 mod buckets;
 mod failures;
 mod network;
+mod pair;
 mod places;
 mod quota;
 
@@ -20,6 +21,7 @@ use mantlet_types::{
 pub(crate) use failures::count_failure;
 pub use failures::origin;
 pub use network::{Allowlist, ForwardedError, NetworkError, client_ip, parse_network};
+pub(crate) use pair::{PairAdmission, limit_pair};
 pub(crate) use places::Place;
 
 use self::{

@@ -38,6 +38,10 @@ const SEES_MODEL: [Action; 6] = [
     Action::DisableModel,
 ];
 
+/// What an author does to an own candidate by the right of a role as well. A prediction is what trying one means, and its
+/// author's role does not have it.
+const BY_ROLE: [Action; 2] = [Action::Explain, Action::Evaluate];
+
 /// How long a decision is remembered where custom policies may look at the clock in ways of their own.
 const CUSTOM_SECONDS_MAX: i64 = 1;
 
@@ -68,6 +72,39 @@ impl<'a> From<&'a Principal> for Asker<'a> {
     }
 }
 
+/// The same, to be taken along to another thread.
+pub(super) struct OwnAsker {
+    id: PrincipalId,
+    authn: Authn,
+    ip: IpAddr,
+    mfa: bool,
+    protected: bool,
+    confined: Option<Kid>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl From<&Principal> for OwnAsker {
+    fn from(principal: &Principal) -> Self {
+        Self {
+            id: principal.id().clone(),
+            authn: principal.authn(),
+            ip: principal.ip(),
+            mfa: principal.mfa(),
+            protected: principal.protected(),
+            confined: principal.confined(),
+            snapshot: Arc::clone(principal.snapshot()),
+        }
+    }
+}
+
+impl OwnAsker {
+    pub(super) fn asker(&self) -> Asker<'_> {
+        let Self { id, authn, ip, mfa, protected, confined, snapshot } = self;
+        let (authn, ip, mfa, protected, confined) = (*authn, *ip, *mfa, *protected, *confined);
+        Asker { id, authn, ip, mfa, protected, confined, snapshot }
+    }
+}
+
 /// Decides a question to a model; gives the version that will answer, and whether it is a candidate.
 pub(super) fn ask(
     asker: Asker<'_>,
@@ -84,13 +121,29 @@ pub(super) fn ask(
         Some(_) => asker.decide(action, &resource, now),
         None => Verdict::denied(),
     };
+    // Whoever made a version may try it; what the role's right is needed for, it is needed for there too.
+    let right = match project {
+        Some(project) if verdict.is_allowed() && candidate && BY_ROLE.contains(&ask.action) => {
+            record.request(ask.action, Some(&resource));
+            Some(asker.decide_unlive(ask.action, &ask.model, project, now))
+        }
+        _ => None,
+    };
     record.decision(verdict.decision, &verdict.policies);
+    if let Some(right) = &right {
+        let policies = [&*verdict.policies, &*right.policies].concat();
+        record.decision(right.decision, if right.is_allowed() { &policies } else { &right.policies });
+    }
     record.entry().project = project.cloned();
     record.entry().model = project.map(|_| ask.model.clone());
     if !verdict.is_allowed() {
         // A candidate is its author's secret, also before those who may ask the model.
         let visible = !candidate && project.is_some() && asker.sees(&ask.model, now);
         return Err(asker.denied(&verdict, visible, record));
+    }
+    if let Some(right) = right.filter(|right| !right.is_allowed()) {
+        // It is the caller's own, so that there is nothing to keep from them.
+        return Err(explained(asker.denied(&right, true, record), ask.action, &right));
     }
     if ask.version.is_none() && known.is_some_and(|model| model.live.is_none()) {
         // Nothing has failed: there is nothing to ask yet. Whoever may ask the model may know that.
@@ -177,6 +230,19 @@ impl Asker<'_> {
         })
     }
 
+    /// Decides on a model as far as it is about a version that is not live. Not remembered: decisions on the model itself
+    /// are, and are about what is live.
+    fn decide_unlive(
+        self,
+        action: Action,
+        model: &ModelName,
+        project: &ProjectId,
+        now: Timestamp,
+    ) -> Verdict {
+        let target = Target::NewModel { project: project.clone(), model: model.clone() };
+        self.decide_target(action, &target, now).0
+    }
+
     /// Decides for each feature of a version whether what it added to an answer may be seen.
     pub(super) fn attributable(self, contract: &Contract, now: Timestamp) -> Vec<bool> {
         let directory = &self.snapshot.directory;
@@ -193,6 +259,33 @@ impl Asker<'_> {
         contract.features.iter().map(may).collect()
     }
 
+    /// The same where every one of these decisions is remembered.
+    pub(super) fn attributable_recalled(self, contract: &Contract, now: Timestamp) -> Option<Vec<bool>> {
+        if self.confined.is_some() {
+            return Some(vec![false; contract.features.len()]);
+        }
+        let may = |feature: &Feature| {
+            let name = Arc::clone(&feature.name);
+            let resource = Resource::Feature(contract.model.clone(), contract.version, name);
+            let key = self.key(Action::AttributeFeature, &resource);
+            self.snapshot.policy.cache.recall(&key, now).map(|verdict| verdict.is_allowed())
+        };
+        contract.features.iter().map(may).collect()
+    }
+
+    /// Everything that a decision depends on, but the time.
+    fn key<'k>(&'k self, action: Action, resource: &'k Resource) -> Key<&'k PrincipalId, &'k Resource> {
+        Key {
+            principal: self.id,
+            action,
+            resource,
+            authn: self.authn,
+            ip: self.ip,
+            mfa: self.mfa,
+            protected: self.protected,
+        }
+    }
+
     /// Decides on what is made only if the decision is not remembered: the resource, and `context.model` for actions
     /// that have it.
     fn decide_made(
@@ -206,15 +299,7 @@ impl Asker<'_> {
             return Verdict::denied();
         }
         let policy = &self.snapshot.policy;
-        let key = Key {
-            principal: self.id,
-            action,
-            resource,
-            authn: self.authn,
-            ip: self.ip,
-            mfa: self.mfa,
-            protected: self.protected,
-        };
+        let key = self.key(action, resource);
         if let Some(verdict) = policy.cache.recall(&key, now) {
             return verdict;
         }

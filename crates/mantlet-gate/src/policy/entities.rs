@@ -140,7 +140,8 @@ pub(super) fn model_of_features(directory: &Directory, contract: &Contract) -> O
         let of = |name| Resource::Feature(contract.model.clone(), contract.version, name);
         names::uid(&names::FEATURE, &of(Arc::clone(&feature.name)).key())
     });
-    model(&contract.model, &record.project, record.live.is_some(), features)
+    // What is forbidden of what is live is not forbidden of a version that is not.
+    model(&contract.model, &record.project, record.live == Some(contract.version), features)
 }
 
 /// A resource, or what would come to be one.

@@ -6,6 +6,7 @@ mod engine;
 mod entities;
 mod matrix;
 mod names;
+mod pair;
 mod sample;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -19,6 +20,7 @@ use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp
 pub(crate) use authorize::handed_over;
 pub use engine::PolicyError;
 pub use matrix::Cell;
+pub(crate) use pair::{PairPermit, authorize_pair};
 
 use crate::{
     directory::{Deployment, Grant},
@@ -176,10 +178,18 @@ pub(crate) fn authorize(
     Ok(Permit { principal, model, candidate })
 }
 
-/// Whether the principal may see what each feature of the model added to an answer, in the contract's order. Whoever
-/// asks has been permitted to have the model explained.
-pub(crate) fn attributable(permit: &Permit, now: Timestamp) -> Vec<bool> {
-    authorize::Asker::from(permit.principal()).attributable(permit.model().contract(), now)
+/// Whether the principal may see what each feature of the model added to an answer, in the contract's order, if all of that
+/// was decided before. Whoever asks has been permitted to have the model explained.
+pub(crate) fn attributable_recalled(permit: &Permit, now: Timestamp) -> Option<Vec<bool>> {
+    authorize::Asker::from(permit.principal()).attributable_recalled(permit.model().contract(), now)
+}
+
+/// The same as work to be done elsewhere: a decision for each of a thousand features takes longer than others should
+/// wait for a thread that serves requests.
+pub(crate) fn attributable(permit: &Permit, now: Timestamp) -> impl FnOnce() -> Vec<bool> + Send + 'static {
+    let asker = authorize::OwnAsker::from(permit.principal());
+    let contract = Arc::clone(permit.model().contract());
+    move || asker.asker().attributable(&contract, now)
 }
 
 /// The step of the request path by itself, for benches.

@@ -1,5 +1,7 @@
 //! Figures of a classifier. Definitions are those of scikit-learn, with which the tests compare.
 
+use std::time::Instant;
+
 use super::{
     interval::{self, Estimate, Method, share},
     rank::{self, Area},
@@ -26,14 +28,14 @@ impl Row<'_> {
         self.truth == self.said
     }
 
-    fn log_loss(&self) -> f64 {
+    pub(super) fn log_loss(&self) -> f64 {
         let probability = self.probabilities.get(self.truth).copied().unwrap_or(0.0);
         // Bounded as scikit-learn bounds them: a single impossible truth must not make the mean infinite.
         -probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
     }
 
     /// The squared error of the second of two classes, or summed over more (Brier 1950).
-    fn brier(&self) -> f64 {
+    pub(super) fn brier(&self) -> f64 {
         let error = |(class, probability): (usize, &f64)| {
             (probability - f64::from(u8::from(class == self.truth))).powi(2)
         };
@@ -50,6 +52,8 @@ pub(super) struct Rows<'a> {
     pub(super) classes: usize,
     /// Whether the scores are probabilities, of which losses can be taken.
     pub(super) are_probabilities: bool,
+    /// When nobody waits any longer.
+    pub(super) ends: Option<Instant>,
 }
 
 /// What is resampled, in this order, before the F1 of each class.
@@ -88,7 +92,7 @@ impl Rows<'_> {
 
     fn resampled(&self) -> Vec<Option<(f64, f64)>> {
         let losses: Vec<(f64, f64)> = self.rows.iter().map(|row| (row.log_loss(), row.brier())).collect();
-        interval::bootstrap(self.rows.len(), RESAMPLED + self.classes, |drawn, out| {
+        interval::bootstrap(self.rows.len(), RESAMPLED + self.classes, self.ends, |drawn, out| {
             let count = drawn.len() as f64;
             let rows = || drawn.iter().filter_map(|index| self.rows.get(*index));
             let sums = drawn.iter().filter_map(|index| losses.get(*index));

@@ -13,7 +13,7 @@ use super::{Key, Report};
 pub(super) const ROWS_MIN: usize = 30;
 
 /// Rows below which a group is left out.
-const GROUP_ROWS_MIN: usize = 10;
+pub(super) const GROUP_ROWS_MIN: usize = 10;
 
 /// Holds the number of rows against the least that a report speaks of.
 pub(super) fn check_rows(evaluated: usize) -> Result<(), Rejection> {

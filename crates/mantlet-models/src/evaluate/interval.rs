@@ -1,5 +1,7 @@
 //! How far a figure from so many rows can be trusted: 95 % confidence intervals, each by a method that suits its figure.
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
@@ -50,6 +52,10 @@ pub enum Method {
     StructuralComponents,
     /// Percentiles over resampled rows (Efron 1979), drawn from a fixed seed.
     Bootstrap,
+    /// Of a difference of two shares of the same rows (Agresti and Min 2005).
+    AgrestiMin,
+    /// Of a mean, by the central limit theorem.
+    Normal,
 }
 
 impl Estimate {
@@ -84,10 +90,11 @@ pub(super) fn resamples(rows: usize) -> usize {
 }
 
 /// Percentile intervals of several statistics over the same resamples. `statistics` computes all of them from the
-/// indices of one resample; NaN stands for one that is not defined there.
+/// indices of one resample; NaN stands for one that is not defined there. From `ends` on there are no more of them.
 pub(super) fn bootstrap(
     rows: usize,
     count: usize,
+    ends: Option<Instant>,
     mut statistics: impl FnMut(&[usize], &mut [f64]),
 ) -> Vec<Option<(f64, f64)>> {
     let resamples = resamples(rows);
@@ -96,6 +103,10 @@ pub(super) fn bootstrap(
     let mut values = vec![f64::NAN; count];
     let mut kept: Vec<Vec<f64>> = vec![Vec::with_capacity(resamples); count];
     for _ in 0..resamples {
+        // Who waited has gone by then. Too few resamples have no percentiles, so nothing is said that was not found out.
+        if ends.is_some_and(|ends| Instant::now() >= ends) {
+            break;
+        }
         drawn.iter_mut().for_each(|index| *index = draws.below(rows));
         values.fill(f64::NAN);
         statistics(&drawn, &mut values);
@@ -147,17 +158,27 @@ mod tests {
         let mean = |drawn: &[usize], out: &mut [f64]| {
             out[0] = drawn.iter().map(|index| values[*index]).sum::<f64>() / drawn.len() as f64;
         };
-        let (low, high) = bootstrap(values.len(), 1, mean)[0].unwrap();
+        let (low, high) = bootstrap(values.len(), 1, None, mean)[0].unwrap();
         // The standard deviation of 0..20 is √(399/12).
         let half = Z * (399.0_f64 / 12.0).sqrt() / 20.0;
         assert!((low - (9.5 - half)).abs() < 0.1 && (high - (9.5 + half)).abs() < 0.1, "{low} {high}");
-        assert_eq!(bootstrap(values.len(), 1, mean)[0], Some((low, high)));
+        assert_eq!(bootstrap(values.len(), 1, None, mean)[0], Some((low, high)));
+    }
+
+    #[test]
+    fn nobody_draws_for_whom_nobody_waits() {
+        let mut drawn = 0;
+        let ends = bootstrap(10, 1, Some(Instant::now()), |_, out| {
+            drawn += 1;
+            out[0] = 1.0;
+        });
+        assert_eq!((drawn, ends), (0, vec![None]));
     }
 
     #[test]
     fn what_most_resamples_cannot_say_has_no_interval() {
         let mut turn = 0;
-        let ends = bootstrap(10, 2, |_, out| {
+        let ends = bootstrap(10, 2, None, |_, out| {
             turn += 1;
             out[0] = 1.0;
             out[1] = if turn % 4 == 0 { f64::NAN } else { 1.0 };

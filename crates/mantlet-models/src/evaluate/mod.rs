@@ -4,6 +4,7 @@
 //! whether it serves, is not known here: the gate's `examine` and the [`crate::workbench`] both end in [`report`].
 
 mod classify;
+pub mod compare;
 mod disclosure;
 mod interval;
 mod rank;
@@ -13,6 +14,8 @@ mod sheet;
 mod slice;
 pub mod table;
 
+use std::time::Instant;
+
 use mantlet_gate::{
     mediate::Marking,
     output::{Guesses, Scores},
@@ -20,6 +23,7 @@ use mantlet_gate::{
 use mantlet_types::{
     Contract, Rejection,
     contract::{Confidence, Task},
+    limits::EVALUATION_TIMEOUT,
 };
 
 pub use interval::{Estimate, Interval, Method};
@@ -48,7 +52,11 @@ impl Marking for Key {
 
     fn mark(self, contract: &Contract, scores: Scores) -> Result<Report, Rejection> {
         disclosure::check_rows(scores.rows.len())?;
-        let report = report(contract, &self, &scores);
+        let ends = Instant::now() + EVALUATION_TIMEOUT;
+        let report = report_until(contract, &self, &scores, Some(ends));
+        if Instant::now() >= ends {
+            return Err(Rejection::unavailable("the evaluation took too long"));
+        }
         let report = report.ok_or_else(|| Rejection::unavailable("the answers cannot be marked"))?;
         Ok(disclosure::without_small_groups(report, &self))
     }
@@ -59,6 +67,11 @@ impl Marking for Key {
 /// `None` if truths and scores are not of one kind, or there are none.
 #[must_use]
 pub fn report(contract: &Contract, key: &Key, scores: &Scores) -> Option<Report> {
+    report_until(contract, key, scores, None)
+}
+
+/// The same in a hurry: from `ends` on nothing that takes long is begun, and what comes out is of no use.
+fn report_until(contract: &Contract, key: &Key, scores: &Scores, ends: Option<Instant>) -> Option<Report> {
     let given = match &key.truths {
         Truths::Classes(truths) => truths.len(),
         Truths::Numbers(truths) => truths.len(),
@@ -67,7 +80,7 @@ pub fn report(contract: &Contract, key: &Key, scores: &Scores) -> Option<Report>
     let all: Vec<usize> = (0..evaluated).collect();
     let threshold = contract.judgment.threshold;
     let (mut classification, mut regression) = (None, None);
-    let exam = Exam::new(contract, key, scores)?;
+    let exam = Exam::new(contract, key, scores, ends)?;
     match &exam {
         Exam::Classes { labels, .. } => classification = Some(exam.classification(&all, labels, threshold)?),
         Exam::Numbers { .. } => {
@@ -78,7 +91,12 @@ pub fn report(contract: &Contract, key: &Key, scores: &Scores) -> Option<Report>
     let sliced = |slice: &Slice| Sliced {
         column: slice.column.clone(),
         left_out: 0,
-        groups: slice.parts(&scores.rows).into_iter().filter_map(|part| exam.group(part)).collect(),
+        groups: slice
+            .parts(&scores.rows)
+            .into_iter()
+            .take_while(|_| ends.is_none_or(|ends| Instant::now() < ends))
+            .filter_map(|part| exam.group(part))
+            .collect(),
     };
     Some(Report {
         format: Format::V1,
@@ -98,12 +116,22 @@ pub fn report(contract: &Contract, key: &Key, scores: &Scores) -> Option<Report>
 
 /// Truths and scores side by side, by place among the rows that were asked about.
 enum Exam<'a> {
-    Classes { rows: Vec<classify::Row<'a>>, labels: Vec<String>, are_probabilities: bool },
-    Numbers { rows: Vec<regress::Row>, promise: Option<Promise>, served: &'a [bool] },
+    Classes {
+        rows: Vec<classify::Row<'a>>,
+        labels: Vec<String>,
+        are_probabilities: bool,
+        ends: Option<Instant>,
+    },
+    Numbers {
+        rows: Vec<regress::Row>,
+        promise: Option<Promise>,
+        served: &'a [bool],
+        ends: Option<Instant>,
+    },
 }
 
 impl<'a> Exam<'a> {
-    fn new(contract: &Contract, key: &Key, scores: &'a Scores) -> Option<Self> {
+    fn new(contract: &Contract, key: &Key, scores: &'a Scores, ends: Option<Instant>) -> Option<Self> {
         match (&contract.task, &key.truths, &scores.guesses) {
             (
                 Task::Classify { labels, .. },
@@ -123,7 +151,7 @@ impl<'a> Exam<'a> {
                     })
                     .collect::<Option<Vec<_>>>()?;
                 let labels = labels.iter().map(|label| label.text.to_string()).collect();
-                Some(Self::Classes { rows, labels, are_probabilities: *are_probabilities })
+                Some(Self::Classes { rows, labels, are_probabilities: *are_probabilities, ends })
             }
             (Task::Regress { .. }, Truths::Numbers(truths), Guesses::Numbers { values, half_width }) => {
                 let row = |(row, value): (&usize, &f64)| {
@@ -136,7 +164,7 @@ impl<'a> Exam<'a> {
                     }
                     _ => None,
                 };
-                Some(Self::Numbers { rows, promise, served: &scores.served })
+                Some(Self::Numbers { rows, promise, served: &scores.served, ends })
             }
             _ => None,
         }
@@ -164,15 +192,16 @@ impl<'a> Exam<'a> {
     }
 
     fn classes(&self, places: &[usize]) -> Option<classify::Rows<'a>> {
-        let Self::Classes { rows, labels, are_probabilities } = self else { return None };
+        let Self::Classes { rows, labels, are_probabilities, ends } = self else { return None };
         let rows = places.iter().filter_map(|place| rows.get(*place)).copied().collect();
-        Some(classify::Rows { rows, classes: labels.len(), are_probabilities: *are_probabilities })
+        let (are_probabilities, ends) = (*are_probabilities, *ends);
+        Some(classify::Rows { rows, classes: labels.len(), are_probabilities, ends })
     }
 
     fn numbers(&self, places: &[usize]) -> Option<NumberFigures> {
-        let Self::Numbers { rows, promise, .. } = self else { return None };
+        let Self::Numbers { rows, promise, ends, .. } = self else { return None };
         let rows: Vec<_> = places.iter().filter_map(|place| rows.get(*place)).copied().collect();
-        regress::figures(&rows, *promise)
+        regress::figures(&rows, *promise, *ends)
     }
 
     /// The share of these rows that is served.

@@ -1,5 +1,7 @@
 //! Figures of a regression. Definitions are those of scikit-learn, with which the tests compare.
 
+use std::time::Instant;
+
 use super::{
     interval::{self, Estimate, Method, share},
     report::{Conformal, NumberFigures},
@@ -20,7 +22,11 @@ pub(super) struct Row {
 }
 
 /// The figures of these rows; `None` of no rows.
-pub(super) fn figures(rows: &[Row], promise: Option<Promise>) -> Option<NumberFigures> {
+pub(super) fn figures(
+    rows: &[Row],
+    promise: Option<Promise>,
+    ends: Option<Instant>,
+) -> Option<NumberFigures> {
     if rows.is_empty() {
         return None;
     }
@@ -28,7 +34,7 @@ pub(super) fn figures(rows: &[Row], promise: Option<Promise>) -> Option<NumberFi
     let mean = rows.iter().map(|row| row.truth).sum::<f64>() / count;
     let sums = Sums::of(rows.iter(), mean);
     let around = rows.iter().map(|row| (row.truth - mean).powi(2)).sum::<f64>();
-    let resampled = interval::bootstrap(rows.len(), 3, |drawn, out| {
+    let resampled = interval::bootstrap(rows.len(), 3, ends, |drawn, out| {
         let sums = Sums::of(drawn.iter().filter_map(|index| rows.get(*index)), mean);
         // Σ(y − ȳ)² from sums about the mean of all rows, which loses no digits.
         let around = sums.square - sums.off * sums.off / count;

@@ -210,7 +210,7 @@ impl<'a> Sheet<'a> {
 }
 
 /// A cell as a feature takes it. What is none of its values stays what it is, and the contract refuses the row.
-fn expected(cell: &Scalar, kind: &FeatureKind) -> Scalar {
+pub(super) fn expected(cell: &Scalar, kind: &FeatureKind) -> Scalar {
     match (cell, kind) {
         (Scalar::Text(text), _) if text.is_empty() => Scalar::Null,
         (Scalar::Text(text), FeatureKind::Number { .. }) => {
@@ -225,7 +225,7 @@ fn expected(cell: &Scalar, kind: &FeatureKind) -> Scalar {
     }
 }
 
-fn number_of(cell: &Scalar) -> Option<f64> {
+pub(super) fn number_of(cell: &Scalar) -> Option<f64> {
     match cell {
         Scalar::Number(number) => Some(*number),
         Scalar::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
@@ -243,6 +243,6 @@ fn text_of(cell: &Scalar) -> Option<Box<str>> {
 }
 
 /// The class that a truth names, by the author's text or by the model's own value.
-fn class_of(labels: &[Label], truth: &Scalar) -> Option<usize> {
+pub(super) fn class_of(labels: &[Label], truth: &Scalar) -> Option<usize> {
     crate::workbench::class(labels, &text_of(truth)?)
 }

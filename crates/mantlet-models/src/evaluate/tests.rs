@@ -10,7 +10,7 @@ use mantlet_types::{
 use super::*;
 use crate::random::Random;
 
-fn contract(task: Task, confidence: Confidence) -> Contract {
+pub(super) fn contract(task: Task, confidence: Confidence) -> Contract {
     let number = || FeatureKind::Number { seen: None, accepted: None };
     let feature = |name: &str| Feature { name: name.into(), kind: number(), optional: false, sensitivity: 1 };
     let spec = |name: &str, shape: Vec<Option<usize>>| TensorSpec {
@@ -35,7 +35,7 @@ fn contract(task: Task, confidence: Confidence) -> Contract {
     }
 }
 
-fn classifier(labels: &[&str]) -> Contract {
+pub(super) fn classifier(labels: &[&str]) -> Contract {
     let label = |(index, text): (usize, &&str)| Label {
         text: (*text).into(),
         number: i64::try_from(index).ok().map(|index| index * 10),
@@ -50,7 +50,7 @@ fn key(truths: Truths) -> Key {
 }
 
 /// What a model without a temperature would give for these probabilities.
-fn scores(probabilities: &[&[f64]]) -> Scores {
+pub(super) fn scores(probabilities: &[&[f64]]) -> Scores {
     let best = |row: &&[f64]| {
         let mut best = 0;
         (0..row.len()).for_each(|index| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_gate::directory::{
-    Ceiling, Change, Consumer, Grant, Key, KeyState, ModelRecord, Promotion, User, VersionRecord,
+    Attached, Ceiling, Change, Consumer, Grant, Key, KeyState, ModelRecord, Promotion, User, VersionRecord,
 };
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
@@ -120,13 +120,19 @@ fn key_record() -> impl Strategy<Value = Key> {
 fn model() -> impl Strategy<Value = ModelRecord> {
     let authors = collection::btree_set(user_id(), 0..3);
     let approvers = collection::btree_set(user_id(), 0..3);
-    let promotion = (digest(), user_id(), moment(), approvers, moment()).prop_map(
-        |(digest, requested_by, requested, approved_by, ends)| Promotion {
+    let compared = (digest(), version(), any::<String>()).prop_map(|(digest, with, document)| Attached {
+        digest,
+        with,
+        document: document.into(),
+    });
+    let promotion = (digest(), user_id(), moment(), approvers, moment(), option::of(compared)).prop_map(
+        |(digest, requested_by, requested, approved_by, ends, compared)| Promotion {
             digest,
             requested_by,
             requested,
             approved_by,
             ends,
+            compared,
         },
     );
     let promotion = option::of(promotion);

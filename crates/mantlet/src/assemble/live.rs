@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use mantlet_gate::{Snapshot, ports::Model};
-use mantlet_models::register::Shelf;
-use mantlet_types::ModelName;
+use mantlet_models::{register::Shelf, signers::Signers};
+use mantlet_types::{ModelName, Version};
 
 use super::{addresses, lock, server_identity, settings, threshold, trust_domains, trusted};
 use crate::{
@@ -66,27 +66,38 @@ impl Live {
         }
     }
 
-    /// The models that the new configuration judges otherwise than the old one, as they are under the new one.
+    /// The models that the new configuration judges otherwise than the old one, as they are under the new one, and those
+    /// that can be served now and could not before.
     fn judged_anew(
         &self,
         snapshot: &Snapshot,
         old: &Config,
         new: &Config,
+        shelf: &Shelf,
     ) -> Result<Vec<Arc<dyn Model>>, String> {
-        let shelf = Shelf { threshold: threshold(Arc::new(Mutex::new(new.clone()))), ..self.shelf.clone() };
+        let shelf = Shelf { threshold: threshold(Arc::new(Mutex::new(new.clone()))), ..shelf.clone() };
         // Where a lower threshold is not allowed any more, it is refused here as it would be at a start.
         let stricter = old.danger.threshold_lowered && !new.danger.threshold_lowered;
         let concerned = |name: &ModelName| {
             old.models.get(name) != new.models.get(name) || (stricter && new.models.contains_key(name))
         };
+        // Whoever is trusted anew may have signed what could not be loaded before.
+        let known = self.shelf.trusted.keys();
+        let trusts_more = shelf.trusted.keys().iter().any(|key| !known.contains(key));
         let mut loaded = Vec::new();
-        for (name, record) in snapshot.directory.models.iter().filter(|(name, _)| concerned(name)) {
+        for (name, record) in &snapshot.directory.models {
             for (version, registered) in &record.versions {
+                let concerned = concerned(name);
                 if let Some(served) = snapshot.model(name, Some(*version)) {
-                    loaded.push(served.judged_by(shelf.threshold.as_ref())?);
+                    if concerned {
+                        loaded.push(served.judged_by(shelf.threshold.as_ref())?);
+                    }
                     continue;
                 }
-                // Perhaps it was the threshold that kept it from being served.
+                // Perhaps it was the threshold, or its signer, that kept it from being served.
+                if !(concerned || trusts_more) {
+                    continue;
+                }
                 match shelf.load(&record.project, *version, registered) {
                     Ok(model) => loaded.push(model),
                     Err(why) => tracing::error!(model = %name, %version, %why, "a model could not be loaded"),
@@ -94,6 +105,25 @@ impl Live {
             }
         }
         Ok(loaded)
+    }
+
+    /// Loaded versions whose signers are trusted no more, told to the operator one by one.
+    fn disowned(snapshot: &Snapshot, signers: &Signers) -> Vec<(ModelName, Version)> {
+        let mut disowned = Vec::new();
+        for (name, served) in &snapshot.models {
+            for (version, model) in &served.versions {
+                if signers.vouch_for(model.contract().digest) {
+                    continue;
+                }
+                let live = snapshot.is_live(name, *version);
+                tracing::error!(
+                    model = %name, %version, live, digest = %model.contract().digest,
+                    "whoever signed this version is trusted no more, and it has stopped answering"
+                );
+                disowned.push((name.clone(), *version));
+            }
+        }
+        disowned
     }
 
     fn renew_if_due(&self) -> Result<bool, String> {
@@ -113,7 +143,9 @@ impl Reloader for Live {
             .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
         // Everything that can fail comes first; then nothing is left half done.
         let signers = trusted(&self.home.trusted_signers_dir()).map_err(|failure| failure.message)?;
-        let loaded = self.judged_anew(snapshot, &old, &new)?;
+        let shelf =
+            Shelf { trusted: Arc::new(self.shelf.trusted.under(signers.clone())), ..self.shelf.clone() };
+        let loaded = self.judged_anew(snapshot, &old, &new, &shelf)?;
         let domains = trust_domains(&new).map_err(|failure| failure.message)?;
         let issuers = self.issuers.prepare(&new.identity.issuers)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
@@ -125,9 +157,10 @@ impl Reloader for Live {
             server.hear(addresses(&new));
         }
         self.shelf.trusted.replace(signers);
+        let unloaded = Self::disowned(snapshot, &self.shelf.trusted);
         self.trust.replace(domains);
         let settings = settings(&new, self.issuers.adopt(issuers));
         *old = new;
-        Ok(Renewal { settings, loaded })
+        Ok(Renewal { settings, loaded, unloaded })
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
-pub use models::{Asking, Evaluate, Explain, Model, Predict, Step};
+pub use models::{Asking, Evaluate, Explain, Model, Predict, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 
 /// One binary that makes the secure way to serve a model the shortest way.

@@ -18,10 +18,21 @@ use super::{
     print,
     session::{self, Session},
 };
-use crate::assemble::audit_key;
+use crate::{assemble::audit_key, config::env_vars};
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Audit) -> Result<(), Failure> {
+    if matches!(command, Audit::Verify { .. } | Audit::Export { .. })
+        && (common.identity.is_some() || common.url.is_some())
+    {
+        let failure =
+            Failure::new("this reads the log's files and asks no server, so that it is nobody's request");
+        return Err(failure.hint(format!(
+            "leave --as, --url and {} out, and name the home or a copy of the log by --home or --log; as yourself over \
+             the network: mantlet --as DIR audit search",
+            env_vars::IDENTITY.name
+        )));
+    }
     match command {
         Audit::Tail { count } => search(common, Search { count, ..Search::default() }).await,
         Audit::Search(what) => search(common, what).await,

@@ -23,7 +23,16 @@ pub async fn run(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Reload => {
             let reply =
                 Session::running(common)?.call(Method::POST, "/admin/v1/reload", Some(&json!({}))).await?;
-            if common.json { print::json(&reply) } else { print::line(print::cell(&reply, "message")) }
+            if common.json {
+                return print::json(&reply);
+            }
+            if !reply["stopped"].is_null() {
+                let stopped = print::cell(&reply, "stopped");
+                print::note(format_args!(
+                    "no longer answering, since nobody trusts their signers: {stopped}"
+                ));
+            }
+            print::line(print::cell(&reply, "message"))
         }
     }
 }

@@ -64,9 +64,11 @@ impl Failure {
     /// Prints to standard error and gives the exit code.
     #[expect(clippy::print_stderr, reason = "the one place that tells a person about a failure")]
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message);
-        if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+        // A server's words may be anything.
+        let plain = |text| super::print::plain(text, &['\n', '\t']);
+        eprintln!("error: {}", plain(&self.message));
+        if let Some(hint) = self.hint.as_deref() {
+            eprintln!("hint: {}", plain(hint));
         }
         self.exit.into()
     }

@@ -154,7 +154,7 @@ async fn demonstrate(session: &Session) -> Result<String, Failure> {
     let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
     let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
     let home = "home".parse().map_err(|_| Failure::new("the home has no project"))?;
-    register(session, &package.with_file(SIGNATURE_FILE, signature), &home, &[]).await?;
+    register(session, &package.with_file(SIGNATURE_FILE, signature), &home, &[], false).await?;
     let body = json!({ "consumer": "demo", "project": "home", "models": [demo::MODEL], "env": "test" });
     let reply = session.call(Method::POST, "/admin/v1/keys", Some(&body)).await?;
     Ok(print::cell(&reply, "key"))
@@ -166,12 +166,16 @@ pub async fn register(
     package: &Package,
     project: &ProjectId,
     data_authors: &[UserId],
+    candidate: bool,
 ) -> Result<Value, Failure> {
     let name = package.settings().map_err(|error| told(&error, error.hint()))?.name;
     let mut path = format!("/admin/v1/models/{name}?project={project}");
     if !data_authors.is_empty() {
         let names: Vec<&str> = data_authors.iter().map(UserId::as_str).collect();
         path = format!("{path}&data_authors={}", names.join(","));
+    }
+    if candidate {
+        path.push_str("&candidate=true");
     }
     let mut request = transport::request(Method::POST, &path, None)?;
     request

@@ -21,6 +21,7 @@ pub mod role;
 pub mod serve;
 pub mod session;
 pub mod transport;
+pub mod update;
 pub mod user;
 
 use std::process::ExitCode;

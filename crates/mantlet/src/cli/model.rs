@@ -21,6 +21,7 @@ use super::{
     init::register,
     inspect, print,
     session::Session,
+    update,
 };
 use crate::assemble::told;
 
@@ -35,8 +36,13 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             let reply = reply?;
             if common.json { print::json(&reply) } else { table(&reply) }
         }
+        Model::Update(command) => update::run(common, command).await,
+        Model::Show(step) => update::show(common, &step).await,
         Model::Request(step) => take(common, &step, "request").await,
-        Model::Approve(step) => take(common, &step, "approve").await,
+        Model::Approve(step) => {
+            update::told_before_approval(common, &step).await?;
+            take(common, &step, "approve").await
+        }
         Model::Promote(step) => take(common, &step, "activate").await,
         Model::Rollback { model, to } => {
             let body = json!({ "version": to });
@@ -109,7 +115,12 @@ async fn staged(common: &Common, path: &str, body: &Value) -> Result<(), Failure
     if common.json {
         return print::json(&reply);
     }
-    let cell = |member| print::cell(&reply, member);
+    stage(&reply)
+}
+
+/// Says how far a version is.
+pub(super) fn stage(reply: &Value) -> Result<(), Failure> {
+    let cell = |member| print::cell(reply, member);
     let replaced = reply["replaced"]
         .as_u64()
         .map(|version| format!(", in the place of version {version}"))
@@ -131,7 +142,6 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }
 
-/// Reads the package, signs it with the home's author key where one person holds all duties, and sends it.
 async fn add(
     common: &Common,
     dir: &Path,
@@ -139,15 +149,11 @@ async fn add(
     data_authors: &[UserId],
 ) -> Result<(), Failure> {
     let session = Session::open(common).await?;
-    let mut package = Package::read(dir).map_err(|error| told(&error, error.hint()))?;
-    if package.signature().is_none()
-        && let Some(key) = session.author_key()?
-    {
-        let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
-        let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
-        package = package.with_file(SIGNATURE_FILE, signature);
-    }
-    let reply = register(&session, &package, project, data_authors).await;
+    let package = signed(&session, dir);
+    let reply = match package {
+        Ok(package) => register(&session, &package, project, data_authors, false).await,
+        Err(failure) => Err(failure),
+    };
     session.close().await;
     let reply = reply?;
     if common.json {
@@ -157,6 +163,16 @@ async fn add(
     print::line(format!("{} version {} is {}", cell("model"), cell("version"), cell("status")))?;
     print::note(format_args!("next: {}", cell("next")));
     Ok(())
+}
+
+/// Reads the package, and signs it with the home's author key where one person holds all duties.
+pub(super) fn signed(session: &Session, dir: &Path) -> Result<Package, Failure> {
+    let package = Package::read(dir).map_err(|error| told(&error, error.hint()))?;
+    let key = if package.signature().is_none() { session.author_key()? } else { None };
+    let Some(key) = key else { return Ok(package) };
+    let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
+    let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
+    Ok(package.with_file(SIGNATURE_FILE, signature))
 }
 
 fn profile(common: &Common, dir: &Path, request: &ProfileRequest) -> Result<(), Failure> {

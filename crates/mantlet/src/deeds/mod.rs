@@ -3,3 +3,4 @@
 pub mod audit;
 pub mod models;
 pub mod reload;
+pub mod update;

@@ -1,18 +1,20 @@
-//! Listing models: every version that the caller may know of.
+//! Listing models, and showing one: every version that the caller may know of.
 
 use std::collections::BTreeSet;
 
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
-    directory::{Directory, Promotion},
+    deployments::Way,
+    directory::{DeploymentState, Directory, Promotion},
     identity::Principal,
     policy::{self, Target},
 };
 use mantlet_types::{
-    Action, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
+    Action, Code, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
     entry::Event,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 /// Lists models and their versions.
 pub struct ListModels;
@@ -42,6 +44,9 @@ struct OnItsWay {
     approved_by: BTreeSet<UserId>,
     /// From here on it is void.
     ends: Timestamp,
+    /// Digest of the comparison with the live version that it was asked for with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison_digest: Option<Sha256>,
 }
 
 impl OnItsWay {
@@ -51,6 +56,7 @@ impl OnItsWay {
             requested_by: promotion.requested_by.clone(),
             approved_by: promotion.approved_by.clone(),
             ends: promotion.ends,
+            comparison_digest: promotion.compared.as_ref().map(|compared| compared.digest),
         }
     }
 }
@@ -83,48 +89,116 @@ impl Deed for ListModels {
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Models>, Rejection> {
-        let now = office.gate.now();
-        let may = |actions: &[Action], name: &ModelName| {
-            let target = Target::Resource(Resource::Model(name.clone()));
-            actions.iter().any(|action| policy::permits(office.caller, *action, &target, now))
-        };
         let mut models = Vec::new();
         for (name, record) in &office.snapshot.directory.models {
-            let (sees, follows) = (may(&SEEING, name), may(&FOLLOWING, name));
-            for (version, registered) in &record.versions {
-                let on_its_way = registered.promotion.as_ref().filter(|way| now < way.ends);
-                // Who has to approve something has to see what it is.
-                let approves = || {
-                    let way = Target::Resource(Resource::Deployment(name.clone(), *version));
-                    policy::permits(office.caller, Action::ApproveDeployment, &way, now)
-                };
-                if !(sees || on_its_way.is_some() && approves()) {
-                    continue;
-                }
-                let is_own =
-                    matches!(office.caller.id(), PrincipalId::User(user) if *user == registered.author);
-                if sees && !(follows || is_own || registered.was_live) {
-                    continue;
-                }
-                let is_live = record.live == Some(*version);
-                let is_loaded = office.snapshot.model(name, Some(*version)).is_some();
-                models.push(Listed {
-                    model: name.clone(),
-                    version: *version,
-                    status: match (is_live, is_loaded, registered.was_live) {
-                        (true, true, _) => "live",
-                        (true, false, _) => "broken",
-                        (false, _, true) => "former",
-                        (false, _, false) => "candidate",
-                    },
-                    project: record.project.clone(),
-                    author: registered.author.clone(),
-                    registered: registered.registered,
-                    digest: registered.digest,
-                    deployment: on_its_way.map(OnItsWay::of),
-                });
-            }
+            let seen = Seen::of(office, name);
+            models.extend(record.versions.keys().filter_map(|version| seen.version(office, name, *version)));
         }
         Ok(Done::read(Models { models }))
+    }
+}
+
+/// Whether the caller may see a model's history, and others' candidates in it.
+struct Seen {
+    sees: bool,
+    follows: bool,
+}
+
+impl Seen {
+    fn of(office: &Office<'_>, name: &ModelName) -> Self {
+        let target = Target::Resource(Resource::Model(name.clone()));
+        let may = |actions: &[Action]| {
+            actions.iter().any(|action| policy::permits(office.caller, *action, &target, office.gate.now()))
+        };
+        Self { sees: may(&SEEING), follows: may(&FOLLOWING) }
+    }
+
+    /// A version, if the caller may know of it.
+    fn version(&self, office: &Office<'_>, name: &ModelName, version: Version) -> Option<Listed> {
+        let now = office.gate.now();
+        let record = office.snapshot.directory.models.get(name)?;
+        let registered = record.versions.get(&version)?;
+        let on_its_way = registered.promotion.as_ref().filter(|way| now < way.ends);
+        // Who has to approve something has to see what it is, and so has who may make it live.
+        let acts = || {
+            let way = Target::Resource(Resource::Deployment(name.clone(), version));
+            [Action::ApproveDeployment, Action::UpdateModel]
+                .iter()
+                .any(|action| policy::permits(office.caller, *action, &way, now))
+        };
+        let is_own = matches!(office.caller.id(), PrincipalId::User(user) if *user == registered.author);
+        let seen = self.sees && (self.follows || is_own || registered.was_live);
+        if !(seen || on_its_way.is_some() && acts()) {
+            return None;
+        }
+        let is_live = record.live == Some(version);
+        let is_loaded = office.snapshot.model(name, Some(version)).is_some();
+        Some(Listed {
+            model: name.clone(),
+            version,
+            status: match (is_live, is_loaded, registered.was_live) {
+                (true, true, _) => "live",
+                (true, false, _) => "broken",
+                (false, _, true) => "former",
+                (false, _, false) => "candidate",
+            },
+            project: record.project.clone(),
+            author: registered.author.clone(),
+            registered: registered.registered,
+            digest: registered.digest,
+            deployment: on_its_way.map(OnItsWay::of),
+        })
+    }
+}
+
+/// Shows one version, and what was found out about it.
+pub struct ShowVersion(pub Way);
+
+/// One version with what was found out about it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    #[serde(flatten)]
+    listed: Listed,
+    /// What the way to being live takes next: `request`, `approve` or `update`; absent for the live version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'static str>,
+    /// The comparison that its deployment was asked for with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Value>,
+}
+
+impl Deed for ShowVersion {
+    type Reply = Shown;
+
+    fn event(&self) -> Event {
+        Event::ModelRead
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn claims(&self, _caller: &Principal, _directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(Claims::PerItem)
+    }
+
+    async fn act(self, office: &Office<'_>) -> Result<Done<Shown>, Rejection> {
+        let Way { model: name, version } = &self.0;
+        let listed = Seen::of(office, name).version(office, name, *version).ok_or(Code::NotFound)?;
+        let directory = &office.snapshot.directory;
+        let model = directory.models.get(name).ok_or(Code::NotFound)?;
+        let way = model.versions.get(version).and_then(|record| record.promotion.as_ref());
+        let way = way.filter(|way| office.gate.now() < way.ends);
+        let approved = |way: &Promotion| directory.standing_approvers(&model.project, way).next().is_some();
+        let next = match way {
+            _ if model.live == Some(*version) => None,
+            _ if office.snapshot.settings.single_person => Some("update"),
+            Some(way) if approved(way) => Some("update"),
+            Some(way) if way.state() == DeploymentState::Requested => Some("approve"),
+            _ => Some("request"),
+        };
+        let compared = way.and_then(|way| way.compared.as_ref());
+        let comparison = compared.and_then(|compared| serde_json::from_str(&compared.document).ok());
+        Ok(Done::read(Shown { listed, next, comparison }))
     }
 }

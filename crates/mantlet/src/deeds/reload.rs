@@ -10,7 +10,7 @@ use mantlet_gate::{
     ports::Model,
     snapshot::{Settings, Snapshot},
 };
-use mantlet_types::{Action, Code, Rejection, Resource, entry::Event};
+use mantlet_types::{Action, Code, ModelName, Rejection, Resource, Version, entry::Event};
 use serde::Serialize;
 
 /// Whatever can read the configuration again.
@@ -27,8 +27,10 @@ pub trait Reloader: Send + Sync {
 pub struct Renewal {
     /// Settings.
     pub settings: Settings,
-    /// Models under another threshold than before.
+    /// Models under another threshold than before, and those whose signers are trusted again.
     pub loaded: Vec<Arc<dyn Model>>,
+    /// Versions whose signers are trusted no more: they stop answering.
+    pub unloaded: Vec<(ModelName, Version)>,
 }
 
 /// Reads the configuration again.
@@ -39,6 +41,9 @@ pub struct ReloadConfig(pub Arc<dyn Reloader>);
 pub struct Reloaded {
     /// What happened, for a person.
     pub message: &'static str,
+    /// Versions that have stopped answering, as `model@version`: whoever signed them is trusted no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stopped: Vec<String>,
 }
 
 impl Deed for ReloadConfig {
@@ -61,11 +66,12 @@ impl Deed for ReloadConfig {
         let snapshot = Arc::clone(office.snapshot);
         let renewal = tokio::task::spawn_blocking(move || self.0.reload(&snapshot)).await;
         let renewal = renewal.map_err(|error| Rejection::unavailable(error.to_string()))?;
-        let Renewal { settings, loaded } = renewal.map_err(|why| {
+        let Renewal { settings, loaded, unloaded } = renewal.map_err(|why| {
             tracing::warn!(%why, "the configuration was not reloaded");
             Rejection::new(Code::Conflict).detailed(why)
         })?;
-        let reply = Reloaded { message: "the configuration was read again" };
-        Ok(Done { settings: Some(settings), loaded, ..Done::read(reply) })
+        let stopped = unloaded.iter().map(|(model, version)| format!("{model}@{version}")).collect();
+        let reply = Reloaded { message: "the configuration was read again", stopped };
+        Ok(Done { settings: Some(settings), loaded, unloaded, ..Done::read(reply) })
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 use mantlet_audit::read::Filter;
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
-    deployments::{ActivateDeployment, ApproveDeployment, RequestDeployment, RollBack, Way},
+    deployments::{ActivateDeployment, ApproveDeployment, RollBack, Way},
     directory::Directory,
     identity::Principal,
     people::{
@@ -65,8 +65,8 @@ impl<D: Deed<Reply = IssuedKey>> Deed for Shown<D> {
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<KeyDocument>, Rejection> {
-        let Done { reply, changes, loaded, settings } = self.0.act(office).await?;
-        Ok(Done { reply: reply.into_document(), changes, loaded, settings })
+        let Done { reply, changes, loaded, unloaded, settings } = self.0.act(office).await?;
+        Ok(Done { reply: reply.into_document(), changes, loaded, unloaded, settings })
     }
 }
 
@@ -247,25 +247,25 @@ impl FromStr for People {
 /// `POST /admin/v1/models/{model}`. The package is read once door 2 has given leave, and not before.
 pub(super) fn register_model(call: Call) -> Replying {
     let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
-    call.petition(Event::ModelRegister, &["project", "data_authors"], move |params, query, parcel| {
-        let files = upload::receive(parcel, upload::PACKAGE_BYTES_MAX);
-        let project: Option<ProjectId> = query.optional("project")?;
-        let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
-        let name: ModelName = params.require("model")?;
-        let data_authors: People = query.optional("data_authors")?.unwrap_or_default();
-        let activate = gate.snapshot().settings.single_person;
-        let (began, data_authors) = (gate.now(), data_authors.0);
-        Ok(Registration { name, project, files, shelf, activate, began, data_authors })
-    })
+    call.petition(
+        Event::ModelRegister,
+        &["project", "data_authors", "candidate"],
+        move |params, query, parcel| {
+            let files = upload::receive(parcel, upload::PACKAGE_BYTES_MAX);
+            let project: Option<ProjectId> = query.optional("project")?;
+            let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
+            let name: ModelName = params.require("model")?;
+            let data_authors: People = query.optional("data_authors")?.unwrap_or_default();
+            let candidate: Option<bool> = query.optional("candidate")?;
+            let activate = gate.snapshot().settings.single_person && candidate != Some(true);
+            let (began, data_authors) = (gate.now(), data_authors.0);
+            Ok(Registration { name, project, files, shelf, activate, began, data_authors })
+        },
+    )
 }
 
-fn way(params: &Params) -> Result<Way, Rejection> {
+pub(super) fn way(params: &Params) -> Result<Way, Rejection> {
     Ok(Way { model: params.require("model")?, version: params.require("version")? })
-}
-
-/// `POST /admin/v1/models/{model}/versions/{version}/request`.
-pub(super) fn request_deployment(call: Call) -> Replying {
-    call.deed_of_optional(Event::ModelRequest, |params, Nothing {}| Ok(RequestDeployment(way(params)?)))
 }
 
 /// `POST /admin/v1/models/{model}/versions/{version}/approve`.

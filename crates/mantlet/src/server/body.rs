@@ -12,13 +12,13 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use mantlet_types::{Code, Rejection, limits};
 
-use super::bounds::Bounds;
+use super::{bounds::Bounds, patience::Unread};
 
 /// How long a body that nobody reads is taken off the wire.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How much of it: twice what a request may have, so that a client hears that it sent too much.
-const DISCARDED_BYTES_MAX: usize = 2 * limits::BODY_BYTES_MAX;
+pub(super) const DISCARDED_BYTES_MAX: usize = 2 * limits::BODY_BYTES_MAX;
 
 /// A request body that has not been read.
 #[derive(Debug)]
@@ -35,37 +35,50 @@ pub struct Arriving {
     incoming: Option<Incoming>,
     timeout: Duration,
     question_bytes_max: usize,
-    /// Whether it is taken off the wire even if nobody reads it. In HTTP/2 a stream that is reset while its client
-    /// still sends loses the rejection with common clients; over HTTP/1 hyper sees to that itself.
-    discarded: bool,
+    /// What becomes of a rest that nobody reads: common clients still send it, and lose the rejection if what they send
+    /// is answered by a reset.
+    rest: Rest,
+}
+
+/// What becomes of the rest of a body.
+#[derive(Debug)]
+enum Rest {
+    /// In HTTP/2 it is taken off its stream.
+    Discarded,
+    /// Over HTTP/1 the connection ends with it, and has to know that there is one.
+    Told(Unread),
 }
 
 impl Arriving {
-    /// A body over HTTP/1.
+    /// A body over HTTP/1, on a connection that is told of a rest.
     #[must_use]
-    pub fn http1(incoming: Incoming, bounds: &Bounds) -> Self {
-        Self::new(incoming, bounds, false)
+    pub fn http1(incoming: Incoming, bounds: &Bounds, unread: Unread) -> Self {
+        Self::new(incoming, bounds, Rest::Told(unread))
     }
 
     /// A body over a stream of HTTP/2.
     #[must_use]
     pub fn http2(incoming: Incoming, bounds: &Bounds) -> Self {
-        Self::new(incoming, bounds, true)
+        Self::new(incoming, bounds, Rest::Discarded)
     }
 
-    fn new(incoming: Incoming, bounds: &Bounds, discarded: bool) -> Self {
+    fn new(incoming: Incoming, bounds: &Bounds, rest: Rest) -> Self {
         let Bounds { body_timeout: timeout, body_bytes_max: question_bytes_max, .. } = *bounds;
-        Self { incoming: Some(incoming), timeout, question_bytes_max, discarded }
+        Self { incoming: Some(incoming), timeout, question_bytes_max, rest }
     }
 }
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        let left = self.incoming.take().filter(|incoming| self.discarded && !incoming.is_end_stream());
-        if let Some(incoming) = left
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(incoming)));
+        let left = self.incoming.take().filter(|incoming| !incoming.is_end_stream());
+        match (left, &self.rest) {
+            (Some(_), Rest::Told(unread)) => unread.tell(),
+            (Some(incoming), Rest::Discarded) => {
+                if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                    runtime.spawn(tokio::time::timeout(DISCARD_TIMEOUT, discard(incoming)));
+                }
+            }
+            (None, _) => {}
         }
     }
 }

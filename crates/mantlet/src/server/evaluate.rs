@@ -11,7 +11,7 @@ use mantlet_gate::{
     mediate::{Exam, Paper},
     output::Marked,
 };
-use mantlet_models::evaluate::{Key, Labelled, Report, Sheet};
+use mantlet_models::evaluate::{Key, Labelled, Report, Sheet, SheetError};
 use mantlet_types::{
     Code, Contract, Rejection,
     limits::{FEATURES_MAX, SLICES_MAX},
@@ -52,6 +52,23 @@ impl Exam for Table {
 /// # Errors
 /// 400 naming the member that is wrong, or telling what does not fit the model; 413 for too many rows.
 pub fn decode(body: &[u8], contract: &Contract) -> Result<Labelled, Rejection> {
+    let Members { columns, mut rows, target, slices } = members(body)?;
+    let target = target.ok_or_else(|| Rejection::invalid("target"))?;
+    let mut sheet = Sheet::new(contract, &columns, &target, &slices.unwrap_or_default())?;
+    each_row(&mut rows, columns.len(), |cells| sheet.push(cells))?;
+    Ok(sheet.finish()?)
+}
+
+/// The members of a table's document; what the rows' cells are for is known once all others are.
+pub(super) struct Members<'a> {
+    pub(super) columns: Vec<String>,
+    pub(super) rows: Reader<'a>,
+    pub(super) target: Option<String>,
+    pub(super) slices: Option<Vec<String>>,
+}
+
+/// Takes a table's document apart.
+pub(super) fn members(body: &[u8]) -> Result<Members<'_>, Rejection> {
     let whole = |_: Malformed| Rejection::invalid("body");
     let text = std::str::from_utf8(body).map_err(|_| Rejection::invalid("body"))?;
     let mut reader = Reader::new(text);
@@ -62,7 +79,6 @@ pub fn decode(body: &[u8], contract: &Contract) -> Result<Labelled, Rejection> {
             "columns" => names(&mut reader, COLUMNS_MAX)
                 .and_then(|names| once(&mut columns, names))
                 .map_err(|_| Rejection::invalid("columns"))?,
-            // What the cells are for is known once all other members are.
             "rows" => reader
                 .later()
                 .and_then(|mark| once(&mut rows, mark))
@@ -79,25 +95,31 @@ pub fn decode(body: &[u8], contract: &Contract) -> Result<Labelled, Rejection> {
     }
     reader.end().map_err(whole)?;
     let missing = |member: &'static str| move || Rejection::invalid(member);
-    let columns = columns.ok_or_else(missing("columns"))?;
-    let target = target.ok_or_else(missing("target"))?;
-    let mut rows = rows.ok_or_else(missing("rows"))?;
-    let mut sheet = Sheet::new(contract, &columns, &target, &slices.unwrap_or_default())?;
+    let (columns, rows) = (columns.ok_or_else(missing("columns"))?, rows.ok_or_else(missing("rows"))?);
+    Ok(Members { columns, rows, target, slices })
+}
+
+/// Hands over the rows, each with at most one cell more than there are columns.
+pub(super) fn each_row(
+    rows: &mut Reader<'_>,
+    width: usize,
+    mut push: impl FnMut(&[Scalar]) -> Result<(), SheetError>,
+) -> Result<(), Rejection> {
     let malformed = |_: Malformed| Rejection::invalid("rows");
-    let mut cells: Vec<Scalar> = Vec::with_capacity(columns.len());
+    let mut cells: Vec<Scalar> = Vec::with_capacity(width);
     let mut items = rows.array().map_err(malformed)?;
     while rows.element(&mut items).map_err(malformed)? {
         cells.clear();
         let mut elements = rows.array().map_err(malformed)?;
         while rows.element(&mut elements).map_err(malformed)? {
-            if cells.len() > columns.len() {
+            if cells.len() > width {
                 return Err(Rejection::invalid("rows"));
             }
             cells.push(rows.scalar().map_err(malformed)?);
         }
-        sheet.push(&cells)?;
+        push(&cells)?;
     }
-    Ok(sheet.finish()?)
+    Ok(())
 }
 
 fn names(reader: &mut Reader<'_>, max: usize) -> Result<Vec<String>, Malformed> {

@@ -30,7 +30,7 @@ use super::{
     Peer, Server,
     body::{Arriving, Body},
     bounds::Bounds,
-    patience::{Patient, Untaken},
+    patience::{Patient, Unread, Untaken},
     places::{Place, Places, Shares},
 };
 use crate::home::user_certificate;
@@ -240,12 +240,14 @@ where
 {
     let Hall { server, stop, .. } = hall;
     let (peer, bounds) = (Arc::new(peer), *server.bounds());
+    let unread = Unread::default();
+    let told = unread.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (server, peer) = (Arc::clone(&server), Arc::clone(&peer));
-        let request = request.map(|incoming| Body::Wire(Arriving::http1(incoming, &bounds)));
+        let request = request.map(|incoming| Body::Wire(Arriving::http1(incoming, &bounds, told.clone())));
         async move { Ok::<_, Infallible>(server.dispatch(request, &peer).await) }
     });
-    let stream = TokioIo::new(Patient::new(stream, STALL_MAX));
+    let stream = TokioIo::new(Patient::new(stream, STALL_MAX).lingering(unread));
     let connection = http1_builder(bounds.header_timeout).serve_connection(stream, service);
     drive(connection, stop, Life::default(), std::future::pending()).await;
 }

@@ -10,6 +10,7 @@ pub mod body;
 pub mod bounds;
 pub mod call;
 mod catalog;
+pub mod compare;
 pub mod credential;
 pub mod evaluate;
 pub mod explain;
@@ -29,6 +30,7 @@ pub mod tensor;
 mod testing;
 pub mod tls;
 pub mod trust;
+mod update;
 pub mod upload;
 pub mod v2;
 
@@ -48,7 +50,7 @@ use mantlet_audit::Log;
 use mantlet_gate::{
     Gate, administer,
     identity::{Arrival, Channel, Credential},
-    mediate::{Ask, Payload, examine, mediate},
+    mediate::{self, Ask, Payload, examine, mediate},
     output::Answer,
     ports::Receipt,
 };
@@ -298,6 +300,7 @@ impl Server {
             Protocol::V2 => self.v2(arrival, ask, parcel, &parts.headers).await,
             Protocol::Explanation => self.explain(arrival, ask, parcel, &parts.headers).await,
             Protocol::Evaluation => self.evaluation(arrival, ask, parcel).await,
+            Protocol::Comparison => self.comparison(arrival, ask, parcel).await,
         }
     }
 
@@ -306,6 +309,14 @@ impl Server {
         let exam = evaluate::Table { parcel };
         let (marked, receipt) = examine(Arc::clone(&self.gate), arrival, ask, exam).await.into_parts();
         Outcome { reply: marked.and_then(evaluate::reply), receipt }
+    }
+
+    /// Comparisons count as evaluations do.
+    async fn comparison(&self, arrival: Arrival, ask: Ask, parcel: Parcel) -> Outcome {
+        let trial = compare::Table { parcel };
+        let released = mediate::compare(Arc::clone(&self.gate), arrival, ask, trial).await;
+        let (compared, receipt) = released.into_parts();
+        Outcome { reply: compared.map(compare::reply), receipt }
     }
 
     async fn simple(&self, arrival: Arrival, ask: Ask, parcel: Parcel) -> Outcome {

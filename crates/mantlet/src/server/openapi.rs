@@ -95,7 +95,7 @@ fn operation(route: &Route) -> Value {
                 Protocol::Simple => "Predict",
                 Protocol::V2 => "Infer",
                 Protocol::Explanation => "Explain",
-                Protocol::Evaluation => "Table",
+                Protocol::Evaluation | Protocol::Comparison => "Table",
             };
             operation["requestBody"] =
                 json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
@@ -138,6 +138,7 @@ fn responses(route: &Route) -> Value {
         Way::Ask(_, Protocol::V2) => ("application/json", reference("Inference")),
         Way::Ask(_, Protocol::Explanation) => ("application/json", reference("Explanation")),
         Way::Ask(_, Protocol::Evaluation) => ("application/json", reference("Evaluation")),
+        Way::Ask(_, Protocol::Comparison) => ("application/json", reference("Comparison")),
         Way::Deed(mantlet_types::Action::Export, _) => {
             (super::upload::CONTENT_TYPE, json!({"type": "string", "format": "binary"}))
         }
@@ -275,11 +276,11 @@ fn schemas() -> Value {
             },
         },
         "Table": {
-            "type": "object", "required": ["columns", "rows", "target"], "additionalProperties": false,
+            "type": "object", "required": ["columns", "rows"], "additionalProperties": false,
             "properties": {
                 "columns": {"type": "array", "items": {"type": "string"}, "minItems": 2},
                 "rows": {"type": "array", "minItems": 1, "items": {"type": "array", "items": scalar}},
-                "target": {"type": "string", "description": "the column that holds the truth"},
+                "target": {"type": "string", "description": "the column that holds the truth; every evaluation needs one"},
                 "slices": {"type": "array", "items": {"type": "string"}, "maxItems": 8},
             },
         },
@@ -289,6 +290,15 @@ fn schemas() -> Value {
                 "format": {"const": "mantlet.evaluation/1"},
                 "classification": {"type": "object"}, "regression": {"type": "object"},
                 "slices": {"type": "array", "items": {"type": "object"}},
+            },
+        },
+        "Comparison": {
+            "type": "object",
+            "required": ["format", "model", "live", "candidate", "rows", "changed", "outcomes"],
+            "properties": {
+                "format": {"const": "mantlet.comparison/1"},
+                "live": {"type": "object"}, "candidate": {"type": "object"}, "changed": {"type": "object"},
+                "answers": {"type": "object"}, "values": {"type": "object"}, "truth": {"type": "object"},
             },
         },
         "Inference": {

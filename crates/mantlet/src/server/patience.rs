@@ -2,12 +2,19 @@
 //!
 //! Two ways to leave an answer lying: not to read from the socket, so that writes to it stall; and, in HTTP/2, to read
 //! but to open no window for the answer's stream. Each holds a connection's place and memory for nothing.
+//!
+//! And patience with clients that still send what nobody will read: over HTTP/1 a connection that ends while they do is reset,
+//! and with it goes the answer that says why. So such a connection lingers before it ends (RFC 9112, section 9.6), within
+//! the bounds that hold for bodies that nobody reads.
 
 use std::{
     collections::BTreeMap,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,18 +27,46 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// A stream whose writes fail once one of them has stalled for too long.
+use super::body::{DISCARD_TIMEOUT, DISCARDED_BYTES_MAX};
+
+/// Whether a connection's client has sent something that nobody has read.
+#[derive(Clone, Debug, Default)]
+pub struct Unread(Arc<AtomicBool>);
+
+impl Unread {
+    /// It has.
+    pub(super) fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream whose writes fail once one of them has stalled for too long, and that lingers where something is unread.
 pub(super) struct Patient<S> {
     stream: S,
     stall_max: Duration,
     /// Runs while a write waits for the client.
     stalled: Option<Pin<Box<Sleep>>>,
+    unread: Unread,
+    /// Since our side has ended: what is taken off the wire until theirs does, and the time for that.
+    lingering: Option<(usize, Pin<Box<Sleep>>)>,
 }
+
+/// Bytes that are taken off the wire at a time.
+const DISCARDED_AT_ONCE: usize = 8 << 10;
 
 impl<S> Patient<S> {
     /// Waits no longer than this for room to write.
     pub(super) fn new(stream: S, stall_max: Duration) -> Self {
-        Self { stream, stall_max, stalled: None }
+        Self { stream, stall_max, stalled: None, unread: Unread::default(), lingering: None }
+    }
+
+    /// Lingers if it is told that something is unread.
+    pub(super) fn lingering(self, unread: Unread) -> Self {
+        Self { unread, ..self }
     }
 
     fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -45,6 +80,25 @@ impl<S> Patient<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Patient<S> {
+    /// Reads what the client still sends and forgets it, until it ends, or is too much, or takes too long.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((bytes, timer)) = &mut self.lingering else { return Poll::Ready(()) };
+        loop {
+            if timer.as_mut().poll(cx).is_ready() || *bytes > DISCARDED_BYTES_MAX {
+                return Poll::Ready(());
+            }
+            let mut piece = [0; DISCARDED_AT_ONCE];
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut piece) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !piece.filled().is_empty() => *bytes += piece.filled().len(),
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -55,7 +109,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.judge(cx, written)
@@ -67,8 +121,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.judge(cx, closed)
+        if self.lingering.is_none() {
+            let closed = Pin::new(&mut self.stream).poll_shutdown(cx);
+            std::task::ready!(self.judge(cx, closed))?;
+            if !self.unread.is_told() {
+                return Poll::Ready(Ok(()));
+            }
+            self.lingering = Some((0, Box::pin(tokio::time::sleep(DISCARD_TIMEOUT))));
+        }
+        self.linger(cx).map(Ok)
     }
 
     fn poll_write_vectored(
@@ -172,6 +233,41 @@ mod tests {
         // Room again: what was late is forgiven.
         theirs.read_exact(&mut [0; 4]).await.unwrap();
         ours.write_all(b"f").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_still_sends_is_heard_out_within_bounds() {
+        // Nothing unread: an end is an end.
+        let (ours, _theirs) = tokio::io::duplex(4);
+        let began = Instant::now();
+        Patient::new(ours, DISCARD_TIMEOUT).shutdown().await.unwrap();
+        let lingering = |stream| {
+            let unread = Unread::default();
+            unread.tell();
+            Patient::new(stream, DISCARD_TIMEOUT).lingering(unread)
+        };
+        // It ends with the client,
+        let (ours, mut theirs) = tokio::io::duplex(4);
+        let sending = tokio::spawn(async move { theirs.write_all(&[0; 1_000]).await });
+        lingering(ours).shutdown().await.unwrap();
+        sending.await.unwrap().unwrap();
+        assert!(began.elapsed() < DISCARD_TIMEOUT);
+        // or when that takes too long,
+        let (ours, theirs) = tokio::io::duplex(4);
+        lingering(ours).shutdown().await.unwrap();
+        drop(theirs);
+        assert!(began.elapsed() >= DISCARD_TIMEOUT);
+        // or when it is too much.
+        let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+        let sending = tokio::spawn(async move {
+            let mut sent = 0;
+            while theirs.write_all(&[0; 1 << 20]).await.is_ok() {
+                sent += 1 << 20;
+            }
+            sent
+        });
+        lingering(ours).shutdown().await.unwrap();
+        assert!(sending.await.unwrap() <= DISCARDED_BYTES_MAX + (2 << 20));
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use super::{
     call::{Call, Replying},
     catalog, inspect, monitor, openapi,
     reply::{self, Reply},
+    update,
 };
 
 /// One route.
@@ -86,6 +87,8 @@ pub enum Protocol {
     Explanation,
     /// [`super::evaluate`].
     Evaluation,
+    /// [`super::compare`].
+    Comparison,
 }
 
 const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
@@ -150,6 +153,11 @@ pub static TABLE: &[Route] = &[
         "/v2/models/{model}/versions/{version}/evaluate",
         Ask(Evaluate, Protocol::Evaluation),
         "a report of a version's answers to labelled rows",
+    ),
+    post(
+        "/v2/models/{model}/versions/{version}/compare",
+        Ask(Evaluate, Protocol::Comparison),
+        "how a version's answers to rows differ from the live one's",
     ),
     // What is in a model.
     get(
@@ -279,11 +287,21 @@ pub static TABLE: &[Route] = &[
     ),
     post("/admin/v1/grants/{number}/apply", Deed(Grant, admin::apply_grant), "makes an approved binding"),
     // Models and configuration.
+    put(
+        "/v2/models/{model}",
+        Deed(UpdateModel, update::update_model),
+        "makes a version live that was compared with the live one",
+    ),
+    get(
+        "/admin/v1/models/{model}/versions/{version}",
+        Deed(Predict, update::show_version),
+        "a version, and what was found out about it",
+    ),
     get("/admin/v1/models", Deed(Predict, admin::list_models), "lists models and versions"),
     post("/admin/v1/models/{model}", Deed(RegisterVersion, admin::register_model), "registers a package"),
     post(
         "/admin/v1/models/{model}/versions/{version}/request",
-        Deed(RequestDeployment, admin::request_deployment),
+        Deed(RequestDeployment, update::request_deployment),
         "asks that a version go live",
     ),
     post(

@@ -1,5 +1,11 @@
 //! Defence in depth: several layers of security, so that where one fails, others remain; each can stop a request alone.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+};
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -12,6 +18,58 @@ const PREDICT: &str = "/v1/models/breast-cancer/predict";
 fn asking(home: &Home, server: &Server) -> impl Fn(&Value) -> Reply {
     let client = server.client_with(home.said("demo_key"));
     move |body| client.post(PREDICT, body)
+}
+
+/// Sends all of a body that nobody will read, and only then looks for the answer, as many clients do.
+fn stubborn(stream: &mut (impl Read + Write), head: &str) -> String {
+    const BODY_BYTES: usize = 4 << 20;
+    write!(stream, "{head}content-type: application/json\r\ncontent-length: {BODY_BYTES}\r\n\r\n").unwrap();
+    stream.write_all(&vec![b' '; BODY_BYTES]).unwrap();
+    stream.flush().unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn who_is_refused_while_they_still_send_hears_why() {
+    let home = Home::demo();
+    let key = home.key("shop", &["--model", "breast-cancer", "--rate", "1/min"]).key;
+    let server = Server::start(&home);
+    let post = |credential: &str| {
+        format!("POST /v1/models/breast-cancer/predict HTTP/1.1\r\nhost: localhost\r\n{credential}")
+    };
+    let over_tls = |head: &str| {
+        let config =
+            rustls::ClientConfig::builder().with_root_certificates(crate::support::client::roots(&server.ca));
+        let name = rustls_pki_types::ServerName::IpAddress(server.address.ip().into());
+        let session =
+            rustls::ClientConnection::new(std::sync::Arc::new(config.with_no_client_auth()), name).unwrap();
+        let mut stream = rustls::StreamOwned::new(session, TcpStream::connect(server.address).unwrap());
+        stubborn(&mut stream, head)
+    };
+    let known = format!("authorization: Bearer {key}\r\n");
+    let answer = over_tls(&post(""));
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert_eq!(
+        server.client_with(&key).post("/v1/models/breast-cancer/predict", &question(&benign())).status,
+        200
+    );
+    let answer = over_tls(&post(&known));
+    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    let answer = over_tls("POST /nowhere HTTP/1.1\r\nhost: localhost\r\n");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    let mut socket = UnixStream::connect(home.path.join("run/control.sock")).unwrap();
+    let answer = stubborn(&mut socket, "POST /admin/v1/users HTTP/1.1\r\nhost: localhost\r\n");
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    // Who sends on and on is not listened to for ever.
+    let mut socket = UnixStream::connect(home.path.join("run/control.sock")).unwrap();
+    let began = std::time::Instant::now();
+    let head = "POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000000000\r\n\r\n";
+    socket.write_all(head.as_bytes()).unwrap();
+    while socket.write_all(&[b' '; 1 << 16]).is_ok() {
+        assert!(began.elapsed() < crate::support::PATIENCE, "still taken");
+    }
 }
 
 #[test]

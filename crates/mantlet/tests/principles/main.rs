@@ -27,6 +27,10 @@ mod walk;
 // What a model's answers are worth, what is in it, and taking it away.
 mod evaluation;
 
+// A new version in the place of the live one: what it would change, who decides, and that nobody's request is lost.
+mod swaps;
+mod updates;
+
 // No acknowledged entry is lost, however the process ends.
 mod crash;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Home, Person, Reply, Server, mantlet,
-    rows::{benign, question},
+    rows::{benign, labelled, question},
 };
 
 const PREDICT: &str = "/v1/models/tumors/predict";
@@ -251,6 +251,19 @@ fn a_candidate_answers_its_author_alone() {
     assert_eq!(reply.json()["candidate"], true, "{}", reply.text());
     let entry = home.entry_of(&reply);
     assert_eq!((&entry["action"], &entry["principal"]), (&json!("try_candidate"), &json!("user:dora")));
+    // What its author does by the right of a role takes that right, and is written down by its name.
+    let explained = author.post("/v2/models/tumors/versions/1/explain", &question(&benign()));
+    let evaluated = author.post("/v2/models/tumors/versions/1/evaluate", &labelled(&benign(), "benign"));
+    for (reply, action) in [(explained, "explain"), (evaluated, "evaluate")] {
+        assert_eq!(reply.status, 200, "{action}: {}", reply.text());
+        let entry = home.entry_of(&reply);
+        let policies = json!(["P11_own_candidate", "P05_data_scientist"]);
+        assert_eq!((&entry["action"], &entry["policy_ids"]), (&json!(action), &policies), "{entry}");
+        assert_eq!(
+            (&entry["resource"], &entry["model_version"]),
+            (&json!("ModelVersion:tumors@1"), &json!(1))
+        );
+    }
     for client in [server.client_as(&mel), server.client_as(&carl), team.alice(), team.bob()] {
         let reply = client.post(candidate, &question(&benign()));
         let unknown = client.post("/v1/models/tumors/versions/7/predict", &question(&benign()));
@@ -265,6 +278,13 @@ fn a_candidate_answers_its_author_alone() {
     assert_eq!([&dora, &mel, &team.alice, &team.bob].map(listed), [1, 1, 0, 0]);
     // Nothing is live, so nobody asks the model itself, its author included.
     assert_ne!(author.post(PREDICT, &question(&benign())).status, 200);
+    // With the role goes what was the role's, and the candidate stays its author's to try.
+    home.json(&["role", "revoke", "dora", "data_scientist"]);
+    home.json(&["role", "assign", "dora", "reviewer"]);
+    assert_eq!(author.post(candidate, &question(&benign())).status, 200);
+    let evaluated = author.post("/v2/models/tumors/versions/1/evaluate", &labelled(&benign(), "benign"));
+    assert_eq!(evaluated.status, 403, "{}", evaluated.text());
+    assert_eq!(home.entries_in_time(evaluated.request_id(), 1)[0]["action"], "evaluate");
 }
 
 #[test]

@@ -79,6 +79,11 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
             (question(&benign()), 200)
         }
         (Verb::Post, path) if path.ends_with("/evaluate") => (labelled(&benign(), "benign"), 200),
+        // Version 1 is live, and is neither compared with itself nor put in its own place.
+        (Verb::Post, path) if path.ends_with("/compare") => (labelled(&benign(), "benign"), 409),
+        (Verb::Put, "/v2/models/{model}") => {
+            (json!({ "version": 1, "comparison": "{}", "receipt": names.receipt }), 409)
+        }
         (Verb::Post, path) if path.ends_with("/export") => (json!({}), 200),
         (Verb::Post, path) if path.ends_with("/infer") => (inference(&benign()), 200),
         (Verb::Post, "/v2/repository/index" | "/admin/v1/reload" | "/admin/v1/keys/{kid}/rotate") => {
@@ -321,7 +326,7 @@ fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
         let asks_only = matches!(route.way, Way::Ask(..) | Way::Deed(Action::Predict, _));
         for (principal, who, client) in &callers {
             // Applications ask; what a model's answers are worth is for people to find out.
-            let evaluates = route.path.ends_with("/evaluate");
+            let evaluates = matches!(route.way, Way::Ask(Action::Evaluate, _));
             if *principal == "consumer:own" && asks_model && asks_only && !evaluates {
                 continue; // that would be the right key
             }

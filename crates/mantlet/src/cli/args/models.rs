@@ -121,6 +121,10 @@ pub enum Model {
         #[arg(long)]
         version_number: Option<mantlet_types::Version>,
     },
+    /// Register a new version, compare its answers with those of the live one, and put it in its place
+    Update(Update),
+    /// A version, how far it is, and what its comparison with the live one said
+    Show(Step),
     /// Ask that a version go live, as an ML engineer
     Request(Step),
     /// Approve that a version go live, as somebody who neither made nor requested it
@@ -185,6 +189,50 @@ pub enum Model {
         #[arg(long)]
         ignore_unsigned_files: bool,
     },
+}
+
+/// `mantlet model update`.
+///
+/// Unless told to go on, it registers and compares, and changes nothing that callers see.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The model
+    pub model: ModelName,
+    /// The package directory of the new version; or name a registered one by --version-number
+    #[arg(value_name = "DIR", required_unless_present = "number", conflicts_with = "number")]
+    pub dir: Option<PathBuf>,
+    /// Rows to compare the answers on, with or without the truth, as CSV; thirty or more
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// The column with the truth [default: `target`, if there]
+    #[arg(long, value_name = "COLUMN")]
+    pub target: Option<String>,
+    /// A version that is registered already
+    #[arg(long = "version-number", value_name = "VERSION")]
+    pub number: Option<mantlet_types::Version>,
+    /// Go on, whatever the differences: in a team's home ask for approval, otherwise or once approved put it live
+    #[arg(long, conflicts_with = "max_changed")]
+    pub activate: bool,
+    /// Go on if at most this share of the rows is answered differently, 0 to 1; otherwise end with status 1
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub max_changed: Option<f64>,
+    /// Write the comparison, byte for byte as the log vouches for it
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The project
+    #[arg(long, default_value = "home")]
+    pub project: ProjectId,
+    /// Who made the data that the version was trained on; repeat for several [default: whoever registers]
+    #[arg(long = "data-author", value_name = "USER")]
+    pub data_authors: Vec<UserId>,
+}
+
+/// A part of a whole.
+fn share(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "a number from 0 to 1".to_owned())
 }
 
 /// A version on its way to production.

@@ -1,5 +1,6 @@
 //! An evaluation for people: a summary for the terminal, a page for a browser.
 
+mod comparison;
 mod page;
 mod plots;
 
@@ -7,6 +8,7 @@ use mantlet_models::evaluate::{Estimate, Group, Report};
 
 use super::{exit::Failure, print};
 
+pub use comparison::comparison;
 pub use page::page;
 
 /// Prints the figures as tables.

@@ -97,6 +97,8 @@ fn figure_table(html: &mut String, report: &Report) {
             Method::Delong => "DeLong",
             Method::StructuralComponents => "DeLong's components",
             Method::Bootstrap => "bootstrap",
+            Method::AgrestiMin => "Agresti-Min",
+            Method::Normal => "normal",
         });
         let _ = writeln!(
             html,

@@ -12,6 +12,9 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+/// A connection over TLS.
+pub type Stream = tokio_rustls::client::TlsStream<TcpStream>;
+
 /// Asks one server.
 #[derive(Clone)]
 pub struct Client {
@@ -94,7 +97,8 @@ impl Reply {
     }
 }
 
-fn roots(ca: &Path) -> RootCertStore {
+/// The authorities that are trusted: this one.
+pub fn roots(ca: &Path) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     roots
@@ -160,16 +164,35 @@ impl Client {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// A request with this client's headers.
+    pub fn request(&self, method: &str, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, String> {
+        let mut request = Request::builder()
+            .method(Method::from_bytes(method.as_bytes()).map_err(|error| error.to_string())?)
+            .uri(format!("https://{}{path}", self.address))
+            .header("host", self.address.to_string())
+            .body(Full::new(body))
+            .map_err(|error| error.to_string())?;
+        if self.tls.is_none() {
+            *request.uri_mut() = path.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+        }
+        request.headers_mut().extend(self.headers.clone());
+        Ok(request)
+    }
+
+    /// A connection over TLS that stays open, by this version of HTTP.
+    pub async fn connect(&self, http2: bool) -> Result<Stream, String> {
+        let mut config = rustls::ClientConfig::clone(self.tls.as_ref().ok_or("no TLS")?);
+        config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
+        let tcp = TcpStream::connect(self.address).await.map_err(|error| error.to_string())?;
+        let name = ServerName::IpAddress(self.address.ip().into());
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        connector.connect(name, tcp).await.map_err(|error| error.to_string())
+    }
+
     /// Any request, on a runtime of the test's own; a broken connection is an error.
     pub async fn exchange(&self, method: &str, path: &str, body: Bytes) -> Result<Reply, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let mut request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).map_err(|error| text(&error))?)
-            .uri(path)
-            .header("host", self.address.to_string())
-            .body(Full::new(body))
-            .map_err(|error| text(&error))?;
-        request.headers_mut().extend(self.headers.clone());
+        let request = self.request(method, path, body)?;
         let tcp = TcpStream::connect(self.address).await.map_err(|error| text(&error))?;
         let response = match &self.tls {
             None => exchange(tcp, request).await?,
