@@ -25,6 +25,7 @@ use crate::{
     policy::{self, Target},
     ports::{LedgerClosed, Model},
     record::Record,
+    reviews::{self, Step},
     snapshot::Settings,
     unabandoned::unabandoned,
 };
@@ -291,6 +292,27 @@ async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejectio
 pub async fn announce(gate: &Gate, event: Event) -> Result<(), Rejection> {
     let record = Record::internal(gate, event);
     audit::release(gate, record, Ok(((), 200))).await.into_parts().0
+}
+
+/// Forgets held answers whose time is over, and some time later that there were any. Says how many ended.
+///
+/// # Errors
+/// 503 if the log or the queue does not take it.
+pub async fn expire_reviews(gate: &Gate) -> Result<usize, Rejection> {
+    let _one_at_a_time = gate.changing.lock().await;
+    let steps = reviews::due(gate.reviews.as_ref(), gate.now());
+    let ended = steps.iter().filter(|step| matches!(step, Step::End(_))).count();
+    if steps.is_empty() {
+        return Ok(0);
+    }
+    let mut record = Record::internal(gate, Event::ReviewExpire);
+    record.entry().count = u64::try_from(ended).ok();
+    record.entry().project = Some(founding::home_project()?);
+    intend(gate, &mut record).await?;
+    let done = gate.reviews.apply(&Warrant { _private: () }, steps).await;
+    let done = done.map_err(|fault| Rejection::unavailable(fault.to_string()));
+    audit::release(gate, record, done.map(|()| ((), 200))).await.into_parts().0?;
+    Ok(ended)
 }
 
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).

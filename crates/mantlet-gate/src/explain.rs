@@ -17,10 +17,11 @@ use crate::{
     Gate,
     infer::{self, Explained},
     input::Screened,
-    output::{Rounding, RowAnswer, Value, Verdict},
+    output::{Rounding, RowAnswer, Value},
     perimeter::Admission,
     policy,
     ports::{Attributions, Effort, Method, Scale},
+    reviews::Settled,
 };
 
 /// An explained answer, in no particular protocol.
@@ -158,10 +159,11 @@ pub(crate) fn charge(screened: &mut Screened, wanted: Option<usize>) -> Result<P
 /// 503 if the explainer fails, or what it says does not add up.
 pub(crate) async fn explain(
     gate: &Gate,
-    verdict: &Verdict,
+    settled: &Settled,
     paid: Paid,
     shown: &Shown,
 ) -> Result<Option<Reasons>, Rejection> {
+    let verdict = settled.verdict();
     let admission = verdict.admission();
     let contract = admission.model().contract();
     let Some(answer) = verdict.rows().first().filter(|row| row.is_served()) else { return Ok(None) };
@@ -243,7 +245,8 @@ fn reasons(
 const SUM_TOLERANCE: f64 = 1e-6;
 
 /// Shapes what leaves.
-pub(crate) fn sanitize(verdict: Verdict, reasons: Option<Reasons>) -> Explanation {
+pub(crate) fn sanitize(settled: Settled, reasons: Option<Reasons>) -> Explanation {
+    let verdict = settled.into_verdict();
     let admission = verdict.admission();
     let contract = Arc::clone(admission.model().contract());
     let (candidate, standing) = (admission.permit().is_candidate(), admission.standing());

@@ -9,6 +9,7 @@ use crate::{
     infer::Pool,
     perimeter::{Denials, Limiter},
     ports::{Clock, Ledger, Store},
+    reviews::{self, Queue},
     snapshot::Snapshot,
 };
 
@@ -24,6 +25,7 @@ pub struct Gate {
     pub(crate) limiter: Limiter,
     pub(crate) denials: Denials,
     pub(crate) pool: Pool,
+    pub(crate) reviews: Arc<dyn Queue>,
     /// One change at a time: a change is decided on the directory that it changes.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -45,8 +47,22 @@ impl Gate {
             limiter: Limiter::new(),
             denials: Denials::new(),
             pool: Pool::new(),
+            reviews: Arc::new(reviews::Closed),
             changing: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// The same, with a queue for answers that wait for a person. Without one, no answer can be held, and a model whose
+    /// answers are to be held does not answer.
+    #[must_use]
+    pub fn with_reviews(self, reviews: Arc<dyn Queue>) -> Self {
+        Self { reviews, ..self }
+    }
+
+    /// The answers that wait for a person.
+    #[must_use]
+    pub fn reviews(&self) -> &Arc<dyn Queue> {
+        &self.reviews
     }
 
     /// What a request arriving now sees from its first step to its last.

@@ -22,6 +22,7 @@ use crate::{
     input::{Screened, ScreenedExam, Taken},
     perimeter::{Admission, Place},
     ports::{Attributions, Case, EngineFault, Model, Placement, RawOutput},
+    reviews::{self, Kept},
 };
 
 pub(crate) use pair::{Answered, PairSitting, infer_pair};
@@ -44,6 +45,8 @@ pub struct Inference {
     pub(crate) rows: usize,
     pub(crate) outputs: Vec<Arc<str>>,
     pub(crate) raw: RawOutput,
+    /// What was asked, where the answer may be held for a person.
+    pub(crate) kept: Option<Kept>,
 }
 
 /// A model's outputs for all batches of an evaluation, bound to it. Only this module makes one, only the gate reads it.
@@ -88,6 +91,7 @@ fn cores() -> usize {
 pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, Rejection> {
     let (admission, rows, outputs, tensors) = screened.into_parts();
     let model = Arc::clone(admission.model());
+    let kept = reviews::keep(&admission, &tensors);
     let input = ModelInput(tensors);
     let raw = match model.placement(rows) {
         Placement::Inline => run(model.as_ref(), input),
@@ -101,7 +105,7 @@ pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, 
     if !fits(&raw, admission.model().contract(), rows) {
         return Err(Rejection::unavailable("the model's output breaks its contract"));
     }
-    Ok(Inference { admission, rows, outputs, raw })
+    Ok(Inference { admission, rows, outputs, raw, kept })
 }
 
 /// An answer that is to be explained.

@@ -21,6 +21,7 @@ pub mod perimeter;
 pub mod policy;
 pub mod ports;
 pub mod record;
+pub mod reviews;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,7 +1,7 @@
 //! Door 1: every question to a model.
 //!
 //! ```text
-//! authenticate → authorize → limit → validate → screen → infer → judge → sanitize → audit
+//! authenticate → authorize → limit → validate → screen → infer → judge → hold → sanitize → audit
 //! ```
 //!
 //! Each step takes the proof of the one before. The listener hands over what arrived and gets back what may leave.
@@ -23,6 +23,7 @@ use crate::{
     output::{self, Answer, Marked, Scores},
     perimeter, policy,
     record::Record,
+    reviews,
     unabandoned::unabandoned,
 };
 
@@ -122,13 +123,14 @@ async fn answer<P: Payload>(
     let screened = input::screen(valid, record);
     let inference = infer::infer(gate, screened).await?;
     let verdict = output::judge(inference, record)?;
-    Ok(output::sanitize(verdict))
+    let settled = reviews::hold(gate, verdict, record).await?; // what waits for a person is durable before anything leaves
+    Ok(output::sanitize(settled))
 }
 
 /// Mediates one request to explain an answer, from arrival to release: door 1 with one step more.
 ///
 /// ```text
-/// authenticate → authorize → limit → validate → screen → charge → infer → judge → explain → sanitize → audit
+/// authenticate → authorize → limit → validate → screen → charge → infer → judge → hold → explain → sanitize → audit
 /// ```
 pub async fn mediate_explanation<P: Payload>(
     gate: Arc<Gate>,
@@ -168,8 +170,9 @@ async fn explanation<P: Payload>(
     let paid = explain::charge(&mut screened, wanted)?; // before the model runs
     let inference = infer::infer(gate, screened).await?;
     let verdict = output::judge(inference, record)?;
-    let reasons = explain::explain(gate, &verdict, paid, &shown).await?;
-    Ok(explain::sanitize(verdict, reasons))
+    let settled = reviews::hold(gate, verdict, record).await?; // asking for the reasons is no way around a person
+    let reasons = explain::explain(gate, &settled, paid, &shown).await?;
+    Ok(explain::sanitize(settled, reasons))
 }
 
 /// Mediates one evaluation from arrival to release: the same steps as a question takes, in the same order, with

@@ -13,6 +13,7 @@ use crate::{
     identity::{Peppers, Workloads, token::Issuer},
     policy::Policy,
     ports::Model,
+    reviews::Hold,
 };
 
 /// One generation of everything that decides.
@@ -57,6 +58,12 @@ pub struct Settings {
     pub key_overlap_hours: u32,
     /// A model's time for one request, waiting for a place in the pool included.
     pub inference_timeout: Duration,
+    /// Models whose answers are held for a person, and when.
+    pub holds: BTreeMap<ModelName, Hold>,
+    /// Days for which a held answer is kept.
+    pub review_days: u32,
+    /// Answers of one principal that wait for a person at a time.
+    pub reviews_pending: usize,
     /// As whom the home's owner acts at the control socket; `None` lets nobody in there without a key.
     pub local_owner: Option<UserId>,
     /// Trust domains whose workloads are taken.
@@ -76,6 +83,9 @@ impl Default for Settings {
             key_days: limits::KEY_DAYS_DEFAULT,
             key_overlap_hours: limits::KEY_OVERLAP_HOURS_DEFAULT,
             inference_timeout: limits::INFERENCE_TIMEOUT,
+            holds: BTreeMap::new(),
+            review_days: limits::REVIEW_DAYS_MAX,
+            reviews_pending: limits::REVIEWS_PENDING_DEFAULT,
             local_owner: None,
             trust_domains: Vec::new(),
             issuers: Vec::new(),

@@ -12,6 +12,7 @@ mod fakes;
 mod isolation;
 #[cfg(test)]
 mod pairs;
+mod reviews;
 #[cfg(test)]
 mod trace;
 
@@ -25,7 +26,10 @@ use mantlet_types::{
 };
 use zeroize::Zeroizing;
 
-pub use self::fakes::{Compute, FakeClock, FakeLedger, FakeModel, FakePayload, FakeStore, coin_contract};
+pub use self::{
+    fakes::{Compute, FakeClock, FakeLedger, FakeModel, FakePayload, FakeStore, coin_contract},
+    reviews::FakeQueue,
+};
 use crate::{
     Gate, Snapshot,
     directory::{Ceiling, Change, Consumer, Directory, Key, KeyState, ModelRecord, User, VersionRecord},
@@ -74,6 +78,8 @@ pub struct Kit {
     pub ledger: Arc<FakeLedger>,
     /// Its store.
     pub store: Arc<FakeStore>,
+    /// Its queue of held answers.
+    pub reviews: Arc<FakeQueue>,
     /// The operator's key.
     pub operator_key: String,
     /// The application's key.
@@ -101,9 +107,11 @@ impl Kit {
         let mut first = snapshot();
         change(&mut first);
         let ports = (Arc::clone(&ledger), Arc::clone(&store), Arc::clone(&clock));
-        let gate = Arc::new(Gate::new(first, ports.0, ports.1, ports.2));
-        let mut kit =
-            Self { gate, clock, ledger, store, operator_key: String::new(), consumer_key: String::new() };
+        let reviews = Arc::new(FakeQueue::default());
+        let gate = Gate::new(first, ports.0, ports.1, ports.2);
+        let gate = Arc::new(gate.with_reviews(Arc::clone(&reviews) as _));
+        let (operator_key, consumer_key) = (String::new(), String::new());
+        let mut kit = Self { gate, clock, ledger, store, reviews, operator_key, consumer_key };
         kit.operator_key = kit.key(&format!("user:{OPERATOR}")).1;
         kit.consumer_key = kit.key(&format!("consumer:{CONSUMER}")).1;
         kit

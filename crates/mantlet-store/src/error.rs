@@ -46,6 +46,21 @@ pub enum StoreError {
         /// Which row.
         id: String,
     },
+    /// A held answer was changed, moved or written by somebody without the key.
+    #[error("held answer `{id}` was altered outside mantlet, or is of another root key")]
+    AlteredItem {
+        /// Which one.
+        id: String,
+    },
+    /// A held answer is authentic, yet nothing that this release understands.
+    #[error("held answer `{id}` cannot be read")]
+    UnreadableItem {
+        /// Which one.
+        id: String,
+    },
+    /// Another process has the file open, so that traces of what was forgotten may remain in its write-ahead log.
+    #[error("another process has the file of held answers open")]
+    Busy,
     /// The database file is damaged.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -74,6 +89,11 @@ impl StoreError {
             Self::Altered { .. } | Self::Incomplete | Self::Unreadable { .. } | Self::Damaged(_) => {
                 Some("restore `store.db` from a backup; the audit log tells what changed since")
             }
+            Self::AlteredItem { .. } | Self::UnreadableItem { .. } => Some(
+                "restore `reviews.db` from a backup, or move it away: then the answers that it holds are lost, and \
+                 nobody is asked about them",
+            ),
+            Self::Busy => Some("end what reads `reviews.db`, such as a backup; the next sweep clears up"),
             Self::Uncounted => Some(
                 "a build from before the first release made it, and its home has to be made anew; or a record was \
                  removed outside mantlet, and `store.db` has to be restored from a backup",

@@ -194,6 +194,20 @@ names! {
         ModelActivate = "model.activate",
         /// A version that was live before went live again.
         ModelRollback = "model.rollback",
+        /// Held answers were listed, or one was read.
+        ReviewRead = "review.read",
+        /// Somebody took a held answer on, or was given it.
+        ReviewAssign = "review.assign",
+        /// Somebody decided a held answer.
+        ReviewDecide = "review.decide",
+        /// Somebody had a held answer forgotten.
+        ReviewErase = "review.erase",
+        /// Decided answers left as labelled rows.
+        ReviewExport = "review.export",
+        /// Whoever asked looked whether their held answer is decided.
+        ReviewPoll = "review.poll",
+        /// Held answers were forgotten because their time was over.
+        ReviewExpire = "review.expire",
         /// Somebody was not who they said, or said nothing. Aggregated.
         AuthFail = "auth.fail",
         /// A person was added, changed or disabled.

@@ -11,8 +11,8 @@ use crate::limits::ID_BYTES_MAX;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a {noun} {form}")]
 pub struct IdError {
-    noun: &'static str,
-    form: &'static str,
+    pub(crate) noun: &'static str,
+    pub(crate) form: &'static str,
 }
 
 impl IdError {

@@ -13,6 +13,7 @@ pub mod question;
 pub mod quota;
 pub mod rejection;
 pub mod resource;
+pub mod review;
 pub mod role;
 pub mod tensor;
 pub mod time;
@@ -27,6 +28,7 @@ pub use id::{
 };
 pub use rejection::{Code, Rejection};
 pub use resource::Resource;
+pub use review::ReviewId;
 pub use role::Role;
 pub use tensor::{Datatype, Tensor, TensorData, TensorSpec};
 pub use time::Timestamp;

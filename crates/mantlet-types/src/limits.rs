@@ -158,5 +158,30 @@ pub const EVALUATED_BATCH_ROWS: usize = 256;
 /// From the first batch of an evaluation to its report, waiting included.
 pub const EVALUATION_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Days for which a held answer and what was asked are kept; a configuration can say less.
+pub const REVIEW_DAYS_MAX: u32 = 7;
+
+/// Answers of one principal that wait for a person at a time, unless the configuration says otherwise: more than that
+/// nobody looks at in a day.
+pub const REVIEWS_PENDING_DEFAULT: usize = 100;
+
+/// Held answers that are kept at a time, decided ones included. Their names take some 5 MB of memory.
+pub const REVIEWS_MAX: usize = 10_000;
+
+/// What is kept of one held row: an image of 256 × 256 × 3 numbers in FP32 fits as JSON, a page of text many times.
+pub const REVIEW_BYTES_MAX: usize = 2 << 20;
+
+/// What is kept of all held rows together, on the disk.
+pub const REVIEWS_BYTES_MAX: usize = 1 << 30;
+
+/// Characters of the reason for a decision.
+pub const REVIEW_REASON_CHARS_MAX: usize = 1_000;
+
+/// Held answers in one listing: more than a person looks through, and as many decisions as take some 20 ms.
+pub const REVIEWS_LISTED_MAX: usize = 1_000;
+
+/// Labelled rows that leave at once, in bytes of CSV: what a command takes.
+pub const REVIEW_EXPORT_BYTES_MAX: usize = 32 << 20;
+
 /// Columns by which one evaluation is sliced.
 pub const SLICES_MAX: usize = 8;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelName, ProjectId, Version};
+use crate::{ModelName, ProjectId, ReviewId, Version};
 
 /// A thing that somebody may be allowed to touch. Each belongs to exactly one project; the directory knows which.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,6 +26,10 @@ pub enum Resource {
     Grant(ProjectId, u64),
     /// A feature of one version of a model; how sensitive it is the version says.
     Feature(ModelName, Version, Arc<str>),
+    /// The held answers of a project's models.
+    ReviewQueue(ProjectId),
+    /// One held answer; whose it is the queue knows.
+    ReviewItem(ProjectId, ReviewId),
 }
 
 impl Resource {
@@ -41,6 +45,8 @@ impl Resource {
             Self::Statistics(_) => "Statistics",
             Self::Grant(..) => "Grant",
             Self::Feature(..) => "Feature",
+            Self::ReviewQueue(_) => "ReviewQueue",
+            Self::ReviewItem(..) => "ReviewItem",
         }
     }
 
@@ -48,13 +54,16 @@ impl Resource {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::Project(id) | Self::AuditLog(id) | Self::Statistics(id) => id.to_string(),
+            Self::Project(id) | Self::AuditLog(id) | Self::Statistics(id) | Self::ReviewQueue(id) => {
+                id.to_string()
+            }
             Self::Model(name) => name.to_string(),
             Self::ModelVersion(name, version) | Self::Deployment(name, version) => {
                 format!("{name}@{version}")
             }
             Self::Grant(project, number) => format!("{project}#{number}"),
             Self::Feature(model, _, feature) => format!("{model}/{feature}"),
+            Self::ReviewItem(_, item) => item.to_string(),
         }
     }
 }

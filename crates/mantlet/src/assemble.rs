@@ -7,6 +7,7 @@ mod live;
 mod store;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -20,6 +21,7 @@ use mantlet_gate::{
     people::roles::conflicting_duties,
     policy::Policy,
     ports::Clock,
+    reviews::Hold,
     snapshot::{Served, Settings},
 };
 use mantlet_models::{
@@ -28,7 +30,7 @@ use mantlet_models::{
     registry::{Registry, RegistryKey},
     signers::Signers,
 };
-use mantlet_store::SqliteStore;
+use mantlet_store::{ReviewStore, SqliteStore};
 use mantlet_types::{ModelName, entry::Event};
 
 use crate::{
@@ -45,7 +47,7 @@ use crate::{
     },
 };
 
-use self::store::{check_generation, open_store, stored};
+use self::store::{check_generation, open_reviews, open_store, stored};
 pub use self::{live::Live, store::accept_older_store};
 
 /// A home in use.
@@ -54,6 +56,7 @@ pub struct App {
     pub server: Arc<Server>,
     log: Arc<Log>,
     store: Arc<SqliteStore>,
+    reviews: Arc<ReviewStore>,
     _lock: HomeLock,
 }
 
@@ -98,7 +101,9 @@ impl App {
             settings: Arc::new(settings),
         };
         let ledger = Arc::new(LogLedger::new(Arc::clone(&log), node));
-        let gate = Arc::new(Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock)));
+        let reviews = Arc::new(open_reviews(&home, &root).await?);
+        let gate = Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock));
+        let gate = Arc::new(gate.with_reviews(Arc::clone(&reviews) as _));
         let live = Arc::new(Live {
             root: Arc::new(root),
             config,
@@ -123,7 +128,17 @@ impl App {
         *lock(&live.server) = Arc::downgrade(&server);
         // Last: from here on nothing can fail, so that whoever has started can be closed.
         administer::announce(server.gate(), Event::SysStart).await?;
-        Ok((Self { server, log, store, _lock: held }, live))
+        let app = Self { server, log, store, reviews, _lock: held };
+        app.expire_reviews().await;
+        Ok((app, live))
+    }
+
+    /// Forgets held answers whose time is over. What cannot be forgotten now is not shown either, and tried again.
+    pub async fn expire_reviews(&self) {
+        if let Err(rejection) = administer::expire_reviews(self.server.gate()).await {
+            let cause = rejection.cause.as_deref().unwrap_or_default();
+            tracing::error!(%rejection, %cause, "held answers that have ended could not be forgotten");
+        }
     }
 
     /// Writes down that it ends, publishes the log and closes the store.
@@ -139,6 +154,7 @@ impl App {
         // Others hold the store too: the gate, and through it whatever is still under way. They find it closed, as they
         // find the log. What is closed is one whole file, which can be copied as it is.
         self.store.close().await;
+        self.reviews.close().await;
     }
 }
 
@@ -274,6 +290,9 @@ fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
         key_days: config.identity.key_days,
         key_overlap_hours: config.identity.key_overlap_hours,
         inference_timeout: config.server.inference_timeout,
+        holds: holds(config),
+        review_days: config.review.days,
+        reviews_pending: config.review.pending_per_principal,
         local_owner: config.identity.owner.clone(),
         trust_domains: config.identity.trust_domains.iter().map(|domain| domain.name.clone()).collect(),
         issuers,
@@ -287,6 +306,12 @@ fn trust_domains(config: &Config) -> Result<TrustDomains, Failure> {
         Failure::new(error.to_string())
             .hint("`ca` is a PEM file of the trust domain's authorities, and of nothing else")
     })
+}
+
+/// Models whose answers wait for a person.
+fn holds(config: &Config) -> BTreeMap<ModelName, Hold> {
+    let held = config.models.iter().filter(|(_, settings)| settings.hold != Hold::Never);
+    held.map(|(name, settings)| (name.clone(), settings.hold)).collect()
 }
 
 /// Whose connections are taken.

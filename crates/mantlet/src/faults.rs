@@ -1,14 +1,22 @@
-//! Disk faults on order, so that tests of the real binary can watch the log fail. Compiled in with the feature
-//! `faults` only, which no release has.
+//! Disk faults and another time on order, so that tests of the real binary can watch the log fail and things end. Compiled
+//! in with the feature `faults` only, which no release has.
 
 #[cfg(feature = "faults")]
 mod armed {
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use mantlet_audit::{
         Options,
         disk::faulty::{FaultPlan, FaultyDisk},
     };
+
+    /// By how many seconds `MANTLET_CLOCK_AHEAD` puts the clock ahead.
+    pub fn clock_ahead_s() -> i64 {
+        static AHEAD: LazyLock<i64> = LazyLock::new(|| {
+            std::env::var("MANTLET_CLOCK_AHEAD").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+        });
+        *AHEAD
+    }
 
     /// Arms the plan in `MANTLET_FAULTS`, if there is one. A plan that cannot be read ends the process: a test that
     /// asks for a fault and gets none would prove nothing.
@@ -29,7 +37,13 @@ mod armed {
 }
 
 #[cfg(feature = "faults")]
-pub use armed::arm;
+pub use armed::{arm, clock_ahead_s};
+
+/// The clock goes as the machine's does.
+#[cfg(not(feature = "faults"))]
+pub(crate) const fn clock_ahead_s() -> i64 {
+    0
+}
 
 /// Does nothing: this build has no faults to arm.
 #[cfg(not(feature = "faults"))]

@@ -11,7 +11,7 @@ use mantlet_types::{
     entry::Token,
 };
 
-use super::{Outcome, RowAnswer, Value, Verdict, confidence, withhold::withhold};
+use super::{Outcome, RowAnswer, Value, Verdict, confidence, score::guessed, withhold::withhold};
 use crate::{infer::Inference, input::half::Half, record::Record};
 
 /// Why outputs cannot be judged. For the log: callers learn that the service is unavailable.
@@ -40,11 +40,15 @@ pub enum Unjudgeable {
 /// 503 if the outputs are not what the rule speaks of (NaN probabilities, a label out of range).
 pub(crate) fn judge(mut inference: Inference, record: &mut Record) -> Result<Verdict, Rejection> {
     let contract = Arc::clone(inference.admission.model().contract());
-    let rows = decide(&contract, inference.rows, &mut inference.raw.0)
-        .map_err(|error| Rejection::unavailable(error.to_string()))?;
+    let unjudgeable = |error: Unjudgeable| Rejection::unavailable(error.to_string());
+    let guesses = match inference.kept {
+        Some(_) => guessed(&contract, inference.rows, &inference.raw.0).map_err(unjudgeable)?,
+        None => Vec::new(),
+    };
+    let rows = decide(&contract, inference.rows, &mut inference.raw.0).map_err(unjudgeable)?;
     record.entry().confidence_bp = confidence_bp(&rows);
     record.entry().output_class = output_class(&contract, &rows);
-    Ok(Verdict { inference, rows })
+    Ok(Verdict { inference, rows, guesses })
 }
 
 /// Decides every row of the outputs, and puts the fallback in place of each withheld one, in all outputs.

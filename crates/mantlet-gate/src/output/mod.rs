@@ -22,12 +22,14 @@ pub(crate) use sanitize::sanitize;
 pub use sanitize::shape;
 pub use score::{Guesses, Scores};
 
-use crate::{infer::Inference, perimeter::Admission};
+use crate::{infer::Inference, perimeter::Admission, record::Record, reviews::Kept};
 
 /// A judged inference: the proof that the confidence rule was applied.
 pub struct Verdict {
     inference: Inference,
     rows: Vec<RowAnswer>,
+    /// What the model said of each row, where that may have to be shown to a person; otherwise empty.
+    guesses: Vec<Option<Value>>,
 }
 
 impl Verdict {
@@ -39,6 +41,27 @@ impl Verdict {
     /// What was admitted.
     pub(crate) fn admission(&self) -> &Admission {
         &self.inference.admission
+    }
+
+    /// What was asked, with when it is to be held for a person and what the model said of each row; `None` where nothing
+    /// is. Takes it out.
+    pub(crate) fn take_kept(&mut self) -> Option<(Kept, Vec<Option<Value>>)> {
+        Some((self.inference.kept.take()?, std::mem::take(&mut self.guesses)))
+    }
+
+    /// Puts the fallback in the place of these rows' answers, in all outputs, and has the record say no more of them than
+    /// of others that are withheld.
+    pub(crate) fn withhold(&mut self, withheld: &[(usize, Outcome)], record: &mut Record) {
+        let contract = Arc::clone(self.admission().model().contract());
+        for (index, outcome) in withheld {
+            if let Some(row) = self.rows.get_mut(*index) {
+                row.outcome = *outcome;
+                row.result = Value::Label(Arc::clone(&contract.judgment.fallback.result));
+                row.interval = None; // its middle is the guess
+            }
+        }
+        withhold::withhold(&contract, &mut self.inference.raw.0, &self.rows);
+        record.entry().output_class = judge::output_class(&contract, &self.rows);
     }
 
     /// The rows' answers, rounded as disclosed.

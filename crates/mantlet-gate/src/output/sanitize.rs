@@ -11,11 +11,11 @@ use mantlet_types::{
 };
 
 use super::{Answer, RowAnswer, Value, Verdict};
-use crate::{infer::Inference, input::half::Half};
+use crate::{infer::Inference, input::half::Half, reviews::Settled};
 
 /// Shapes what leaves.
-pub(crate) fn sanitize(verdict: Verdict) -> Answer {
-    let Verdict { inference, mut rows } = verdict;
+pub(crate) fn sanitize(settled: Settled) -> Answer {
+    let Verdict { inference, mut rows, .. } = settled.into_verdict();
     let Inference { admission, outputs: wanted, raw, .. } = inference;
     let contract = Arc::clone(admission.model().contract());
     let outputs = shape(&contract, &mut rows, raw.0, &wanted);

@@ -9,7 +9,7 @@ use mantlet_types::{
 };
 
 use super::{
-    confidence,
+    Value, confidence,
     judge::{self, Unjudgeable},
 };
 
@@ -123,6 +123,29 @@ impl Scores {
             _ => Err(Unjudgeable::Rule),
         }
     }
+}
+
+/// What the model says of each row, before anything is withheld; `None` for outputs without a stated meaning.
+///
+/// # Errors
+/// As [`judge::decide`].
+pub(super) fn guessed(
+    contract: &Contract,
+    rows: usize,
+    outputs: &[Tensor],
+) -> Result<Vec<Option<Value>>, Unjudgeable> {
+    let Some(mut scores) = Scores::new(contract) else { return Ok(vec![None; rows]) };
+    scores.guess(contract, rows, outputs)?;
+    Ok(match (scores.guesses, &contract.task) {
+        (Guesses::Classes { said, .. }, Task::Classify { labels, .. }) => {
+            let label = |class: usize| labels.get(class).map(|label| Value::Label(label.text.clone()));
+            said.into_iter().map(label).collect()
+        }
+        (Guesses::Classes { .. }, _) => return Err(Unjudgeable::Rule),
+        (Guesses::Numbers { values, .. }, _) => {
+            values.into_iter().map(|value| Some(Value::Number(value))).collect()
+        }
+    })
 }
 
 /// The class that is the answer: the model's own label where it has one, else that of the greatest score.

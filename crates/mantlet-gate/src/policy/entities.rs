@@ -17,7 +17,10 @@ use super::{
     Target,
     names::{self, PrincipalType},
 };
-use crate::directory::{Ceiling, Consumer, Deployment, Directory, Grant, ModelRecord, User};
+use crate::{
+    directory::{Ceiling, Consumer, Deployment, Directory, Grant, ModelRecord, User},
+    reviews::Item,
+};
 
 /// A user who cannot exist, because no user name has this character: where the schema wants a person and there is
 /// none, as the beneficiary of a consumer's scope.
@@ -70,9 +73,12 @@ pub(super) fn principal(directory: &Directory, id: &PrincipalId) -> Option<Askin
 /// The project of a resource, if the directory knows the resource.
 pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -> Option<&'a ProjectId> {
     match resource {
-        Resource::Project(id) | Resource::AuditLog(id) | Resource::Statistics(id) => {
-            directory.projects.get(id)
-        }
+        Resource::Project(id)
+        | Resource::AuditLog(id)
+        | Resource::Statistics(id)
+        | Resource::ReviewQueue(id) => directory.projects.get(id),
+        // The directory knows no held answers: see [`Target::ReviewItem`].
+        Resource::ReviewItem(..) => None,
         Resource::Model(name) => directory.models.get(name).map(|model| &model.project),
         Resource::ModelVersion(name, version) | Resource::Deployment(name, version) => {
             let model = directory.models.get(name)?;
@@ -113,8 +119,9 @@ pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Ask
             ends = Some(record.expires);
             role_grant(directory, uid(&names::GRANT), record)
         }
+        Resource::ReviewQueue(_) => entity(uid(&names::REVIEW_QUEUE), [], [parent]),
         // The directory knows no features: see [`feature`].
-        Resource::Feature(..) => None,
+        Resource::Feature(..) | Resource::ReviewItem(..) => None,
     }?;
     Some(Asked { project, entity, ends })
 }
@@ -172,6 +179,10 @@ pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
             let project = exists(project)?;
             let entity = model(name, &project, false, [])?;
             Some(Asked { project, entity, ends: None })
+        }
+        Target::ReviewItem(item) => {
+            let project = exists(&item.project)?;
+            Some(Asked { entity: review_item(item)?, project, ends: None })
         }
         Target::Deployment(way) => {
             let project = exists(&way.project)?;
@@ -334,6 +345,20 @@ fn on_its_way(way: &Deployment) -> Option<Entity> {
         ("withdrawn", Value::new_bool(false)),
     ];
     entity(names::uid(&names::DEPLOYMENT, &key), attributes, [project_uid(&way.project)])
+}
+
+/// A held answer: whose request it is decides who may look at it, and who must not.
+fn review_item(item: &Item) -> Option<Entity> {
+    let key = Resource::ReviewItem(item.project.clone(), item.id).key();
+    let requester = match &item.requester {
+        PrincipalId::User(id) => Some(("user", Value::new_entity_uid(user_uid(id.as_str())))),
+        PrincipalId::Consumer(id) => {
+            Some(("consumer", Value::new_entity_uid(names::uid(&names::CONSUMER, id.as_str()))))
+        }
+        PrincipalId::Component(_) => None,
+    };
+    let queue = names::uid(&names::REVIEW_QUEUE, item.project.as_str());
+    entity(names::uid(&names::REVIEW_ITEM, &key), requester, [queue, project_uid(&item.project)])
 }
 
 /// A binding of one role as a grant of that role and nothing else.

@@ -28,6 +28,7 @@ use crate::{
     mediate::Ask,
     ports::Model,
     record::Record,
+    reviews::Item,
 };
 
 /// The policy set, with the decisions of one generation.
@@ -98,6 +99,8 @@ pub enum Target {
     },
     /// A version on its way to production, as far as it has come; the version need not be registered yet.
     Deployment(Box<Deployment>),
+    /// A held answer, as the queue has it.
+    ReviewItem(Box<Item>),
 }
 
 impl Target {
@@ -110,6 +113,7 @@ impl Target {
             Self::ConsumerScope { project, .. } => Resource::Project(project.clone()),
             Self::NewModel { model, .. } => Resource::Model(model.clone()),
             Self::Deployment(way) => Resource::Deployment(way.model.clone(), way.version),
+            Self::ReviewItem(item) => Resource::ReviewItem(item.project.clone(), item.id),
         })
     }
 
@@ -119,6 +123,7 @@ impl Target {
                 Some((model, *version))
             }
             Self::Deployment(way) => Some((&way.model, way.version)),
+            Self::ReviewItem(item) => Some((&item.model, item.version)),
             _ => None,
         }
     }
@@ -130,6 +135,7 @@ impl Target {
             )
             | Self::NewModel { model, .. } => Some(model),
             Self::Deployment(way) => Some(&way.model),
+            Self::ReviewItem(item) => Some(&item.model),
             Self::Resource(_) | Self::Unknown | Self::Grant(..) | Self::ConsumerScope { .. } => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Opening the store, and holding it against the log: which of the two is older?
 
 use mantlet_audit::read::Reader;
-use mantlet_store::{SqliteStore, StoreError};
+use mantlet_store::{ReviewStore, SqliteStore, StoreError};
 use mantlet_types::{Entry, entry::Event};
 
 use super::told;
@@ -18,6 +18,12 @@ pub(super) fn stored<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
 pub(super) async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
     let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
     stored(SqliteStore::open(&home.store_path(), key).await)
+}
+
+/// Opens the queue of held answers; a home from before there was one gets one.
+pub(super) async fn open_reviews(home: &Home, root: &RootKey) -> Result<ReviewStore, Failure> {
+    let key = root.review_key().map_err(|error| Failure::new(error.to_string()))?;
+    stored(ReviewStore::open(&home.reviews_path(), key).await)
 }
 
 /// The newest generation of the store that the log has seen.

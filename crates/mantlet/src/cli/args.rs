@@ -2,6 +2,7 @@
 
 mod models;
 mod people;
+mod reviews;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -14,6 +15,7 @@ use crate::{
 };
 pub use models::{Asking, Evaluate, Explain, Model, Predict, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
+pub use reviews::Review;
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]
@@ -78,6 +80,9 @@ pub enum Command {
     /// Model packages and what is served
     #[command(subcommand)]
     Model(Model),
+    /// Answers that wait for a person
+    #[command(subcommand)]
+    Review(Review),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),

@@ -17,6 +17,7 @@ pub mod predict;
 pub mod print;
 pub mod reference;
 pub mod report;
+pub mod review;
 pub mod role;
 pub mod serve;
 pub mod session;
@@ -86,6 +87,7 @@ async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
             with_session(common, async |session| user::run(session, command, common.json).await).await
         }
         Command::Model(command) => model::run(common, command).await,
+        Command::Review(command) => review::run(common, command).await,
         Command::Audit(command) => audit::run(common, command).await,
         Command::Env(command) => env::run(common, &command),
         Command::Config(command) => config::run(common, command).await,

@@ -2,7 +2,8 @@
 
 use std::{io::Read, path::Path};
 
-use http::{Method, header};
+use bytes::Bytes;
+use http::{Method, Request, header};
 use serde_json::{Value, json};
 
 use super::{
@@ -21,7 +22,17 @@ pub async fn run(common: &Common, command: Predict) -> Result<(), Failure> {
     print::json(&reply)?;
     let unsure = |answer: &Value| answer["result"].is_null() || !answer["action"].is_null();
     let withheld = reply["results"].as_array().map_or_else(|| unsure(&reply), |rows| rows.iter().any(unsure));
-    if withheld { Err(Failure::no("the model is not sure; a person should decide")) } else { Ok(()) }
+    let is_held = |answer: &Value| answer["outcome"] == "review";
+    let held = reply["results"].as_array().map_or_else(|| is_held(&reply), |rows| rows.iter().any(is_held));
+    match (withheld, held) {
+        (_, true) => {
+            let (model, request) = (&command.asking.model, print::cell(&reply, "request_id"));
+            Err(Failure::no("a person will decide")
+                .hint(format!("what was decided: mantlet review poll {model} {request}")))
+        }
+        (true, false) => Err(Failure::no("the model is not sure; a person should decide")),
+        (false, false) => Ok(()),
+    }
 }
 
 /// Sends a question by whatever way there is to the server.
@@ -34,12 +45,24 @@ pub(super) async fn ask(
 ) -> Result<Value, Failure> {
     let version = asking.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
     let path = format!("/{protocol}/models/{}{version}/{verb}", asking.model);
+    reach(common, asking.ca.as_deref(), Method::POST, &path, Some(body)).await
+}
+
+/// Sends a request by whatever way there is to the server.
+pub(super) async fn reach(
+    common: &Common,
+    ca: Option<&Path>,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Failure> {
     let key = std::env::var(API_KEY.name).ok().filter(|key| !key.is_empty());
     match (&common.identity, key, session::url(common)) {
-        (Some(_), _, _) | (None, None, None) => {
-            Session::running(common)?.call(Method::POST, &path, Some(body)).await
+        (Some(_), _, _) | (None, None, None) => Session::running(common)?.call(method, path, body).await,
+        (None, Some(key), url) => {
+            let request = transport::request(method, path, body)?;
+            send_over_tls(common, ca, url, request, &key).await
         }
-        (None, Some(key), url) => over_tls(common, asking.ca.as_deref(), url, &path, body, &key).await,
         (None, None, Some(_)) => {
             let failure = Failure::new("a key is needed to ask a server by its URL");
             let failure = failure.hint(format!("set {}, or name an identity with --as", API_KEY.name));
@@ -57,6 +80,17 @@ pub async fn over_tls(
     body: &Value,
     key: &str,
 ) -> Result<Value, Failure> {
+    let request = transport::request(Method::POST, path, Some(body))?;
+    send_over_tls(common, ca, url, request, key).await
+}
+
+async fn send_over_tls(
+    common: &Common,
+    ca: Option<&Path>,
+    url: Option<String>,
+    mut request: Request<Bytes>,
+    key: &str,
+) -> Result<Value, Failure> {
     let (url, trust) = match (url, ca) {
         (Some(url), Some(ca)) => (url, Trust::file(ca)?),
         (url, ca) => {
@@ -66,7 +100,6 @@ pub async fn over_tls(
             (url.unwrap_or_else(|| session::local_url(&home, &config)), trust)
         }
     };
-    let mut request = transport::request(Method::POST, path, Some(body))?;
     let bearer = identity::bearer(key)
         .ok_or_else(|| Failure::new(format!("{} holds characters that no key has", API_KEY.name)))?;
     request.headers_mut().insert(header::AUTHORIZATION, bearer);

@@ -79,11 +79,13 @@ async fn attend(
     live.issuers().fetch();
     let issuing = Arc::clone(&live);
     let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
+    let expiring = tokio::spawn(expire(Arc::clone(&app.server)));
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live, hangup));
     listen::serve(Arc::clone(&app.server), listeners, stop).await;
     reloading.abort();
     renewing.abort();
     issuing.issuers().stop();
+    expiring.abort();
     for path in [home.control_socket(), home.address_path()] {
         let _ = fs::remove_file(path);
     }
@@ -205,6 +207,21 @@ fn stop(drain: Duration) -> impl Future<Output = ()> {
         let (Ok(mut term), Ok(mut interrupt)) = signals else { return std::future::pending().await };
         tokio::select! { _ = term.recv() => {} _ = interrupt.recv() => {} }
         tracing::info!(seconds = drain.as_secs_f64(), "stopping; requests under way may end");
+    }
+}
+
+/// How often it is looked for held answers that have ended. They are not shown from the moment on at which they end;
+/// this is how much longer their keys exist.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Forgets held answers as their time ends.
+async fn expire(server: Arc<Server>) {
+    loop {
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+        if let Err(rejection) = administer::expire_reviews(server.gate()).await {
+            let cause = rejection.cause.as_deref().unwrap_or_default();
+            tracing::error!(%rejection, %cause, "held answers that have ended could not be forgotten");
+        }
     }
 }
 

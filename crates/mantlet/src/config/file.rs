@@ -65,6 +65,7 @@ pub(super) struct Sections {
     pub(super) identity: Identity,
     pub(super) limits: Limits,
     pub(super) model: Vec<Model>,
+    pub(super) review: Review,
     pub(super) audit: Audit,
     pub(super) store: Store,
     pub(super) log: Log,
@@ -114,6 +115,17 @@ pub(super) struct Model {
     pub(super) name: Given<String>,
     #[serde(default)]
     pub(super) threshold: Option<Given<f64>>,
+    #[serde(default)]
+    pub(super) hold: Text,
+    #[serde(default)]
+    pub(super) hold_sample: Option<Given<f64>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Review {
+    pub(super) days: Number,
+    pub(super) pending_per_principal: Number,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Dura
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{ConfigFile, FILE_BYTES_MAX, Overlay, Source};
 use ipnet::IpNet;
-use mantlet_gate::perimeter::Allowlist;
+use mantlet_gate::{perimeter::Allowlist, reviews::Hold};
 use mantlet_types::{ModelName, NodeId, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
@@ -43,6 +43,8 @@ pub struct Config {
     pub limits: Limits,
     /// What differs for single models.
     pub models: BTreeMap<ModelName, ModelSettings>,
+    /// Held answers.
+    pub review: Review,
     /// The audit log.
     pub audit: Audit,
     /// Everything at rest.
@@ -126,6 +128,17 @@ pub struct Limits {
 pub struct ModelSettings {
     /// Least confidence of an answer, in place of the package's.
     pub threshold: Option<f64>,
+    /// When its answers wait for a person.
+    pub hold: Hold,
+}
+
+/// `[review]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// For how many days a held answer is kept.
+    pub days: u32,
+    /// Answers of one principal that wait for a person at a time.
+    pub pending_per_principal: usize,
 }
 
 /// `[audit]`

@@ -6,12 +6,12 @@ use std::{
     time::Duration,
 };
 
-use mantlet_gate::perimeter::Allowlist;
+use mantlet_gate::{perimeter::Allowlist, reviews::Hold};
 use mantlet_types::{ModelName, id::IdError, limits};
 
 use super::{
     Audit, CertificateFiles, Config, Danger, Durability, Identity, Limits, Log, LogFormat, LogLevel,
-    ModelSettings, Server, Store,
+    ModelSettings, Review, Server, Store,
     error::{ConfigError, ConfigErrors},
     file::{self, ConfigFile, Given, Source},
 };
@@ -22,6 +22,12 @@ pub(super) const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Add
 /// A systemd credential is the one place for a root key that leaves no readable file behind, so it is what an empty
 /// configuration expects.
 const ROOT_KEY_DEFAULT: &str = "mantlet-root-key";
+
+/// When a model's answers are held, in the configuration's words.
+const HOLDS: [&str; 4] = ["never", "below_threshold", "sampled", "always"];
+
+/// Of a hundred rows one: enough to find out within weeks whether the model is still right, little enough to look at.
+const SAMPLE_DEFAULT: f64 = 0.01;
 
 const NODE_DEFAULT: &str = "node-1";
 
@@ -39,13 +45,14 @@ pub(super) fn resolve(file: &ConfigFile) -> Result<Config, ConfigErrors> {
     let identity = resolver.identity(&sections.identity);
     let limits = resolver.limits(&sections.limits);
     let models = resolver.models(&sections.model);
+    let review = resolver.review(&sections.review);
     let audit = resolver.audit(&sections.audit, danger);
     let store = resolver.store(&sections.store, danger);
     let log = resolver.log(&sections.log);
     let given = file.given.iter().map(|(key, source)| (key.clone(), source_text(file, source))).collect();
     match (audit, store) {
         (Some(audit), Some(store)) if resolver.errors.is_empty() => {
-            Ok(Config { server, identity, limits, models, audit, store, log, danger, given })
+            Ok(Config { server, identity, limits, models, review, audit, store, log, danger, given })
         }
         _ => Err(ConfigErrors(resolver.errors)),
     }
@@ -56,6 +63,16 @@ fn source_text(file: &ConfigFile, source: &Source) -> String {
         Source::File(span) => format!("line {}", file.line(span)),
         Source::Env(name) => format!("env {name}"),
         Source::Flag(name) => format!("flag {name}"),
+    }
+}
+
+fn hold_of(word: &str) -> Option<Hold> {
+    match word {
+        "never" => Some(Hold::Never),
+        "below_threshold" => Some(Hold::BelowThreshold),
+        "sampled" => Some(Hold::Sampled(SAMPLE_DEFAULT)),
+        "always" => Some(Hold::Always),
+        _ => None,
     }
 }
 
@@ -192,12 +209,13 @@ impl Resolver<'_> {
                 }
                 threshold.value
             });
+            let hold = self.hold(model);
             match model.name.value.parse::<ModelName>() {
                 Err(error) => {
                     self.fail(&model.name.source, error.to_string(), "see the names: mantlet model list");
                 }
                 Ok(name) => {
-                    if models.insert(name, ModelSettings { threshold }).is_some() {
+                    if models.insert(name, ModelSettings { threshold, hold }).is_some() {
                         let message = format!("two sections for model `{}`", model.name.value);
                         self.fail(&model.name.source, message, "put both into one `[[model]]`");
                     }
@@ -205,6 +223,38 @@ impl Resolver<'_> {
             }
         }
         models
+    }
+
+    /// When a model's answers wait for a person.
+    fn hold(&mut self, model: &file::Model) -> Hold {
+        let hold = self.word("model.hold", model.hold.as_ref(), &HOLDS, hold_of, Hold::Never);
+        let Some(share) = &model.hold_sample else { return hold };
+        if !(share.value > 0.0 && share.value <= 1.0) {
+            self.fail(&share.source, "`hold_sample` is out of range", "a share: above 0, at most 1");
+        }
+        if !matches!(hold, Hold::Sampled(_)) {
+            let hint = "write `hold = \"sampled\"` beside it, or leave it out";
+            self.fail(&share.source, "`hold_sample` without `hold = \"sampled\"`", hint);
+        }
+        Hold::Sampled(share.value)
+    }
+
+    fn review(&mut self, review: &file::Review) -> Review {
+        let (days, pending) = (review.days.as_ref(), review.pending_per_principal.as_ref());
+        Review {
+            days: self.number(
+                "review.days",
+                days,
+                limits::REVIEW_DAYS_MAX.into(),
+                1..=limits::REVIEW_DAYS_MAX,
+            ),
+            pending_per_principal: self.size(
+                "review.pending_per_principal",
+                pending,
+                limits::REVIEWS_PENDING_DEFAULT,
+                1..=limits::REVIEWS_MAX as u32,
+            ),
+        }
     }
 
     /// `None` if an error was noted.

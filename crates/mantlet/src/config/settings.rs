@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use mantlet_gate::perimeter::Allowlist;
+use mantlet_gate::{perimeter::Allowlist, reviews::Hold};
 
 use super::Config;
 
@@ -30,7 +30,7 @@ impl Setting {
 }
 
 /// The keys of a `[[model]]`.
-pub(super) const MODEL_KEYS: [&str; 2] = ["name", "threshold"];
+pub(super) const MODEL_KEYS: [&str; 4] = ["name", "threshold", "hold", "hold_sample"];
 
 const BOUND_ONCE: Option<&str> = Some("the socket is bound once, at start");
 const READ_AT_START: Option<&str> = Some("open connections keep the bounds that they began with");
@@ -38,6 +38,20 @@ const WRITER: Option<&str> = Some("the log's writer is set up once, at start");
 
 fn list<T: ToString>(items: &[T]) -> Value {
     items.iter().map(ToString::to_string).collect()
+}
+
+fn model(name: &mantlet_types::ModelName, settings: &super::ModelSettings) -> Value {
+    let (hold, sample) = match settings.hold {
+        Hold::Never => ("never", None),
+        Hold::BelowThreshold => ("below_threshold", None),
+        Hold::Sampled(share) => ("sampled", Some(share)),
+        Hold::Always => ("always", None),
+    };
+    let mut shown = json!({ "name": name.as_str(), "threshold": settings.threshold, "hold": hold });
+    if let Some(share) = sample {
+        shown["hold_sample"] = json!(share);
+    }
+    shown
 }
 
 fn millis(duration: std::time::Duration) -> Value {
@@ -192,11 +206,24 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "model",
-        value: |c| {
-            let model = |(name, settings): (&mantlet_types::ModelName, &super::ModelSettings)| json!({ "name": name.as_str(), "threshold": settings.threshold });
-            c.models.iter().map(model).collect()
-        },
-        reason: "a model's package says how it is to be judged; here its threshold can be raised",
+        value: |c| c.models.iter().map(|(name, settings)| model(name, settings)).collect(),
+        reason: "a model's package says how it is to be judged; here its threshold can be raised, and its answers held \
+                 for a person (`hold`: `never`, `below_threshold`, `sampled` with `hold_sample`, `always`); somebody has \
+                 to look at what is held, so nothing is unless somebody says so",
+        restart: None,
+    },
+    Setting {
+        key: "review.days",
+        value: |c| json!(c.review.days),
+        reason: "who asked cannot wait longer than a week, and what was asked is not kept for longer than somebody may \
+                 decide it; at most 7",
+        restart: None,
+    },
+    Setting {
+        key: "review.pending_per_principal",
+        value: |c| json!(c.review.pending_per_principal),
+        reason: "one application must not bury what others wait for; beyond it rows leave as the fallback, and the log \
+                 says so",
         restart: None,
     },
     Setting {

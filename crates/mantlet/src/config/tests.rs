@@ -74,6 +74,11 @@ fn everything_can_be_said() {
         threshold = 0.9
         [[model]]
         name = "other"
+        hold = "sampled"
+        hold_sample = 0.5
+        [review]
+        days = 1
+        pending_per_principal = 10
         [audit]
         durability = "os"
         anchors = ["/srv/anchor"]
@@ -102,6 +107,33 @@ fn everything_can_be_said() {
         config.server.allow,
         Allowlist::Listed(vec!["10.0.0.0/8".parse().unwrap(), "192.0.2.7/32".parse().unwrap()])
     );
+}
+
+#[test]
+fn a_models_answers_are_held_as_it_is_said() {
+    let hold = |said: &str| {
+        let config = load(&format!("[[model]]\nname = \"loans\"\n{said}"));
+        config.models.values().next().unwrap().hold
+    };
+    assert_eq!(hold(""), Hold::Never);
+    assert_eq!(hold("hold = \"never\""), Hold::Never);
+    assert_eq!(hold("hold = \"below_threshold\""), Hold::BelowThreshold);
+    assert_eq!(hold("hold = \"always\""), Hold::Always);
+    assert_eq!(hold("hold = \"sampled\""), Hold::Sampled(0.01));
+    assert_eq!(hold("hold = \"sampled\"\nhold_sample = 1.0"), Hold::Sampled(1.0));
+    for (said, wrong) in [
+        ("hold = \"sometimes\"", "`model.hold` has no such choice"),
+        ("hold = \"sampled\"\nhold_sample = 0.0", "`hold_sample` is out of range"),
+        ("hold = \"sampled\"\nhold_sample = nan", "`hold_sample` is out of range"),
+        ("hold = \"always\"\nhold_sample = 0.5", "`hold_sample` without `hold = \"sampled\"`"),
+        ("hold_sample = 0.5", "`hold_sample` without `hold = \"sampled\"`"),
+        ("[review]\ndays = 8", "`review.days` is out of range"),
+        ("[review]\ndays = 0", "`review.days` is out of range"),
+    ] {
+        let text = format!("[[model]]\nname = \"loans\"\n{said}");
+        let errors = Config::load(&text, Overlay::default()).unwrap_err().to_string();
+        assert!(errors.contains(wrong), "{said}: {errors}");
+    }
 }
 
 #[test]

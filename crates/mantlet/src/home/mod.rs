@@ -6,6 +6,7 @@
 //! ca.pem                  our certificate authority, for clients to trust
 //! keys/                   sealed: authority, server and audit keys; trusted/: signers of models
 //! store.db                people, keys, bindings, models
+//! reviews.db              answers that wait for a person; may be absent
 //! audit/ registry/ data/  the log, the packages, the datasets
 //! run/                    the lock and the control socket
 //! ```
@@ -153,6 +154,12 @@ impl Home {
         self.dir.join("store.db")
     }
 
+    /// The held answers' database.
+    #[must_use]
+    pub fn reviews_path(&self) -> PathBuf {
+        self.dir.join("reviews.db")
+    }
+
     /// The audit log.
     #[must_use]
     pub fn audit_dir(&self) -> PathBuf {
@@ -278,7 +285,7 @@ impl Home {
         for dir in parts.iter().chain([&self.data_dir()]) {
             files::check_private(dir)?;
         }
-        for path in [self.store_path(), self.config_path()] {
+        for path in [self.store_path(), self.reviews_path(), self.config_path()] {
             match files::check_private(&path) {
                 Err(HomeError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {}
                 checked => checked?,

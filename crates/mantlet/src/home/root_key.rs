@@ -14,7 +14,7 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
 };
-use mantlet_store::{StoreError, StoreKey};
+use mantlet_store::{ReviewKey, StoreError, StoreKey};
 use zeroize::Zeroizing;
 
 use super::{Home, HomeError, HomeId, files};
@@ -190,6 +190,14 @@ impl RootKey {
     #[must_use]
     pub fn registry_key(&self) -> Option<Zeroizing<[u8; 32]>> {
         self.derive("registry")
+    }
+
+    /// The key of held answers.
+    ///
+    /// # Errors
+    /// If the cryptographic provider fails.
+    pub fn review_key(&self) -> Result<ReviewKey, StoreError> {
+        ReviewKey::new(&self.derive("reviews").ok_or(StoreError::Provider)?)
     }
 
     /// The key of audit receipts; `None` if the cryptographic provider fails.

@@ -167,7 +167,7 @@ impl Call {
         B: DeserializeOwned + Send + 'static,
         D: Deed<Reply: Serialize>,
     {
-        self.with_body(event, strict, make)
+        self.with_body(event, strict, make, document)
     }
 
     /// As [`Call::deed_of`]; a body that is not there stands for the type's default.
@@ -180,7 +180,22 @@ impl Call {
         B: DeserializeOwned + Default + Send + 'static,
         D: Deed<Reply: Serialize>,
     {
-        self.with_body(event, |bytes| if bytes.is_empty() { Ok(B::default()) } else { strict(bytes) }, make)
+        let parse = |bytes: &[u8]| if bytes.is_empty() { Ok(B::default()) } else { strict(bytes) };
+        self.with_body(event, parse, make, document)
+    }
+
+    /// A deed made of the path and a JSON body, whose reply is no JSON document.
+    pub fn deed_of_shown<B, D>(
+        self,
+        event: Event,
+        make: impl FnOnce(&Params, B) -> Result<D, Rejection> + Send + 'static,
+        show: fn(D::Reply) -> Result<Reply, Rejection>,
+    ) -> Replying
+    where
+        B: DeserializeOwned + Send + 'static,
+        D: Deed,
+    {
+        self.with_body(event, strict, make, show)
     }
 
     /// A deed made of the path alone, whose reply is no JSON document.
@@ -218,14 +233,15 @@ impl Call {
         event: Event,
         parse: fn(&[u8]) -> Result<B, Rejection>,
         make: impl FnOnce(&Params, B) -> Result<D, Rejection> + Send + 'static,
+        show: fn(D::Reply) -> Result<Reply, Rejection>,
     ) -> Replying
     where
         B: Send + 'static,
-        D: Deed<Reply: Serialize>,
+        D: Deed,
     {
         let Self { server, arrival, params, parcel, .. } = self;
         let petition = Reading { event, parcel, parse, make: move |body| make(&params, body) };
-        Box::pin(async move { perform(&server, arrival, event, Ok(petition), document).await })
+        Box::pin(async move { perform(&server, arrival, event, Ok(petition), show).await })
     }
 }
 

@@ -120,6 +120,9 @@ pub fn write(explained: &Explanation, id: Option<&str>, request_id: RequestId) -
     if row.outcome != RowOutcome::Served {
         json.member("action", &contract.judgment.fallback.action);
     }
+    if row.outcome == RowOutcome::Review {
+        json.member("outcome", row.outcome.as_str());
+    }
     json.key("confidence");
     optional(&mut json, row.confidence);
     json.key("explanation");

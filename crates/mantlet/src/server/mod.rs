@@ -22,6 +22,7 @@ pub mod openapi;
 mod patience;
 mod places;
 pub mod reply;
+mod reviews;
 pub mod routes;
 pub mod simple;
 pub mod statistics;
@@ -333,13 +334,13 @@ impl Server {
     }
 
     async fn v2(&self, arrival: Arrival, ask: Ask, parcel: Parcel, headers: &HeaderMap) -> Outcome {
-        let form = Arc::new(OnceLock::new());
+        let (form, id) = (Arc::new(OnceLock::new()), arrival.request_id);
         let packing = v2::Packing::accepted(headers);
         let payload = v2::Infer { parcel, header_bytes: v2::header_bytes(headers), form: Arc::clone(&form) };
         let (answer, receipt) = self.mediated(arrival, ask, payload).await;
         let reply = answer.and_then(|answer| {
             let form = form.get().ok_or_else(|| Rejection::unavailable("an answer without a request"))?;
-            let mut reply = v2::reply(v2::write(&answer, form), packing);
+            let mut reply = v2::reply(v2::write(&answer, form, id), packing);
             reply::stand(reply.headers_mut(), answer.standing);
             Ok(reply)
         });

@@ -1,7 +1,7 @@
 //! Statistics for those who may monitor: models' by the Open Inference Protocol's extension, and the node's metrics
 //! for Prometheus. Both are reads through door 2, and nobody sees the numbers of a project that is not theirs.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use http::StatusCode;
 use mantlet_gate::{
@@ -207,6 +207,7 @@ impl Deed for ReadMetrics {
                 })
                 .collect(),
             models,
+            pending: pending(office),
             generation: office.snapshot.generation,
             ready: office.gate.is_ready(),
         };
@@ -219,12 +220,28 @@ impl Deed for ReadMetrics {
     }
 }
 
+/// How many rows of each model wait for a person; zero where answers may be held and none waits.
+fn pending(office: &Office<'_>) -> BTreeMap<ModelName, i64> {
+    let may_hold = office.snapshot.settings.holds.keys().map(|model| (model.clone(), 0));
+    let mut pending: BTreeMap<ModelName, i64> = may_hold.collect();
+    for item in office.gate.reviews().list(&|item| item.status.is_open(), usize::MAX) {
+        *pending.entry(item.model).or_default() += 1;
+    }
+    let directory = &office.snapshot.directory;
+    pending.retain(|name, _| {
+        directory.models.get(name).is_some_and(|record| may_monitor(office, &record.project))
+    });
+    pending
+}
+
 /// The numbers of one moment.
 #[derive(Debug)]
 struct Scrape {
     /// By method and path.
     routes: Vec<([&'static str; 2], RouteTotals)>,
     models: Vec<(ModelName, Version, ModelTotals)>,
+    /// Rows that wait for a person.
+    pending: BTreeMap<ModelName, i64>,
     generation: u64,
     ready: bool,
 }
@@ -235,6 +252,7 @@ impl Collector for Scrape {
         self.latencies(&mut encoder)?;
         self.rows(&mut encoder)?;
         self.failures(&mut encoder)?;
+        self.pending(&mut encoder)?;
         let gauges = [
             ("mantlet_policy_generation", "Generation of policy and directory", self.generation),
             ("mantlet_ready", "Whether requests are answered", u64::from(self.ready)),
@@ -302,6 +320,16 @@ impl Scrape {
         Ok(())
     }
 
+    fn pending(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let name = "mantlet_reviews_pending";
+        let mut family =
+            encoder.encode_descriptor(name, "Rows that wait for a person", None, MetricType::Gauge)?;
+        for (model, count) in &self.pending {
+            family.encode_family(&[("model", model.as_str())])?.encode_gauge(count)?;
+        }
+        Ok(())
+    }
+
     fn failures(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Requests that this server failed to answer";
         let mut family =
@@ -330,6 +358,7 @@ mod tests {
                 .map(|(r, t)| (r.map_or(["none"; 2], |r| [r.verb.as_str(), r.path]), t))
                 .collect(),
             models: vec![("loans".parse().unwrap(), Version::FIRST, totals)],
+            pending: BTreeMap::from([("loans".parse().unwrap(), 2)]),
             generation: 4,
             ready: true,
         };
@@ -343,6 +372,7 @@ mod tests {
             r#"mantlet_request_duration_seconds_bucket{le="+Inf",method="GET",route="/v2/health/live"} 1"#,
             r#"mantlet_model_rows_total{model="loans",version="1",outcome="served"} 3"#,
             r#"mantlet_model_failures_total{model="loans",version="1"} 1"#,
+            r#"mantlet_reviews_pending{model="loans"} 2"#,
             "mantlet_ready 1",
             "# EOF",
         ] {

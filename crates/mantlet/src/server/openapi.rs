@@ -142,6 +142,7 @@ fn responses(route: &Route) -> Value {
         Way::Deed(mantlet_types::Action::Export, _) => {
             (super::upload::CONTENT_TYPE, json!({"type": "string", "format": "binary"}))
         }
+        Way::Deed(..) if route.path == "/admin/v1/reviews/export" => ("text/csv", json!({"type": "string"})),
         Way::Deed(..) if route.path == "/metrics" => {
             ("application/openmetrics-text", json!({"type": "string"}))
         }

@@ -12,7 +12,7 @@ use super::{
     call::{Call, Replying},
     catalog, inspect, monitor, openapi,
     reply::{self, Reply},
-    update,
+    reviews, update,
 };
 
 /// One route.
@@ -108,9 +108,9 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ActivateDeployment, ApproveChange, ApproveDeployment, Evaluate, Explain, Export, Grant, InspectFeatures,
-    ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit, RegisterVersion,
-    RequestDeployment, Rollback, UpdateModel, ViewWeights,
+    ActivateDeployment, ApproveChange, ApproveDeployment, DecideReview, Evaluate, Explain, Export, Grant,
+    InspectFeatures, ListReviews, ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit,
+    ReadHeld, ReadReview, RegisterVersion, RequestDeployment, Rollback, UpdateModel, ViewWeights,
 };
 use Way::{Ask, Deed, Open};
 
@@ -159,6 +159,18 @@ pub static TABLE: &[Route] = &[
         Ask(Evaluate, Protocol::Comparison),
         "how a version's answers to rows differ from the live one's",
     ),
+    // Held answers.
+    get(
+        "/v1/models/{model}/reviews/{request}",
+        Deed(ReadHeld, reviews::poll),
+        "what was decided of one's own held rows",
+    ),
+    get("/admin/v1/reviews", Deed(ListReviews, reviews::list), "lists held rows"),
+    post("/admin/v1/reviews/export", Deed(ListReviews, reviews::export), "decided rows, labelled"),
+    get("/admin/v1/reviews/{item}", Deed(ReadReview, reviews::read), "a held row, opened"),
+    post("/admin/v1/reviews/{item}/assign", Deed(DecideReview, reviews::assign), "takes a held row on"),
+    post("/admin/v1/reviews/{item}/decide", Deed(DecideReview, reviews::decide), "decides a held row"),
+    delete("/admin/v1/reviews/{item}", Deed(DecideReview, reviews::erase), "has a held row forgotten"),
     // What is in a model.
     get(
         "/v2/models/{model}/features",

@@ -31,6 +31,9 @@ mod evaluation;
 mod swaps;
 mod updates;
 
+// What a person is to decide.
+mod reviews;
+
 // No acknowledged entry is lost, however the process ends.
 mod crash;
 

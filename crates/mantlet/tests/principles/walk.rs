@@ -22,6 +22,12 @@ use crate::support::{
 
 const MODEL: &str = "breast-cancer";
 
+/// Its answers wait for a person.
+const HELD: &str = "other";
+
+/// A request, and a held row, that never was.
+const ABSENT: &str = "01ARYZ6S41ZZZZZZZZZZZZZZZZ";
+
 /// Limits that a walk does not meet: it is about who may, not about how often.
 const WIDE: &str =
     "[limits]\nfailures_per_minute = 1000000\ndenials_per_minute = 1000000\nrate_per_minute = 1000000\n";
@@ -48,6 +54,11 @@ struct Names {
     kid: String,
     user: &'static str,
     receipt: String,
+    /// Who asks the model whose answers are held.
+    asker: String,
+    /// A held row, and the request that it is of.
+    item: String,
+    request: String,
 }
 
 /// A request that the right caller gets an answer for.
@@ -78,6 +89,9 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         (Verb::Post, path) if path.ends_with("/predict") || path.ends_with("/explain") => {
             (question(&benign()), 200)
         }
+        (Verb::Post, "/admin/v1/reviews/export") => (json!({ "model": HELD }), 200),
+        (Verb::Post, "/admin/v1/reviews/{item}/assign") => (json!({}), 200),
+        (Verb::Post, "/admin/v1/reviews/{item}/decide") => (json!({ "uphold": true }), 200),
         (Verb::Post, path) if path.ends_with("/evaluate") => (labelled(&benign(), "benign"), 200),
         // Version 1 is live, and is neither compared with itself nor put in its own place.
         (Verb::Post, path) if path.ends_with("/compare") => (labelled(&benign(), "benign"), 409),
@@ -119,6 +133,8 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         (Verb::Post, "/audit/v1/prove") => (json!({ "receipt": names.receipt }), 200),
         (verb, path) => panic!("the walk has no request for {} {path}", verb.as_str()),
     };
+    // Only one model's answers are held.
+    let model = if route.path.ends_with("/reviews/{request}") && model == MODEL { HELD } else { model };
     let mut path = route
         .path
         .replace("{model}", model)
@@ -128,7 +144,9 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{consumer}", "leaving")
         .replace("{digest}", DIGEST)
         .replace("{identity}", IDENTITY)
-        .replace("{number}", "1");
+        .replace("{number}", "1")
+        .replace("{item}", &names.item)
+        .replace("{request}", &names.request);
     if route.path == "/admin/v1/models/{model}" {
         path.push_str("?project=home");
     }
@@ -156,7 +174,8 @@ fn trusting() -> (Home, Domain, Tokens) {
     home.configure(WIDE);
     home.configure(&section("prod.example", &domain.bundle()));
     home.configure(&tokens.section(&home));
-    home.add_model("other");
+    home.add_model(HELD);
+    home.configure(&format!("[[model]]\nname = \"{HELD}\"\nhold = \"always\"\n"));
     (home, domain, tokens)
 }
 
@@ -165,7 +184,19 @@ fn names_in(home: &Home) -> Names {
     for user in ["leaver", "joiner"] {
         home.invite(user);
     }
-    Names { kid, user: "leaver", receipt: String::new() }
+    let asker = home.key("asker", &["--model", HELD]).key;
+    let (item, request) = (ABSENT.to_owned(), ABSENT.to_owned());
+    Names { kid, user: "leaver", receipt: String::new(), asker, item, request }
+}
+
+/// Has a row held, and remembers it.
+fn hold(home: &Home, server: &Server, names: &mut Names) {
+    let asked = server.client_with(&names.asker).post("/v1/models/other/predict", &question(&benign()));
+    assert_eq!(asked.json()["outcome"], "review", "{}", asked.text());
+    names.request = asked.request_id().to_owned();
+    let owner = server.client_as(&home.founder(home.said("operator")));
+    let listed = owner.get("/admin/v1/reviews").json();
+    names.item = listed["reviews"][0]["item"].as_str().unwrap().to_owned();
 }
 
 #[test]
@@ -294,7 +325,8 @@ fn a_path_answers_only_the_methods_that_the_table_has() {
 }
 
 /// Lists hold what the caller may see. To those who may see nothing they are empty, and that is their answer.
-const LISTS: [(Verb, &str); 6] = [
+const LISTS: [(Verb, &str); 7] = [
+    (Verb::Get, "/admin/v1/reviews"),
     (Verb::Get, "/admin/v1/keys"),
     (Verb::Get, "/admin/v1/users"),
     (Verb::Get, "/admin/v1/roles"),
@@ -314,6 +346,7 @@ fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
     let own = home.busy_key("own");
     let roleless = home.invite("roleless");
     let server = Server::start(&home);
+    hold(&home, &server, &mut names);
     names.receipt = receipt(&server.client_with(&own.key));
     let callers = [
         ("consumer:foreign", "another model's key", server.client_with(&foreign.key)),
@@ -375,11 +408,14 @@ fn the_right_caller_is_answered_and_leaves_its_trace() {
     let owner = format!("user:{}", home.said("operator"));
     let operator = server.client_as(&home.founder(home.said("operator")));
     let consumer = server.client_with(&own.key);
+    hold(&home, &server, &mut names);
+    let asker = server.client_with(&names.asker);
     names.receipt = receipt(&consumer);
     let mut asked = Vec::new();
     for route in TABLE.iter().filter(|route| !published(route)) {
         let (who, client) = match route.way {
             Way::Ask(Action::Predict | Action::Explain, _) => ("consumer:own", &consumer),
+            Way::Deed(Action::ReadHeld, _) => ("consumer:asker", &asker),
             _ => (owner.as_str(), &operator),
         };
         let sample = sample(route, &names, MODEL);

@@ -3,12 +3,13 @@
 //! The protocol's parameters are strings, numbers and truth values, so confidences of several rows do not fit as an
 //! array. An answer therefore carries `confidence` (of its least sure row) and `outcome` (`review` before `fallback`
 //! before `served`); with several rows also `row_confidence` and `row_outcome`, one per row, separated by commas.
+//! `request_id` is among them where a row is held for a person: it is what one comes back with for what was decided.
 //! The same parameters stand at the answer and at each of its outputs, because clients look in either place.
 
 use std::fmt::Write as _;
 
 use mantlet_gate::output::{Answer, Outcome, RowAnswer};
-use mantlet_types::Tensor;
+use mantlet_types::{RequestId, Tensor};
 
 use super::Form;
 use crate::server::{json::Writer, tensor};
@@ -24,8 +25,8 @@ pub struct Written {
 
 /// Writes an answer in the form that its request asked for.
 #[must_use]
-pub fn write(answer: &Answer, form: &Form) -> Written {
-    let parameters = Parameters::of(answer);
+pub fn write(answer: &Answer, form: &Form, request_id: RequestId) -> Written {
+    let parameters = Parameters::of(answer, request_id);
     let mut binary = Vec::new();
     let mut json =
         Writer::with_capacity(256 + 24 * answer.outputs.iter().map(|o| o.data.len()).sum::<usize>());
@@ -100,10 +101,12 @@ struct Parameters {
     outcome: Outcome,
     row_confidence: String,
     row_outcome: String,
+    /// Where something of it is to be come back for.
+    request_id: Option<RequestId>,
 }
 
 impl Parameters {
-    fn of(answer: &Answer) -> Self {
+    fn of(answer: &Answer, request_id: RequestId) -> Self {
         let rank = |row: &&RowAnswer| match row.outcome {
             Outcome::Served => 0,
             Outcome::Fallback => 1,
@@ -116,6 +119,7 @@ impl Parameters {
             outcome: worst,
             row_confidence: String::new(),
             row_outcome: String::new(),
+            request_id: (worst == Outcome::Review).then_some(request_id),
         };
         if answer.rows.len() > 1 {
             answer.rows.iter().enumerate().for_each(|(index, row)| all.add(index, row));
@@ -140,6 +144,9 @@ impl Parameters {
             json.double(confidence);
         }
         json.member("outcome", self.outcome.as_str());
+        if let Some(id) = self.request_id {
+            json.member("request_id", std::str::from_utf8(&id.encode()).unwrap_or_default());
+        }
         if !self.row_outcome.is_empty() {
             json.member("row_outcome", &self.row_outcome);
             if self.confidence.is_some() {

@@ -1,0 +1,188 @@
+//! The step of door 1 between judging and sanitizing: what a person is to decide is taken out of the answer, and is
+//! durable before the answer leaves.
+//!
+//! A row that should be held and cannot be, because its principal has too many waiting or it is too large, leaves as the
+//! fallback: it is not answered, and the record says that nobody will look at it. If the queue fails, nothing is answered.
+
+use mantlet_types::{Contract, Rejection, ReviewId, Tensor, entry::Token, limits::REVIEW_BYTES_MAX};
+use zeroize::Zeroizing;
+
+use super::{Contents, Hold, Input, Item, Said, Status};
+use crate::{
+    Gate,
+    output::{Outcome, RowAnswer, Value, Verdict},
+    perimeter::Admission,
+    record::Record,
+};
+
+/// A verdict of which whatever a person is to decide is in the queue: the proof that holding took place.
+pub struct Settled(Verdict);
+
+impl Settled {
+    pub(crate) fn verdict(&self) -> &Verdict {
+        &self.0
+    }
+
+    pub(crate) fn into_verdict(self) -> Verdict {
+        self.0
+    }
+}
+
+/// What was asked of a model whose answers may be held, until it is known whether they are.
+pub(crate) struct Kept {
+    tensors: Vec<Tensor>,
+    hold: Hold,
+}
+
+/// Keeps what is asked, where the answer may be held. What a candidate says to its author is never held.
+pub(crate) fn keep(admission: &Admission, tensors: &[Tensor]) -> Option<Kept> {
+    let holds = &admission.principal().snapshot().settings.holds;
+    let hold = *holds.get(&admission.model().contract().model)?;
+    let held = hold != Hold::Never && !admission.permit().is_candidate();
+    held.then(|| Kept { tensors: tensors.to_vec(), hold })
+}
+
+/// A row on its way into the queue. Only this module makes one.
+pub struct Holding {
+    item: Item,
+    contents: Zeroizing<Vec<u8>>,
+}
+
+impl Holding {
+    /// What is known of it, and what is inside: [`Contents`] in JSON, to be sealed.
+    #[must_use]
+    pub fn into_parts(self) -> (Item, Zeroizing<Vec<u8>>) {
+        (self.item, self.contents)
+    }
+}
+
+/// Holds those rows that a person is to decide.
+///
+/// # Errors
+/// 503 if the queue does not take them.
+pub(crate) async fn hold(
+    gate: &Gate,
+    mut verdict: Verdict,
+    record: &mut Record,
+) -> Result<Settled, Rejection> {
+    let Some((kept, guesses)) = verdict.take_kept() else { return Ok(Settled(verdict)) };
+    let pending_max = verdict.admission().principal().snapshot().settings.reviews_pending;
+    let Chosen { mut withheld, holdings } = choose(gate, &verdict, &kept, &guesses, record, pending_max);
+    if withheld.is_empty() {
+        return Ok(Settled(verdict));
+    }
+    let rows: Vec<usize> = holdings.iter().map(|holding| holding.item.row as usize).collect();
+    let taken = match holdings.is_empty() {
+        true => 0,
+        false => {
+            let failed = |fault: crate::ports::StoreFault| Rejection::unavailable(fault.to_string());
+            gate.reviews.hold(holdings, pending_max).await.map_err(failed)?
+        }
+    };
+    let held = rows.get(..taken).unwrap_or(&rows);
+    for (row, outcome) in &mut withheld {
+        if held.contains(row) {
+            *outcome = Outcome::Review;
+        }
+    }
+    remark(record, held.len(), withheld.len() - held.len());
+    verdict.withhold(&withheld, record);
+    Ok(Settled(verdict))
+}
+
+/// The rows that do not leave as the model answered them, and of these the ones that a person gets to see.
+struct Chosen {
+    withheld: Vec<(usize, Outcome)>,
+    holdings: Vec<Holding>,
+}
+
+fn choose(
+    gate: &Gate,
+    verdict: &Verdict,
+    kept: &Kept,
+    guesses: &[Option<Value>],
+    record: &Record,
+    pending_max: usize,
+) -> Chosen {
+    let admission = verdict.admission();
+    let (principal, contract) = (admission.principal(), admission.model().contract());
+    let now = gate.now();
+    let ends = now.plus_seconds(i64::from(principal.snapshot().settings.review_days) * 86_400);
+    let mut room = gate.reviews.room(principal.id(), pending_max);
+    let mut chosen = Chosen { withheld: Vec::new(), holdings: Vec::new() };
+    for (index, answer) in verdict.rows().iter().enumerate() {
+        let contents = || contents(contract, kept, guesses, index, answer);
+        let wanted = match kept.hold {
+            Hold::Never => false,
+            Hold::Always => true,
+            Hold::BelowThreshold => !answer.is_served(),
+            Hold::Sampled(share) => gate.reviews.draw(&drawn(contract, kept, index)) < share,
+        };
+        if !wanted {
+            continue;
+        }
+        chosen.withheld.push((index, Outcome::Fallback));
+        if room == 0 {
+            continue;
+        }
+        let (Some(contents), Some(request_id)) = (contents(), record.request_id()) else { continue };
+        room -= 1;
+        let item = Item {
+            id: ReviewId::new(gate.request_id()),
+            project: contract.project.clone(),
+            model: contract.model.clone(),
+            version: contract.version,
+            digest: contract.digest,
+            request_id,
+            row: u32::try_from(index).unwrap_or(u32::MAX), // rows are bounded far below
+            requester: principal.id().clone(),
+            held: now,
+            ends,
+            status: Status::Pending,
+            assigned_to: None,
+            decided_by: None,
+            decided: None,
+        };
+        chosen.holdings.push(Holding { item, contents });
+    }
+    chosen
+}
+
+/// What is sealed of a row; `None` if that is more than is kept of one.
+fn contents(
+    contract: &Contract,
+    kept: &Kept,
+    guesses: &[Option<Value>],
+    row: usize,
+    answer: &RowAnswer,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let contents = Contents {
+        input: Input::of(contract, &kept.tensors, row),
+        guess: guesses.get(row).and_then(Option::as_ref).and_then(Said::of),
+        confidence: answer.confidence,
+    };
+    let bytes = Zeroizing::new(serde_json::to_vec(&contents).ok()?);
+    (bytes.len() <= REVIEW_BYTES_MAX).then_some(bytes)
+}
+
+/// What the lot of a row depends on: the model and the row, and nothing that changes when it is asked again.
+fn drawn(contract: &Contract, kept: &Kept, row: usize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(contract.model.as_str().as_bytes().to_vec());
+    bytes.push(0); // no model's name has one
+    let input = serde_json::to_vec(&Input::of(contract, &kept.tensors, row));
+    bytes.extend_from_slice(&Zeroizing::new(input.unwrap_or_default()));
+    bytes
+}
+
+/// What the entry says: how many rows wait for a person, and how many should have but do not.
+fn remark(record: &mut Record, held: usize, not_held: usize) {
+    let screen = &mut record.entry().screen;
+    for (name, count) in [("held", held), ("not_held", not_held)] {
+        if count > 0 {
+            screen.push(Token::of(&format!("{name}:{count}")));
+        }
+    }
+    if not_held > 0 {
+        tracing::warn!(rows = not_held, "rows should wait for a person, and there is no room for them");
+    }
+}
