@@ -52,6 +52,7 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
     let all = [
         "request_json",
         "request_binary",
+        "request_grpc",
         "api_key",
         "configuration",
         "onnx",

@@ -21,7 +21,8 @@ use crate::{
     identity::{self, Arrival},
     infer, input,
     output::{self, Answer, Marked, Scores},
-    perimeter, policy,
+    perimeter::{self, Admission},
+    policy,
     record::Record,
     reviews,
     unabandoned::unabandoned,
@@ -47,6 +48,22 @@ pub trait Payload: Send + 'static {
     /// # Errors
     /// If the body is too large, too slow, cut off or not what the protocol says.
     fn read(self, contract: &Contract) -> impl Future<Output = Result<Question, Rejection>> + Send;
+}
+
+/// A request that names its model inside its message, as gRPC's do: it has to be opened before anybody can say whether
+/// its caller may ask that model.
+pub trait Envelope: Send + 'static {
+    /// What is in it beside the model's name.
+    type Payload: Payload;
+
+    /// What it asks for, of whichever model.
+    fn action(&self) -> Action;
+
+    /// Reads and bounds the message, and finds out which model it asks. Opened is one from a known principal only.
+    ///
+    /// # Errors
+    /// If the message is too large, too slow, cut off, or names nothing that could be a model.
+    fn open(self) -> impl Future<Output = Result<(Ask, Self::Payload), Rejection>> + Send;
 }
 
 /// The body of an evaluation, not yet read: rows, what is true of them, and how the answers are marked.
@@ -119,12 +136,58 @@ async fn answer<P: Payload>(
     let principal = identity::authenticate(gate, arrival, record)?;
     let permit = policy::authorize(principal, ask, gate.now(), record)?;
     let admission = perimeter::limit(gate, permit)?;
+    admitted(gate, record, admission, payload).await
+}
+
+/// What becomes of a question once its caller is admitted, whichever way it came.
+async fn admitted<P: Payload>(
+    gate: &Gate,
+    record: &mut Record,
+    admission: Admission,
+    payload: P,
+) -> Result<Answer, Rejection> {
     let valid = input::validate(admission, payload, record).await?; // also charges for the rows that it finds
     let screened = input::screen(valid, record);
     let inference = infer::infer(gate, screened).await?;
     let verdict = output::judge(inference, record)?;
     let settled = reviews::hold(gate, verdict, record).await?; // what waits for a person is durable before anything leaves
     Ok(output::sanitize(settled))
+}
+
+/// Mediates one question that names its model inside its message, from arrival to release: door 1 with a step before.
+///
+/// ```text
+/// authenticate → seat → open → authorize → limit → and on as above
+/// ```
+pub async fn mediate_envelope<E: Envelope>(
+    gate: Arc<Gate>,
+    arrival: Arrival,
+    envelope: E,
+) -> Released<Answer> {
+    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::Inference, &arrival));
+    let work = async move { mediated_envelope(&gated, arrival, envelope).await };
+    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
+}
+
+async fn mediated_envelope<E: Envelope>(gate: &Gate, arrival: Arrival, envelope: E) -> Released<Answer> {
+    let mut record = Record::of(gate, Event::Inference, &arrival);
+    let outcome = opened(gate, &mut record, arrival, envelope).await;
+    audit::release(gate, record, outcome.map(|answer| (answer, 200))).await
+}
+
+async fn opened<E: Envelope>(
+    gate: &Gate,
+    record: &mut Record,
+    arrival: Arrival,
+    envelope: E,
+) -> Result<Answer, Rejection> {
+    let principal = identity::authenticate(gate, arrival, record)?;
+    record.request(envelope.action(), None); // of which model, authorization will say
+    let seat = perimeter::seat(gate, &principal)?; // nobody's messages are in memory without bound
+    let (ask, payload) = envelope.open().await?;
+    let permit = policy::authorize(principal, &ask, gate.now(), record)?;
+    let admission = perimeter::limit_seated(gate, permit, seat)?;
+    admitted(gate, record, admission, payload).await
 }
 
 /// Mediates one request to explain an answer, from arrival to release: door 1 with one step more.

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod envelopes;
+#[cfg(test)]
 mod exams;
 mod fakes;
 #[cfg(test)]

@@ -66,13 +66,15 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, 12, Caller, "method not allowed";
     /// The body or headers did not arrive in time.
     RequestTimeout = "request_timeout", 408, 4, Caller, "request not received in time";
+    /// The caller said how long it would wait, and that was not enough.
+    DeadlineExceeded = "deadline_exceeded", 408, 4, Caller, "the request's own deadline has passed";
     /// The state of things does not allow this now.
     Conflict = "conflict", 409, 9, Caller, "conflict with the current state";
     /// Another person has to approve first.
     /// The body, plain or decompressed, is over its bound.
     TooLarge = "too_large", 413, 3, Caller, "request too large";
     /// The content type or encoding is not taken here.
-    UnsupportedMedia = "unsupported_media_type", 415, 3, Caller, "unsupported content type or encoding";
+    UnsupportedMedia = "unsupported_media_type", 415, 12, Caller, "unsupported content type or encoding";
     /// The limit of this principal for this resource is used up.
     RateLimited = "rate_limited", 429, 8, Pace, "rate limit exceeded";
     /// Headers over their bound.

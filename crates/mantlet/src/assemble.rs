@@ -88,6 +88,7 @@ impl App {
         let listed = issuers.adopt(issuers.prepare(&config.identity.issuers).map_err(Failure::new)?);
         let (settings, node) = (settings(&config, listed), config.audit.node.clone());
         let (addresses, bounds) = (addresses(&config), bounds(&config));
+        let reflection = config.server.grpc_reflection;
         let config = Arc::new(Mutex::new(config));
         let shelf = shelf(&home, &root, Arc::clone(&config))?;
         let models = load_models(&directory, &shelf);
@@ -121,6 +122,7 @@ impl App {
             shelf,
             reloader: Arc::clone(&live) as _,
             trust,
+            reflection,
         };
         let server = Server::new(gate, addresses, bounds, facilities)
             .map_err(|error| Failure::new(error.to_string()))?;

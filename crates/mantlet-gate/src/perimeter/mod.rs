@@ -206,9 +206,29 @@ pub(crate) fn charge_evaluation(gate: &Gate, admission: &Admission, rows: usize)
 /// # Errors
 /// 429 with the time to wait, for too many in a minute as for too many at once.
 pub(crate) fn limit(gate: &Gate, permit: Permit) -> Result<Admission, Rejection> {
+    let seat = seat(gate, permit.principal())?;
+    limit_seated(gate, permit, seat)
+}
+
+/// A place that was taken before it was known what of: for messages that have to be read to learn that.
+pub(crate) struct Seat(Place);
+
+/// Takes one of the principal's places.
+///
+/// # Errors
+/// 429 if all are taken.
+pub(crate) fn seat(gate: &Gate, principal: &Principal) -> Result<Seat, Rejection> {
+    gate.limiter.places.take(principal.id()).map(Seat)
+}
+
+/// As [`limit`], for a principal that has its place already.
+///
+/// # Errors
+/// 429 with the time to wait.
+pub(crate) fn limit_seated(gate: &Gate, permit: Permit, seat: Seat) -> Result<Admission, Rejection> {
     let principal = permit.principal();
     let model = &permit.model().contract().model;
-    let place = Arc::new(gate.limiter.places.take(principal.id())?);
+    let place = Arc::new(seat.0);
     let bucket = gate.limiter.bucket(Use::Model(principal.id().clone(), model.clone()), gate.now())?;
     let limit = Limit { bucket, per_minute: per_minute(principal), clock: Arc::clone(&gate.clock) };
     let standing = limit.charge(1)?;

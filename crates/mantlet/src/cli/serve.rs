@@ -129,8 +129,8 @@ async fn listeners(
     } else {
         let identity = server_identity(home, root, config)?;
         let ca = home.authority(root).certificate().map_err(|error| told(&error, error.hint()))?;
-        let certificate = ServerCertificate::new(identity.chain, identity.key)
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let certificate =
+            ServerCertificate::new(identity).map_err(|error| Failure::new(error.to_string()))?;
         live.watch(Arc::clone(&certificate));
         let tls = tls::config(certificate, Some(ca), live.trust(), false)
             .map_err(|error| Failure::new(error.to_string()))?;

@@ -72,6 +72,8 @@ pub struct Server {
     pub names: Vec<String>,
     /// A certificate from elsewhere, in place of the own one.
     pub certificate: Option<CertificateFiles>,
+    /// Whether known callers are shown what the gRPC services look like.
+    pub grpc_reflection: bool,
     /// Most connections at a time.
     pub connections_max: usize,
     /// Longest request body, as received and after decompression.

@@ -115,6 +115,7 @@ impl Resolver<'_> {
             probe_listen,
             names: self.host_names(server.names.as_deref().unwrap_or_default()),
             certificate: self.certificate(server),
+            grpc_reflection: given(server.grpc_reflection.as_ref(), false),
             connections_max: self.size(
                 "server.connections_max",
                 connections,

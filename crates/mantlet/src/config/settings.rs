@@ -109,6 +109,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: None,
     },
     Setting {
+        key: "server.grpc_reflection",
+        value: |c| json!(c.server.grpc_reflection),
+        reason: "clients have the protocol's own descriptions; a server that describes itself helps whoever explores it",
+        restart: Some("what a server offers is settled once, at start"),
+    },
+    Setting {
         key: "server.connections_max",
         value: |c| json!(c.server.connections_max),
         reason: "an idle connection costs at most 8 KiB, so all of them fit into 16 MiB; one address has a quarter of \

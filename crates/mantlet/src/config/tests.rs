@@ -46,6 +46,7 @@ fn everything_can_be_said() {
         names = ["gate.example.com", "10.0.0.1"]
         certificate = "/etc/gate.pem"
         key = "/etc/gate.key"
+        grpc_reflection = true
         connections_max = 100
         body_bytes_max = 4096
         handshake_timeout_ms = 1000

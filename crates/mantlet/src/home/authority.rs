@@ -22,10 +22,13 @@ use time::{Duration, OffsetDateTime};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::{Home, HomeError, RootKey, files};
+use super::{
+    Home, HomeError, RootKey, files,
+    lone::{self, LoneIdentity},
+};
 
 /// The authority outlives every certificate by years; to change it, every client must trust a new one.
-const AUTHORITY_DAYS: i64 = 3_650;
+pub(super) const AUTHORITY_DAYS: i64 = 3_650;
 
 /// The longest that browsers and their forum allowed when this was written (398 days), less one.
 const SERVER_DAYS: i64 = 397;
@@ -102,6 +105,8 @@ pub struct ServerIdentity {
     pub key: PrivateKeyDer<'static>,
     /// When the leaf ends.
     pub expires: Timestamp,
+    /// What clients are shown that cannot believe the home's authority; none with a certificate from elsewhere.
+    pub lone: Option<LoneIdentity>,
 }
 
 /// A person's certificate, to be handed over once.
@@ -138,7 +143,8 @@ impl<'a> Authority<'a> {
         params.name_constraints =
             Some(NameConstraints { permitted_subtrees: permitted(names)?, excluded_subtrees: Vec::new() });
         let certificate = params.self_signed(&key).map_err(AuthorityError::from)?;
-        files::make(&home.ca_path(), certificate.pem().as_bytes())?;
+        let pem = certificate.pem() + &lone::create(home, root, names)?;
+        files::make(&home.ca_path(), pem.as_bytes())?;
         files::replace_sealed(&ca_key_path(home), root, key.serialized_der())
     }
 
@@ -163,10 +169,11 @@ impl<'a> Authority<'a> {
         now: Timestamp,
     ) -> Result<ServerIdentity, AuthorityError> {
         let wanted = subject_names(names)?;
-        match self.current_server_identity(&wanted, now) {
-            Some(identity) => Ok(identity),
-            None => self.issue_server_identity(wanted, now),
-        }
+        let identity = match self.current_server_identity(&wanted, now) {
+            Some(identity) => identity,
+            None => self.issue_server_identity(wanted, now)?,
+        };
+        Ok(ServerIdentity { lone: lone::identity(self.home, self.root)?, ..identity })
     }
 
     /// A certificate for a person's second factor, with its key, neither of them kept.
@@ -214,6 +221,7 @@ impl<'a> Authority<'a> {
             chain: vec![certificate.der().clone()],
             key: private_key(key.serialized_der(), &self.server_key_path())?,
             expires: timestamp(params.not_after.unix_timestamp()),
+            lone: None,
         })
     }
 
@@ -233,7 +241,7 @@ impl<'a> Authority<'a> {
             return None;
         }
         let key = private_key(&key, &key_path).ok()?;
-        Some(ServerIdentity { chain: vec![leaf], key, expires })
+        Some(ServerIdentity { chain: vec![leaf], key, expires, lone: None })
     }
 
     /// Whether clients will believe the authority in all of these names. One that was made without constraints may
@@ -282,7 +290,7 @@ impl ServerIdentity {
         let target = std::fs::canonicalize(key).map_err(|source| HomeError::io(key, source))?;
         files::check_private(&target)?;
         let key = PrivateKeyDer::from_pem_slice(&files::read(&target)?).map_err(|_| unreadable(key))?;
-        Ok(Self { chain, key, expires })
+        Ok(Self { chain, key, expires, lone: None })
     }
 }
 
@@ -344,7 +352,7 @@ fn ca_key_path(home: &Home) -> PathBuf {
 }
 
 /// Parameters of a certificate of so many days. Serial numbers are random: rcgen makes one of 160 bits.
-fn lasting(now: OffsetDateTime, days: i64) -> CertificateParams {
+pub(super) fn lasting(now: OffsetDateTime, days: i64) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.not_before = now - BACKDATED;
@@ -354,7 +362,7 @@ fn lasting(now: OffsetDateTime, days: i64) -> CertificateParams {
 }
 
 /// What the server is called, in an order that can be compared.
-fn subject_names(more: &[String]) -> Result<Vec<SanType>, AuthorityError> {
+pub(super) fn subject_names(more: &[String]) -> Result<Vec<SanType>, AuthorityError> {
     let mut names: Vec<&str> = vec!["localhost", "127.0.0.1", "::1"];
     names.extend(
         more.iter().map(String::as_str).filter(|name| !["localhost", "127.0.0.1", "::1"].contains(name)),
@@ -390,7 +398,10 @@ fn name_text(name: &SanType) -> String {
     }
 }
 
-fn private_key(der: &[u8], path: &std::path::Path) -> Result<PrivateKeyDer<'static>, AuthorityError> {
+pub(super) fn private_key(
+    der: &[u8],
+    path: &std::path::Path,
+) -> Result<PrivateKeyDer<'static>, AuthorityError> {
     PrivateKeyDer::try_from(der.to_vec()).map_err(|_| AuthorityError::Unreadable { path: path.to_owned() })
 }
 

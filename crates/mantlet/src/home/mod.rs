@@ -3,7 +3,7 @@
 //! ```text
 //! home.id                 says that this is a home, and which one
 //! mantlet.toml            configuration
-//! ca.pem                  our certificate authority, for clients to trust
+//! ca.pem                  our certificate authority, and the server's certificate that stands alone, for clients to trust
 //! keys/                   sealed: authority, server and audit keys; trusted/: signers of models
 //! store.db                people, keys, bindings, models
 //! reviews.db              answers that wait for a person; may be absent
@@ -19,6 +19,7 @@ mod error;
 mod files;
 mod init;
 mod lock;
+mod lone;
 mod root_key;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use authority::{
 pub use error::HomeError;
 pub use init::{InitOptions, NewHome, prepare};
 pub use lock::HomeLock;
+pub use lone::LoneIdentity;
 use mantlet_types::UserId;
 pub use root_key::{RootKey, RootKeyError, RootKeySource, RootKeySourceError};
 use zeroize::Zeroizing;

@@ -329,6 +329,33 @@ fn a_stolen_authority_impersonates_no_other_site() {
 }
 
 #[test]
+fn the_certificate_that_stands_alone_is_for_the_homes_names_and_vouches_for_nobody() {
+    let temp = tempfile::tempdir().unwrap();
+    let (home, root) = made_for(&temp.path().join("home"), &["gate.example.com", "192.0.2.1"]);
+    let lone = home.authority(&root).server_identity(&[], now()).unwrap().lone.unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut trusted = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(home.ca_path()).unwrap() {
+        trusted.add(certificate.unwrap()).unwrap();
+    }
+    assert_eq!(trusted.len(), 2);
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(trusted), provider).build().unwrap();
+    let verify = |certificate: &CertificateDer<'_>, name: &str| {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        verifier.verify_server_cert(certificate, &[], &name, &[], at(now())).is_ok()
+    };
+    for name in ["localhost", "127.0.0.1", "::1", "gate.example.com", "192.0.2.1"] {
+        assert!(verify(&lone.certificate, name), "{name}");
+    }
+    for name in ["127.0.0.2", "a.gate.example.com", "example.com"] {
+        assert!(!verify(&lone.certificate, name), "{name}");
+    }
+    let (_, parsed) = x509_parser::parse_x509_certificate(&lone.certificate).unwrap();
+    assert!(!parsed.is_ca() && parsed.name_constraints().unwrap().is_none());
+    rustls::crypto::aws_lc_rs::sign::any_supported_type(&lone.key).expect("the key can sign");
+}
+
+#[test]
 fn the_servers_certificate_is_kept_while_it_will_do() {
     let temp = tempfile::tempdir().unwrap();
     let (home, root) = made_for(&temp.path().join("home"), &["gate.example.com"]);

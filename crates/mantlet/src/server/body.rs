@@ -3,7 +3,12 @@
 //! A body is read inside a door, after the caller is known and admitted: a stranger's body is never read. What the
 //! bytes mean is the protocols' business.
 
-use std::{io::Read, time::Duration};
+use std::{
+    io::Read,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::{GzDecoder, ZlibDecoder};
@@ -12,7 +17,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use mantlet_types::{Code, Rejection, limits};
 
-use super::{bounds::Bounds, patience::Unread};
+use super::{bounds::Bounds, grpc::frame, patience::Unread};
 
 /// How long a body that nobody reads is taken off the wire.
 pub(super) const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -60,6 +65,23 @@ impl Arriving {
     #[must_use]
     pub fn http2(incoming: Incoming, bounds: &Bounds) -> Self {
         Self::new(incoming, bounds, Rest::Discarded)
+    }
+
+    /// The next piece of data, for those who answer before all of it is there; `None` at its end.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Rejection>>> {
+        let Some(incoming) = self.incoming.as_mut() else { return Poll::Ready(None) };
+        loop {
+            match Pin::new(&mut *incoming).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Rejection::invalid("body")))),
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
     }
 
     fn new(incoming: Incoming, bounds: &Bounds, rest: Rest) -> Self {
@@ -114,6 +136,8 @@ pub enum Media {
     Binary,
     /// A package, as [`super::upload`] writes it.
     Package,
+    /// One message of gRPC in its frame.
+    Message,
 }
 
 /// A body with what its headers say of it.
@@ -131,7 +155,13 @@ impl Parcel {
     /// Takes note of the headers. Errors in them are kept until the body is read, inside the door.
     #[must_use]
     pub fn new(headers: &HeaderMap, body: Body) -> Self {
-        Self { body, encoding: encoding(headers), media: media(headers) }
+        Self { body, encoding: encoding(headers, &header::CONTENT_ENCODING), media: media(headers) }
+    }
+
+    /// The body of a call of gRPC, whose frame says by itself whether it is packed as the headers say.
+    #[must_use]
+    pub fn message(headers: &HeaderMap, body: Body) -> Self {
+        Self { body, encoding: encoding(headers, &frame::ENCODING), media: Ok(Media::Message) }
     }
 
     /// Reads and unpacks the body of a question to a model.
@@ -153,9 +183,10 @@ impl Parcel {
     /// taken; 400 if it is cut off or not packed as it says.
     pub async fn read(self, bytes_max: usize) -> Result<Bytes, Rejection> {
         let encoding = self.encoding?;
-        self.media?;
+        let framed = self.media? == Media::Message;
+        let bytes_max = if framed { bytes_max.saturating_add(frame::PREFIX) } else { bytes_max };
         // Unpacking takes time in proportion to its bound, on a thread that others wait for.
-        if encoding != Encoding::Identity && bytes_max > limits::BODY_DECOMPRESSED_BYTES_MAX {
+        if encoding != Encoding::Identity && !framed && bytes_max > limits::BODY_DECOMPRESSED_BYTES_MAX {
             return Err(Code::UnsupportedMedia.into());
         }
         let bytes = match self.body {
@@ -166,15 +197,10 @@ impl Parcel {
                 None => Bytes::new(),
             },
         };
-        match encoding {
-            Encoding::Identity => Ok(bytes),
-            Encoding::Gzip => {
-                unpack(GzDecoder::new(bytes.as_ref()), bytes_max, |rest| rest.get_ref().is_empty())
-            }
-            Encoding::Deflate => {
-                unpack(ZlibDecoder::new(bytes.as_ref()), bytes_max, |rest| rest.get_ref().is_empty())
-            }
+        if framed {
+            return frame::open(&bytes, encoding, bytes_max - frame::PREFIX);
         }
+        unpack_as(encoding, bytes, bytes_max)
     }
 
     /// Reads a body piece by piece, for those that are too large to be there twice. Packed ones are not taken.
@@ -254,6 +280,20 @@ async fn piece(incoming: &mut Incoming) -> Result<Option<Bytes>, Rejection> {
     Ok(None)
 }
 
+/// What is packed in this way.
+///
+/// # Errors
+/// 413 if it is over `bytes_max`; 400 if it is not packed so.
+pub(super) fn unpack_as(encoding: Encoding, bytes: Bytes, bytes_max: usize) -> Result<Bytes, Rejection> {
+    match encoding {
+        Encoding::Identity => Ok(bytes),
+        Encoding::Gzip => unpack(GzDecoder::new(bytes.as_ref()), bytes_max, |rest| rest.get_ref().is_empty()),
+        Encoding::Deflate => {
+            unpack(ZlibDecoder::new(bytes.as_ref()), bytes_max, |rest| rest.get_ref().is_empty())
+        }
+    }
+}
+
 fn unpack<D: Read>(mut decoder: D, bytes_max: usize, done: impl Fn(&D) -> bool) -> Result<Bytes, Rejection> {
     let mut unpacked = Vec::new();
     let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
@@ -265,8 +305,8 @@ fn unpack<D: Read>(mut decoder: D, bytes_max: usize, done: impl Fn(&D) -> bool) 
     if done(&decoder) { Ok(unpacked.into()) } else { Err(Rejection::invalid("body")) }
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Code> {
-    match single(headers, &header::CONTENT_ENCODING)? {
+fn encoding(headers: &HeaderMap, said: &header::HeaderName) -> Result<Encoding, Code> {
+    match single(headers, said)? {
         None => Ok(Encoding::Identity),
         Some(value) if value.eq_ignore_ascii_case("identity") => Ok(Encoding::Identity),
         Some(value) if value.eq_ignore_ascii_case("gzip") => Ok(Encoding::Gzip),

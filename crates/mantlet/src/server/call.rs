@@ -228,6 +228,23 @@ impl Call {
         })
     }
 
+    /// A deed made of a message of gRPC, whose reply `show` makes one of.
+    pub fn deed_of_message<B, D>(
+        self,
+        event: Event,
+        make: impl FnOnce(B) -> Result<D, Rejection> + Send + 'static,
+        show: fn(D::Reply) -> Result<Reply, Rejection>,
+    ) -> Replying
+    where
+        B: prost::Message + Default + 'static,
+        D: Deed,
+    {
+        let Self { server, arrival, parcel, .. } = self;
+        let parse = |bytes: &[u8]| B::decode(bytes).map_err(|_| Rejection::invalid("message"));
+        let petition = Reading { event, parcel, parse, make };
+        Box::pin(async move { perform(&server, arrival, event, Ok(petition), show).await })
+    }
+
     fn with_body<B, D>(
         self,
         event: Event,

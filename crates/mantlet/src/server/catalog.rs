@@ -20,13 +20,13 @@ use serde::{Deserialize, Serialize};
 use super::call::{Call, Params, Replying};
 
 /// The only thing that is said of what runs a model.
-const PLATFORM: &str = "mantlet";
+pub(super) const PLATFORM: &str = "mantlet";
 
 /// A model, or one version of it.
 #[derive(Clone, Debug)]
-struct Which {
-    model: ModelName,
-    version: Option<Version>,
+pub(super) struct Which {
+    pub(super) model: ModelName,
+    pub(super) version: Option<Version>,
 }
 
 impl Which {
@@ -53,9 +53,9 @@ impl Which {
 }
 
 /// Reads something of one model's contract.
-struct Read<R> {
-    which: Which,
-    read: fn(&Contract, Vec<Version>) -> R,
+pub(super) struct Read<R> {
+    pub(super) which: Which,
+    pub(super) read: fn(&Contract, Vec<Version>) -> R,
 }
 
 impl<R: Send + 'static> Deed for Read<R> {
@@ -122,7 +122,7 @@ impl Io {
 }
 
 /// Extents as the protocol writes them: -1 where any will do.
-fn extents(spec: &TensorSpec) -> Vec<i64> {
+pub(super) fn extents(spec: &TensorSpec) -> Vec<i64> {
     spec.shape
         .iter()
         .map(|extent| extent.and_then(|extent| i64::try_from(extent).ok()).unwrap_or(-1))
@@ -197,18 +197,19 @@ struct IndexRequest {
 }
 
 /// Lists the models that the caller may ask.
-struct Index {
+pub(super) struct Index {
     /// Only those that answer.
-    ready: bool,
+    pub(super) ready: bool,
 }
 
+/// One of them.
 #[derive(Serialize)]
-struct Indexed {
-    name: ModelName,
+pub(super) struct Indexed {
+    pub(super) name: ModelName,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    state: &'static str,
-    reason: &'static str,
+    pub(super) version: Option<String>,
+    pub(super) state: &'static str,
+    pub(super) reason: &'static str,
 }
 
 impl Deed for Index {
@@ -251,8 +252,9 @@ pub(super) fn load(call: Call) -> Replying {
     call.deed(Event::ModelActivate, &[], |params, _| Ok(Load { model: params.require("model")? }))
 }
 
-struct Load {
-    model: ModelName,
+/// Asks that a model be loaded or unloaded.
+pub(super) struct Load {
+    pub(super) model: ModelName,
 }
 
 impl Deed for Load {

@@ -3,13 +3,13 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
-use http_body_util::Full;
 use mantlet_models::inspect::{Export, Exported, InspectFeatures, ViewWeights, Which, Window};
 use mantlet_types::{Rejection, entry::Event};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     call::{Call, Params, Replying},
+    content::Content,
     own_value,
     reply::Reply,
     upload,
@@ -69,7 +69,7 @@ fn packed(exported: Exported) -> Result<Reply, Rejection> {
     let bytes = upload::encode(package.subject(), package.files());
     drop(package);
     let content = STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes));
-    let mut reply = Response::new(Full::new(Bytes::from_owner(Leaving { bytes, _room: room })));
+    let mut reply = Response::new(Content::from(Bytes::from_owner(Leaving { bytes, _room: room })));
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(upload::CONTENT_TYPE));
     headers.insert(CONTENT_DIGEST, own_value(&format!("sha-256=:{content}:")));

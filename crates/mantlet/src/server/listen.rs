@@ -191,9 +191,25 @@ async fn accept_plaintext(listener: TcpListener, hall: Hall) {
         let hall = hall.clone();
         tokio::spawn(async move {
             let _place = place;
-            http1(stream, Peer { ip, channel: Channel::PlaintextLoopback, workload: None }, hall).await;
+            let peer = Peer { ip, channel: Channel::PlaintextLoopback, workload: None };
+            let begun =
+                tokio::time::timeout(hall.server.bounds().header_timeout, begins_http2(&stream)).await;
+            match begun {
+                Ok(Ok(true)) => http2(stream, peer, hall).await,
+                Ok(Ok(false)) => http1(stream, peer, hall).await,
+                Ok(Err(_)) | Err(_) => {} // nothing came, or it ended
+            }
         });
     }
+}
+
+/// Whether a client without TLS begins as HTTP/2 does when it is known beforehand (RFC 9113, section 3.3), as gRPC's
+/// libraries do. They send the whole beginning at once; what comes in drops is taken for HTTP/1.
+async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    const BEGINNING: &[u8] = b"PRI * HTTP/2.0";
+    let mut begun = [0; BEGINNING.len()];
+    let length = stream.peek(&mut begun).await?;
+    Ok(begun.get(..length) == Some(BEGINNING))
 }
 
 async fn accept_control(listener: UnixListener, owner: u32, hall: Hall) {

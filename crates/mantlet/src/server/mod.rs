@@ -11,9 +11,11 @@ pub mod bounds;
 pub mod call;
 mod catalog;
 pub mod compare;
+pub mod content;
 pub mod credential;
 pub mod evaluate;
 pub mod explain;
+pub mod grpc;
 pub mod inspect;
 pub mod json;
 pub mod listen;
@@ -56,7 +58,7 @@ use mantlet_gate::{
     ports::Receipt,
 };
 use mantlet_models::register::Shelf;
-use mantlet_types::{Code, ModelName, Rejection, RequestId, limits, rejection::Blame};
+use mantlet_types::{Code, ModelName, Rejection, RequestId, Version, limits, rejection::Blame};
 
 use self::{
     address::Addresses,
@@ -102,6 +104,8 @@ pub struct Facilities {
     pub reloader: Arc<dyn Reloader>,
     /// Who vouches for workloads' certificates.
     pub trust: Arc<Trust>,
+    /// Whether callers are shown what the gRPC services look like.
+    pub reflection: bool,
 }
 
 /// The gate's HTTP face.
@@ -187,8 +191,13 @@ impl Server {
             Found::Route(route, _) => Some(*route),
             Found::Methods(_) | Found::Nothing => None,
         };
-        let dialect = Dialect::of(parts.uri.path());
-        let Outcome { reply, receipt } = self.outcome(&parts, body, peer, id, found).await;
+        let rpc = grpc::is_call(&parts);
+        let dialect = if rpc { Dialect::Grpc } else { Dialect::of(parts.uri.path()) };
+        let outcome = self.outcome(&parts, body, peer, id, found);
+        let Outcome { reply, receipt } =
+            if rpc { grpc::in_time(&parts, outcome).await } else { outcome.await };
+        // gRPC says in HTTP's status that there is a reply, and nothing of what is in it.
+        let rejected = reply.as_ref().err().map(|rejection| rejection.code.http());
         let mut reply = match reply {
             Ok(reply) => reply,
             Err(rejection) => dialect.reject(&rejection, id),
@@ -201,8 +210,9 @@ impl Server {
             reply::behead(&mut reply);
         }
         let latency = began.elapsed();
-        self.statistics.replied(route, reply.status().as_u16(), latency);
-        log(id, &parts.method, route, &reply, latency);
+        let status = rejected.unwrap_or(reply.status().as_u16());
+        self.statistics.replied(route, status, latency);
+        log(id, &parts.method, route, status, latency);
         reply
     }
 
@@ -211,7 +221,9 @@ impl Server {
     pub fn probe(&self, method: &Method, path: &str) -> Reply {
         let id = self.gate.request_id();
         let mut reply = match self.router.find(method, path) {
-            Found::Route(Route { way: Way::Open(page), .. }, _) => page(self.gate.is_ready()),
+            Found::Route(route @ Route { way: Way::Open(page), .. }, _) if !route.is_rpc() => {
+                page(self.gate.is_ready())
+            }
             _ => Dialect::of(path).reject(&Rejection::new(Code::NotFound), id),
         };
         reply::seal(&mut reply, id, None);
@@ -240,8 +252,16 @@ impl Server {
         let (route, params) = match found {
             Found::Route(route, params) => (route, params),
             Found::Methods(_) => return self.turned_away(Code::MethodNotAllowed, ip),
+            // That a service has no such method is what gRPC says of every name that it does not know.
+            Found::Nothing if grpc::is_call(parts) => return self.turned_away(Code::MethodNotAllowed, ip),
             Found::Nothing => return self.turned_away(Code::NotFound, ip),
         };
+        if route.is_rpc() {
+            if !grpc::is_call(parts) {
+                return self.turned_away(Code::UnsupportedMedia, ip);
+            }
+            return self.call(route.way, arrival, parts, body).await;
+        }
         match route.way {
             Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
             Way::Ask(action, protocol) => match ask(action, &params) {
@@ -302,6 +322,8 @@ impl Server {
             Protocol::Explanation => self.explain(arrival, ask, parcel, &parts.headers).await,
             Protocol::Evaluation => self.evaluation(arrival, ask, parcel).await,
             Protocol::Comparison => self.comparison(arrival, ask, parcel).await,
+            // Its paths name no model, so that there is never anything to ask.
+            Protocol::Grpc => self.turned_away(Code::UnsupportedMedia, arrival.ip),
         }
     }
 
@@ -357,19 +379,29 @@ impl Server {
         let (began, asked) = (Instant::now(), (ask.model.clone(), ask.version));
         let released = mediate(Arc::clone(&self.gate), arrival, ask, payload).await;
         let (answer, receipt) = released.into_parts();
-        match &answer {
-            Ok(answer) => {
+        self.count(&answer, Some(&asked), began);
+        (answer, receipt)
+    }
+
+    /// Counts what came of a question to this model, if it is known which.
+    fn count(
+        &self,
+        answer: &Result<Answer, Rejection>,
+        asked: Option<&(ModelName, Option<Version>)>,
+        began: Instant,
+    ) {
+        match (answer, asked) {
+            (Ok(answer), _) => {
                 self.statistics.answered(&answer.contract, &answer.rows, self.gate.now(), began.elapsed());
             }
-            Err(rejection) if rejection.code.blame() == Blame::Server => {
+            (Err(rejection), Some((model, version))) if rejection.code.blame() == Blame::Server => {
                 let snapshot = self.gate.snapshot();
-                if let Some(model) = snapshot.model(&asked.0, asked.1) {
-                    self.statistics.failed(&asked.0, model.contract().version, began.elapsed());
+                if let Some(served) = snapshot.model(model, *version) {
+                    self.statistics.failed(model, served.contract().version, began.elapsed());
                 }
             }
-            Err(_) => {}
+            (Err(_), _) => {}
         }
-        (answer, receipt)
     }
 
     /// A key in the URL: whatever was asked for, it is not answered.
@@ -402,9 +434,9 @@ fn bounded(parts: &Parts) -> Result<(), Code> {
 
 /// One line per request, for whoever debugs: paths only as the table writes them. Who asked what of which model, and what
 /// came of it, is in the audit log; a second record of every request would cost more than the request's model.
-fn log(id: RequestId, method: &Method, route: Option<&Route>, reply: &Reply, latency: Duration) {
+fn log(id: RequestId, method: &Method, route: Option<&Route>, status: u16, latency: Duration) {
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-    let (route, status) = (route.map_or("", |route| route.path), reply.status().as_u16());
+    let route = route.map_or("", |route| route.path);
     tracing::debug!(target: "mantlet::request", request_id = %id, %method, route, status, latency_us);
 }
 

@@ -47,38 +47,39 @@ pub(super) fn statistics(call: Call) -> Replying {
 }
 
 /// Reads the numbers of one model, or of all that the caller may monitor.
-struct ReadStatistics {
-    statistics: Arc<Statistics>,
-    model: Option<ModelName>,
-    version: Option<Version>,
+pub(super) struct ReadStatistics {
+    pub(super) statistics: Arc<Statistics>,
+    pub(super) model: Option<ModelName>,
+    pub(super) version: Option<Version>,
+}
+
+/// The numbers of versions.
+#[derive(Serialize)]
+pub(super) struct ModelStats {
+    pub(super) model_stats: Vec<VersionStats>,
 }
 
 #[derive(Serialize)]
-struct ModelStats {
-    model_stats: Vec<VersionStats>,
-}
-
-#[derive(Serialize)]
-struct VersionStats {
-    name: ModelName,
-    version: String,
-    last_inference: u64,
-    inference_count: u64,
-    execution_count: u64,
-    inference_stats: InferenceStats,
+pub(super) struct VersionStats {
+    pub(super) name: ModelName,
+    pub(super) version: String,
+    pub(super) last_inference: u64,
+    pub(super) inference_count: u64,
+    pub(super) execution_count: u64,
+    pub(super) inference_stats: InferenceStats,
     batch_stats: [(); 0],
 }
 
 #[derive(Serialize)]
-struct InferenceStats {
-    success: Duration,
-    fail: Duration,
+pub(super) struct InferenceStats {
+    pub(super) success: Duration,
+    pub(super) fail: Duration,
 }
 
 #[derive(Serialize)]
-struct Duration {
-    count: u64,
-    ns: u64,
+pub(super) struct Duration {
+    pub(super) count: u64,
+    pub(super) ns: u64,
 }
 
 impl VersionStats {

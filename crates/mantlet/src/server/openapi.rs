@@ -51,7 +51,7 @@ impl Deed for ReadInterface {
 #[must_use]
 pub fn document() -> Value {
     let mut paths = Map::new();
-    for route in TABLE {
+    for route in TABLE.iter().filter(|route| !route.is_rpc()) {
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
         item[route.verb.as_str().to_lowercase()] = operation(route);
     }
@@ -96,6 +96,7 @@ fn operation(route: &Route) -> Value {
                 Protocol::V2 => "Infer",
                 Protocol::Explanation => "Explain",
                 Protocol::Evaluation | Protocol::Comparison => "Table",
+                Protocol::Grpc => return operation, // described by its proto files instead
             };
             operation["requestBody"] =
                 json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
@@ -139,6 +140,7 @@ fn responses(route: &Route) -> Value {
         Way::Ask(_, Protocol::Explanation) => ("application/json", reference("Explanation")),
         Way::Ask(_, Protocol::Evaluation) => ("application/json", reference("Evaluation")),
         Way::Ask(_, Protocol::Comparison) => ("application/json", reference("Comparison")),
+        Way::Ask(_, Protocol::Grpc) => ("application/grpc", json!({})), // described by its proto files instead
         Way::Deed(mantlet_types::Action::Export, _) => {
             (super::upload::CONTENT_TYPE, json!({"type": "string", "format": "binary"}))
         }
@@ -152,7 +154,7 @@ fn responses(route: &Route) -> Value {
     responses.insert("200".into(), json!({"description": "done", "content": {media: {"schema": schema}}}));
     let error = match Dialect::of(route.path) {
         Dialect::V2 => "V2Error",
-        Dialect::Problem => "Problem",
+        Dialect::Problem | Dialect::Grpc => "Problem",
     };
     if let Way::Open(_) = route.way {
         let not_ready = json!({"description": "not ready", "content": {"application/json": {"schema": {"type": "object"}}}});
@@ -329,7 +331,7 @@ mod tests {
     fn every_route_is_described_once_and_only_published_ones_need_no_key() {
         let document = document();
         let mut ids = BTreeSet::new();
-        for route in TABLE {
+        for route in TABLE.iter().filter(|route| !route.is_rpc()) {
             let operation = &document["paths"][route.path][route.verb.as_str().to_lowercase()];
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{}", route.path);
             let open = matches!(route.way, Way::Open(_));

@@ -19,8 +19,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -158,7 +156,7 @@ struct Waiting {
 
 impl Untaken {
     /// Keeps an eye on an answer's body until its connection has taken it over.
-    pub(super) fn watch(&self, body: Full<Bytes>) -> Watched {
+    pub(super) fn watch<B>(&self, body: B) -> Watched<B> {
         let mut waiting = self.lock();
         let number = waiting.next;
         waiting.next += 1;
@@ -185,26 +183,26 @@ impl Untaken {
 }
 
 /// An answer's body under observation.
-pub(super) struct Watched {
-    body: Full<Bytes>,
+pub(super) struct Watched<B> {
+    body: B,
     number: u64,
     among: Untaken,
 }
 
-impl Drop for Watched {
+impl<B> Drop for Watched<B> {
     fn drop(&mut self) {
         self.among.lock().since.remove(&self.number);
     }
 }
 
-impl Body for Watched {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
+impl<B: Body + Unpin> Body for Watched<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -219,6 +217,8 @@ impl Body for Watched {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -273,11 +273,11 @@ mod tests {
     #[tokio::test]
     async fn an_answer_without_a_window_is_noticed_and_a_taken_one_is_not() {
         let untaken = Untaken::default();
-        drop(untaken.watch(Full::default()));
+        drop(untaken.watch(Full::<Bytes>::default()));
         let wait = Duration::from_millis(20);
         let noticed = tokio::time::timeout(3 * wait, untaken.for_longer_than(wait));
         assert!(noticed.await.is_err(), "nothing is waiting");
-        let _lying = untaken.watch(Full::default());
+        let _lying = untaken.watch(Full::<Bytes>::default());
         untaken.for_longer_than(wait).await;
     }
 }

@@ -2,15 +2,14 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::Full;
 use hyper::body::Body as _;
 use mantlet_gate::ports::Receipt;
 use mantlet_types::{Code, Rejection, RequestId, quota::Standing};
 
-use super::json::Writer;
+use super::{content::Content, grpc, json::Writer};
 
-/// A reply in full.
-pub type Reply = Response<Full<Bytes>>;
+/// A reply.
+pub type Reply = Response<Content>;
 
 /// The request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,6 +27,8 @@ pub enum Dialect {
     V2,
     /// Problem details (RFC 9457).
     Problem,
+    /// Status and message among the headers (gRPC).
+    Grpc,
 }
 
 impl Dialect {
@@ -43,21 +44,27 @@ impl Dialect {
         let (media, body) = match self {
             Self::V2 => ("application/json", v2_error(rejection)),
             Self::Problem => ("application/problem+json", problem(rejection, id)),
+            Self::Grpc => return grpc::reject(rejection),
         };
         let mut reply = with_body(status(rejection.code), media, body);
         let headers = reply.headers_mut();
         if rejection.code == Code::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(wait) = rejection.retry_after {
-            // Whole seconds, rounded up: who comes back when told must not be turned away again.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, seconds.max(1).into());
-        }
-        if let Some(standing) = rejection.standing {
-            stand(headers, standing);
-        }
+        hold_off(headers, rejection);
         reply
+    }
+}
+
+/// Adds when to come back, and how the caller's own limit stands.
+pub(super) fn hold_off(headers: &mut HeaderMap, rejection: &Rejection) {
+    if let Some(wait) = rejection.retry_after {
+        // Whole seconds, rounded up: who comes back when told must not be turned away again.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, seconds.max(1).into());
+    }
+    if let Some(standing) = rejection.standing {
+        stand(headers, standing);
     }
 }
 
@@ -109,7 +116,7 @@ pub fn json(body: Vec<u8>) -> Reply {
 /// A reply of this type.
 #[must_use]
 pub fn with_body(status: StatusCode, media: &'static str, body: Vec<u8>) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
+    let mut reply = Response::new(Content::from(Bytes::from(body)));
     *reply.status_mut() = status;
     reply.headers_mut().reserve(10);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
@@ -120,7 +127,7 @@ pub fn with_body(status: StatusCode, media: &'static str, body: Vec<u8>) -> Repl
 pub fn behead(reply: &mut Reply) {
     let length = reply.body().size_hint().exact().unwrap_or(0);
     reply.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    *reply.body_mut() = Full::default();
+    *reply.body_mut() = Content::default();
 }
 
 /// Adds what every reply carries.
@@ -171,8 +178,9 @@ mod tests {
         let id = RequestId::new(Timestamp::from_micros(1_469_918_176_385_000), [0xFF; 10]);
         let reply = dialect.reject(rejection, id);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let body = runtime.block_on(reply.clone().into_body().collect()).unwrap().to_bytes();
-        (reply, String::from_utf8(body.to_vec()).unwrap())
+        let (parts, body) = reply.into_parts();
+        let body = runtime.block_on(body.collect()).unwrap().to_bytes();
+        (Response::from_parts(parts, Content::default()), String::from_utf8(body.to_vec()).unwrap())
     }
 
     #[test]

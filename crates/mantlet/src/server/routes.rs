@@ -10,7 +10,9 @@ use mantlet_types::Action;
 use super::{
     admin,
     call::{Call, Replying},
-    catalog, inspect, monitor, openapi,
+    catalog, grpc, inspect,
+    json::Writer,
+    monitor, openapi,
     reply::{self, Reply},
     reviews, update,
 };
@@ -26,6 +28,14 @@ pub struct Route {
     pub way: Way,
     /// What it is for, in a few words.
     pub summary: &'static str,
+}
+
+impl Route {
+    /// Whether it is a method of a gRPC service: answered over HTTP/2, to messages.
+    #[must_use]
+    pub fn is_rpc(&self) -> bool {
+        grpc::names_method(self.path)
+    }
 }
 
 /// Methods that routes have.
@@ -89,6 +99,8 @@ pub enum Protocol {
     Evaluation,
     /// [`super::compare`].
     Comparison,
+    /// [`super::grpc`], whose messages name the model themselves.
+    Grpc,
 }
 
 const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
@@ -335,7 +347,71 @@ pub static TABLE: &[Route] = &[
     // The log.
     post("/audit/v1/search", Deed(ReadAudit, admin::search_log), "entries of the audit log"),
     post("/audit/v1/prove", Deed(ProveAudit, admin::prove_entry), "the offline proof for a receipt"),
+    // The same over gRPC.
+    post("/grpc.health.v1.Health/Check", Open(grpc::health), "whether the server answers"),
+    post("/inference.GRPCInferenceService/ServerLive", Open(grpc::live), "whether the server runs"),
+    post("/inference.GRPCInferenceService/ServerReady", Open(grpc::ready), "whether the server answers"),
+    post("/inference.GRPCInferenceService/ServerMetadata", Open(grpc::server), "the server's name"),
+    post("/inference.GRPCInferenceService/ModelInfer", Ask(Predict, Protocol::Grpc), "an inference"),
+    post(
+        "/inference.GRPCInferenceService/ModelReady",
+        Deed(Predict, grpc::methods::ready),
+        "whether a model answers",
+    ),
+    post(
+        "/inference.GRPCInferenceService/ModelMetadata",
+        Deed(Predict, grpc::methods::metadata),
+        "a model's inputs and outputs",
+    ),
+    post(
+        "/inference.GRPCInferenceService/ModelConfig",
+        Deed(Predict, grpc::methods::configuration),
+        "a model's configuration",
+    ),
+    post(
+        "/inference.GRPCInferenceService/ModelStatistics",
+        Deed(Monitor, grpc::methods::statistics),
+        "a model's statistics, or all models'",
+    ),
+    post(
+        "/inference.GRPCInferenceService/RepositoryIndex",
+        Deed(Predict, grpc::methods::index),
+        "the models that the caller may ask",
+    ),
+    post(
+        "/inference.GRPCInferenceService/RepositoryModelLoad",
+        Deed(UpdateModel, grpc::methods::load),
+        "not offered: models go live by deployment",
+    ),
+    post(
+        "/inference.GRPCInferenceService/RepositoryModelUnload",
+        Deed(UpdateModel, grpc::methods::load),
+        "not offered: models go live by deployment",
+    ),
+    post(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Deed(Predict, grpc::reflection::answer),
+        "these services' descriptions, where the operator has them shown",
+    ),
+    post(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        Deed(Predict, grpc::reflection::answer),
+        "the same for older clients",
+    ),
 ];
+
+/// What this server is called, in either form of the protocol.
+pub(super) const NAME: &str = "mantlet";
+
+/// The protocol's version.
+pub(super) const PROTOCOL_VERSION: &str = "2";
+
+/// Extensions of the protocol that both of its forms have.
+pub(super) const EXTENSIONS: [&str; 4] =
+    ["binary_tensor_data", "model_configuration", "model_repository", "statistics"];
+
+/// An extension of our own, over REST alone.
+const EXPLAIN_EXTENSION: &str = "mantlet_explain";
 
 fn live(_: bool) -> Reply {
     reply::json(br#"{"live":true}"#.to_vec())
@@ -355,11 +431,16 @@ fn ready(ready: bool) -> Reply {
 /// Says which protocol this is, and of the software nothing but its name: the protocol wants a version, so it gets the
 /// protocol's own.
 fn server(_: bool) -> Reply {
-    let extensions = concat!(
-        r#"{"name":"mantlet","version":"2","extensions":["binary_tensor_data","model_configuration","#,
-        r#""model_repository","statistics","mantlet_explain"]}"#
-    );
-    reply::json(extensions.as_bytes().to_vec())
+    let mut json = Writer::with_capacity(160);
+    json.object();
+    json.member("name", NAME);
+    json.member("version", PROTOCOL_VERSION);
+    json.key("extensions");
+    json.array();
+    EXTENSIONS.iter().chain(&[EXPLAIN_EXTENSION]).for_each(|extension| json.string(extension));
+    json.end_array();
+    json.end_object();
+    reply::json(json.into_bytes())
 }
 
 /// What the table has for a request.
@@ -466,6 +547,13 @@ mod tests {
     fn only_these_pages_are_published() {
         let open: Vec<&str> =
             TABLE.iter().filter(|r| matches!(r.way, Way::Open(_))).map(|route| route.path).collect();
-        assert_eq!(open, ["/v2/health/live", "/v2/health/ready", "/healthz", "/v2"]);
+        let rest = ["/v2/health/live", "/v2/health/ready", "/healthz", "/v2"];
+        let rpc = [
+            "/grpc.health.v1.Health/Check",
+            "/inference.GRPCInferenceService/ServerLive",
+            "/inference.GRPCInferenceService/ServerReady",
+            "/inference.GRPCInferenceService/ServerMetadata",
+        ];
+        assert_eq!(open, [&rest[..], &rpc].concat());
     }
 }

@@ -32,57 +32,66 @@ pub enum TlsError {
 
 /// The server's certificate, to be replaced while it is in use.
 #[derive(Debug)]
-pub struct ServerCertificate(ArcSwap<CertifiedKey>);
+pub struct ServerCertificate(ArcSwap<Shown>);
+
+/// What clients are shown.
+#[derive(Debug)]
+struct Shown {
+    usual: Arc<CertifiedKey>,
+    /// To clients that speak HTTP/2 alone, which are gRPC's libraries and proxies in front: see `home::lone`.
+    lone: Option<Arc<CertifiedKey>>,
+}
 
 impl ServerCertificate {
-    /// A certificate chain, leaf first, with the leaf's key.
+    /// The server's certificate and key.
     ///
     /// # Errors
     /// If they do not belong together.
-    pub fn new(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Arc<Self>, TlsError> {
-        Ok(Arc::new(Self(ArcSwap::from_pointee(certified(chain, key)?))))
+    pub fn new(identity: ServerIdentity) -> Result<Arc<Self>, TlsError> {
+        Ok(Arc::new(Self(ArcSwap::from_pointee(shown(identity)?))))
     }
 
-    /// Puts another one in its place; connections that are open keep theirs.
-    ///
-    /// # Errors
-    /// If the parts do not belong together; then the old one stays.
-    pub fn replace(
-        &self,
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<(), TlsError> {
-        self.0.store(Arc::new(certified(chain, key)?));
-        Ok(())
-    }
-
-    /// Puts this one in its place if it is another. Says whether it was.
+    /// Puts this one in its place if it is another; connections that are open keep theirs. Says whether it was.
     ///
     /// # Errors
     /// If the parts do not belong together; then the old one stays.
     pub fn renew(&self, identity: ServerIdentity) -> Result<bool, TlsError> {
-        let another = self.0.load().cert != identity.chain;
+        let another = self.0.load().usual.cert != identity.chain;
         if another {
-            self.replace(identity.chain, identity.key)?;
+            self.0.store(Arc::new(shown(identity)?));
         }
         Ok(another)
     }
 }
 
+fn shown(identity: ServerIdentity) -> Result<Shown, TlsError> {
+    let ServerIdentity { chain, key, lone, .. } = identity;
+    let lone = lone.map(|lone| certified(vec![lone.certificate], lone.key)).transpose()?;
+    Ok(Shown { usual: certified(chain, key)?, lone })
+}
+
 fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-) -> Result<CertifiedKey, TlsError> {
+) -> Result<Arc<CertifiedKey>, TlsError> {
     let provider = rustls::crypto::aws_lc_rs::default_provider();
-    Ok(CertifiedKey::from_der(chain, key, &provider)?)
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, &provider)?))
+}
+
+/// Whether a client offers HTTP/2 and nothing else.
+fn speaks_http2_alone<'a>(mut offered: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut http2 = false;
+    offered.all(|protocol| {
+        http2 |= protocol == b"h2";
+        protocol != b"http/1.1"
+    }) && http2
 }
 
 impl ResolvesServerCert for ServerCertificate {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let shown = self.0.load();
+        let lone = shown.lone.as_ref().filter(|_| hello.alpn().is_some_and(speaks_http2_alone));
+        Some(Arc::clone(lone.unwrap_or(&shown.usual)))
     }
 }
 
@@ -132,6 +141,7 @@ mod tests {
             chain: vec![cert.der().clone()],
             key: PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap(),
             expires: mantlet_types::Timestamp::from_micros(0),
+            lone: None,
         }
     }
 
@@ -139,11 +149,19 @@ mod tests {
     fn a_server_that_runs_for_a_year_takes_over_the_renewed_certificate() {
         let (first, second) = (identity(), identity());
         let chain = second.chain.clone();
-        let shown = ServerCertificate::new(first.chain.clone(), first.key.clone_key()).unwrap();
-        assert!(!shown.renew(first).unwrap(), "the same one");
+        let again = ServerIdentity { chain: first.chain.clone(), key: first.key.clone_key(), ..identity() };
+        let shown = ServerCertificate::new(first).unwrap();
+        assert!(!shown.renew(again).unwrap(), "the same one");
         let mismatched = ServerIdentity { key: identity().key, ..identity() };
         assert!(shown.renew(mismatched).is_err());
         assert!(shown.renew(second).unwrap());
-        assert_eq!(shown.0.load().cert, chain);
+        assert_eq!(shown.0.load().usual.cert, chain);
+    }
+
+    #[test]
+    fn http2_alone_is_what_grpc_offers() {
+        let is = |offered: &[&'static str]| speaks_http2_alone(offered.iter().map(|name| name.as_bytes()));
+        assert!(is(&["h2"]) && is(&["grpc-exp", "h2"]));
+        assert!(!is(&["h2", "http/1.1"]) && !is(&["http/1.1"]) && !is(&["http/1.1", "h2"]) && !is(&[]));
     }
 }

@@ -37,7 +37,17 @@ macro_rules! replays {
     ($($target:ident),*) => { $(#[test] fn $target() { replay(stringify!($target)); })* };
 }
 
-replays!(request_json, request_binary, api_key, configuration, onnx, audit_entry, audit_tiles, upload);
+replays!(
+    request_json,
+    request_binary,
+    request_grpc,
+    api_key,
+    configuration,
+    onnx,
+    audit_entry,
+    audit_tiles,
+    upload
+);
 
 #[test]
 fn corpora_stay_small() {

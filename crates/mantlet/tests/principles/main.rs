@@ -23,6 +23,10 @@ mod separation_of_duties;
 
 // Every route × method × credential class.
 mod walk;
+mod walk_grpc;
+
+// gRPC: hostile frames, deadlines, cancellation, descriptions.
+mod grpc;
 
 // What a model's answers are worth, what is in it, and taking it away.
 mod evaluation;

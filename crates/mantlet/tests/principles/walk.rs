@@ -20,7 +20,7 @@ use crate::support::{
     workloads::{Domain, Tokens, claims, header, section},
 };
 
-const MODEL: &str = "breast-cancer";
+pub(crate) const MODEL: &str = "breast-cancer";
 
 /// Its answers wait for a person.
 const HELD: &str = "other";
@@ -29,7 +29,7 @@ const HELD: &str = "other";
 const ABSENT: &str = "01ARYZ6S41ZZZZZZZZZZZZZZZZ";
 
 /// Limits that a walk does not meet: it is about who may, not about how often.
-const WIDE: &str =
+pub(crate) const WIDE: &str =
     "[limits]\nfailures_per_minute = 1000000\ndenials_per_minute = 1000000\nrate_per_minute = 1000000\n";
 
 /// Of a certificate that nobody has.
@@ -162,6 +162,11 @@ fn published(route: &Route) -> bool {
     matches!(route.way, Way::Open(_))
 }
 
+/// The table but for gRPC's methods, which are walked over HTTP/2 beside this.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    TABLE.iter().filter(|route| !route.is_rpc())
+}
+
 /// A home with everything that the table's paths name.
 fn home() -> Home {
     trusting().0
@@ -232,7 +237,7 @@ fn nobody_is_answered_without_a_credential_that_holds() {
         ("an unsigned token", server.client_with(&unsigned(&tokens))),
     ];
     let mut turned_away = 0;
-    for route in TABLE.iter().filter(|route| !published(route)) {
+    for route in routes().filter(|route| !published(route)) {
         let sample = sample(route, &names, MODEL);
         let mut shapes = BTreeSet::new();
         for (who, client) in &callers {
@@ -257,10 +262,9 @@ fn published_pages_reveal_nothing() {
     let home = home();
     let names = names_in(&home);
     let server = Server::start(&home);
-    let pages: BTreeSet<&str> =
-        TABLE.iter().filter(|route| published(route)).map(|route| route.path).collect();
+    let pages: BTreeSet<&str> = routes().filter(|route| published(route)).map(|route| route.path).collect();
     assert_eq!(pages, BTreeSet::from(["/healthz", "/v2", "/v2/health/live", "/v2/health/ready"]));
-    for route in TABLE.iter().filter(|route| published(route)) {
+    for route in routes().filter(|route| published(route)) {
         let stranger = send(&server.client(), "GET", &sample(route, &names, MODEL));
         assert_eq!(stranger.status, 200, "{}", route.path);
         stranger.assert_discreet();
@@ -286,7 +290,7 @@ fn probes_learn_of_health_and_of_nothing_else() {
     let server = Server::start(&home);
     let probe = Client::plain(server.probe.expect("serve says where it answers probes"));
     for client in [probe.clone(), probe.bearer(&owner.key)] {
-        for route in TABLE {
+        for route in routes() {
             let reply = send(&client, route.verb.as_str(), &sample(route, &names, MODEL));
             assert_eq!(reply.status, if published(route) { 200 } else { 404 }, "{}", route.path);
             reply.assert_discreet();
@@ -300,7 +304,7 @@ fn a_path_answers_only_the_methods_that_the_table_has() {
     let names = names_in(&home);
     let server = Server::start(&home);
     let owner = server.client_as(&home.founder(home.said("operator")));
-    for route in TABLE {
+    for route in routes() {
         let known: BTreeSet<&str> =
             TABLE.iter().filter(|other| other.path == route.path).map(|other| other.verb.as_str()).collect();
         let sample = sample(route, &names, MODEL);
@@ -354,7 +358,7 @@ fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
         ("user:roleless", "a person without a role", server.client_as(&roleless)),
     ];
     let mut asked = Vec::new();
-    for route in TABLE.iter().filter(|route| !published(route)) {
+    for route in routes().filter(|route| !published(route)) {
         let asks_model = route.path.contains("/models/{model}") && !route.path.starts_with("/admin");
         let asks_only = matches!(route.way, Way::Ask(..) | Way::Deed(Action::Predict, _));
         for (principal, who, client) in &callers {
@@ -412,7 +416,7 @@ fn the_right_caller_is_answered_and_leaves_its_trace() {
     let asker = server.client_with(&names.asker);
     names.receipt = receipt(&consumer);
     let mut asked = Vec::new();
-    for route in TABLE.iter().filter(|route| !published(route)) {
+    for route in routes().filter(|route| !published(route)) {
         let (who, client) = match route.way {
             Way::Ask(Action::Predict | Action::Explain, _) => ("consumer:own", &consumer),
             Way::Deed(Action::ReadHeld, _) => ("consumer:asker", &asker),

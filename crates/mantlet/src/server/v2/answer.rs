@@ -95,8 +95,8 @@ impl Form {
     }
 }
 
-/// What judgment says of the rows.
-struct Parameters {
+/// What judgment says of the rows, under the names that both forms of the protocol give it.
+pub(in crate::server) struct Parameters {
     confidence: Option<f64>,
     outcome: Outcome,
     row_confidence: String,
@@ -106,7 +106,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn of(answer: &Answer, request_id: RequestId) -> Self {
+    pub(in crate::server) fn of(answer: &Answer, request_id: RequestId) -> Self {
         let rank = |row: &&RowAnswer| match row.outcome {
             Outcome::Served => 0,
             Outcome::Fallback => 1,
@@ -138,22 +138,40 @@ impl Parameters {
         self.row_outcome.push_str(row.outcome.as_str());
     }
 
-    fn write(&self, json: &mut Writer) {
+    /// All of them, in order.
+    pub(in crate::server) fn each(&self, mut tell: impl FnMut(&'static str, Parameter<'_>)) {
         if let Some(confidence) = self.confidence {
-            json.key("confidence");
-            json.double(confidence);
+            tell("confidence", Parameter::Number(confidence));
         }
-        json.member("outcome", self.outcome.as_str());
+        tell("outcome", Parameter::Text(self.outcome.as_str()));
         if let Some(id) = self.request_id {
-            json.member("request_id", std::str::from_utf8(&id.encode()).unwrap_or_default());
+            tell("request_id", Parameter::Text(std::str::from_utf8(&id.encode()).unwrap_or_default()));
         }
         if !self.row_outcome.is_empty() {
-            json.member("row_outcome", &self.row_outcome);
+            tell("row_outcome", Parameter::Text(&self.row_outcome));
             if self.confidence.is_some() {
-                json.member("row_confidence", &self.row_confidence);
+                tell("row_confidence", Parameter::Text(&self.row_confidence));
             }
         }
     }
+
+    fn write(&self, json: &mut Writer) {
+        self.each(|name, value| {
+            json.key(name);
+            match value {
+                Parameter::Number(number) => json.double(number),
+                Parameter::Text(text) => json.string(text),
+            }
+        });
+    }
+}
+
+/// A parameter's value.
+pub(in crate::server) enum Parameter<'a> {
+    /// A number.
+    Number(f64),
+    /// A text of ours.
+    Text(&'a str),
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use flate2::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use mantlet_types::Code;
 
+pub(super) use answer::{Parameter, Parameters};
 pub use answer::{Written, write};
 pub use request::{Form, Infer, decode, decode_body, decode_raw};
+pub(super) use request::{binary_data_output, is_id, known, place};
 
 use super::reply::{self, Reply};
 

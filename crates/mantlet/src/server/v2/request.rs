@@ -108,7 +108,7 @@ pub fn decode(header: &[u8], tail: &[u8], contract: &Contract) -> Result<(Questi
     let inputs = inputs.ok_or_else(|| Rejection::invalid("inputs"))?;
     let tensors = attach(inputs, tail)?;
     let mut options = parameters.unwrap_or_default();
-    let binary = binary_data_output(&mut options)?;
+    let binary = binary_data_output(&mut options)?.unwrap_or(false);
     let outputs = outputs.unwrap_or_default();
     let wanted = outputs.iter().map(|(name, _)| Arc::clone(name)).collect();
     let said = |(name, binary): (Arc<str>, Option<bool>)| binary.map(|binary| (name, binary));
@@ -157,17 +157,23 @@ fn repeats(reader: &mut Reader<'_>, said: &str, member: &'static str) -> Result<
 /// The `id` of a request, to be echoed: printable ASCII of bounded length, or nothing if it is empty.
 fn id(reader: &mut Reader<'_>) -> Result<Option<Box<str>>, Malformed> {
     let id = reader.string()?;
-    let fits = id.len() <= ID_BYTES_MAX && id.bytes().all(|b| (0x20..0x7F).contains(&b));
-    if fits { Ok((!id.is_empty()).then(|| id.into())) } else { Err(Malformed) }
+    if is_id(&id) { Ok((!id.is_empty()).then(|| id.into())) } else { Err(Malformed) }
+}
+
+/// Whether it can be echoed.
+pub(in crate::server) fn is_id(id: &str) -> bool {
+    id.len() <= ID_BYTES_MAX && id.bytes().all(|b| (0x20..0x7F).contains(&b))
 }
 
 /// Takes the one parameter that is the protocol's own; the others are options for the contract to judge.
-fn binary_data_output(options: &mut Vec<(Box<str>, Scalar)>) -> Result<bool, Rejection> {
+pub(in crate::server) fn binary_data_output(
+    options: &mut Vec<(Box<str>, Scalar)>,
+) -> Result<Option<bool>, Rejection> {
     let Some(at) = options.iter().position(|(name, _)| &**name == "binary_data_output") else {
-        return Ok(false);
+        return Ok(None);
     };
     match options.swap_remove(at).1 {
-        Scalar::Bool(binary) => Ok(binary),
+        Scalar::Bool(binary) => Ok(Some(binary)),
         _ => Err(Rejection::invalid("parameters")),
     }
 }
@@ -210,7 +216,7 @@ fn inputs(reader: &mut Reader<'_>, contract: &Contract) -> Result<Vec<Input>, Re
 }
 
 /// `inputs[3].shape`, or `inputs[3]` where no member is to blame.
-fn place(list: &str, index: usize, member: &str) -> String {
+pub(in crate::server) fn place(list: &str, index: usize, member: &str) -> String {
     let dot = if member.is_empty() { "" } else { "." };
     format!("{list}[{index}]{dot}{member}")
 }
@@ -310,7 +316,7 @@ fn binary_data_size(reader: &mut Reader<'_>) -> Result<Option<usize>, Malformed>
 }
 
 /// The name as the contract has it, so that it is shared rather than copied.
-fn known(name: &str, specs: &[mantlet_types::TensorSpec]) -> Arc<str> {
+pub(in crate::server) fn known(name: &str, specs: &[mantlet_types::TensorSpec]) -> Arc<str> {
     specs.iter().find(|spec| *spec.name == *name).map_or_else(|| name.into(), |spec| Arc::clone(&spec.name))
 }
 

@@ -7,6 +7,7 @@
 mod api_key;
 mod audit;
 mod configuration;
+mod grpc;
 mod onnx;
 mod oracle;
 mod request;
@@ -20,6 +21,7 @@ pub(crate) type Body = fn(&[u8]);
 pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("request_json", request::json),
     ("request_binary", request::binary),
+    ("request_grpc", grpc::body),
     ("api_key", api_key::body),
     ("configuration", configuration::body),
     ("onnx", onnx::body),

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::oracle::is_strict_json;
 
 /// A classifier of `age` and `income` that takes one tensor of this type and shape.
-fn contract(datatype: Datatype, shape: &[Option<usize>]) -> Contract {
+pub(super) fn contract(datatype: Datatype, shape: &[Option<usize>]) -> Contract {
     let feature = |name: &str| Feature {
         name: name.into(),
         kind: FeatureKind::Number { seen: None, accepted: None },
@@ -128,12 +128,23 @@ fn blamed(rejection: &Rejection) {
 }
 
 fn bounded(question: &Question, form: &Form) {
+    questions(question);
+    assert!(form.id.as_ref().is_none_or(|id| id.len() <= 128 && id.is_ascii()));
+    assert!(form.binary_by_output.len() <= question.outputs.len());
+}
+
+/// The tensors of a question.
+pub(super) fn tensors_of(question: &Question) -> &[Tensor] {
     let Rows::Tensors(tensors) = &question.rows else { unreachable!("V2 asks with tensors") };
+    tensors
+}
+
+/// A question is within its bounds.
+pub(super) fn questions(question: &Question) {
+    let tensors = tensors_of(question);
     assert!(tensors.len() <= TENSORS_MAX && question.outputs.len() <= TENSORS_MAX);
     assert!(tensors.iter().all(|tensor| tensor.is_consistent() && tensor.shape.len() <= RANK_MAX));
     assert!(tensors.iter().map(|tensor| tensor.data.len()).sum::<usize>() <= ELEMENTS_MAX);
-    assert!(form.id.as_ref().is_none_or(|id| id.len() <= 128 && id.is_ascii()));
-    assert!(form.binary_by_output.len() <= question.outputs.len());
 }
 
 /// What was read, written in binary and where possible in JSON, is read as the same.
@@ -182,7 +193,7 @@ fn written(tensors: &[Tensor]) -> Vec<u8> {
 }
 
 /// Equal to the bit: NaN is itself here.
-fn same(tensors: &[Tensor], again: &Question) {
+pub(super) fn same(tensors: &[Tensor], again: &Question) {
     fn packed(data: &TensorData) -> Vec<u8> {
         let mut bytes = Vec::new();
         tensor::pack(data, &mut bytes);

@@ -18,9 +18,9 @@ pub type Stream = tokio_rustls::client::TlsStream<TcpStream>;
 /// Asks one server.
 #[derive(Clone)]
 pub struct Client {
-    address: SocketAddr,
-    tls: Option<Arc<ClientConfig>>,
-    headers: HeaderMap,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    pub(super) headers: HeaderMap,
 }
 
 /// An answer.
@@ -100,7 +100,9 @@ impl Reply {
 /// The authorities that are trusted: this one.
 pub fn roots(ca: &Path) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
     roots
 }
 

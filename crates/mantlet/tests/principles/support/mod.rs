@@ -3,6 +3,7 @@
 pub mod client;
 pub mod people;
 pub mod rows;
+pub mod rpc;
 pub mod workloads;
 
 use std::{
