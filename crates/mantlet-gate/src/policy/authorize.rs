@@ -3,12 +3,11 @@
 //! Whoever may not know of a thing learns the same as of a thing that does not exist: 404. Only who may see it learns
 //! that it is the action that is not permitted: 403.
 
-use std::{cell::LazyCell, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use cedar_policy::{Context, Entity, RestrictedExpression as Value};
 use mantlet_types::{
-    Action, Code, Contract, Kid, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
-    contract::Feature,
+    Action, Code, Kid, ModelName, PrincipalId, ProjectId, Rejection, Resource, Timestamp,
     entry::{Authn, Decision, Token},
 };
 
@@ -69,39 +68,6 @@ impl<'a> From<&'a Principal> for Asker<'a> {
             confined: principal.confined(),
             snapshot: principal.snapshot(),
         }
-    }
-}
-
-/// The same, to be taken along to another thread.
-pub(super) struct OwnAsker {
-    id: PrincipalId,
-    authn: Authn,
-    ip: IpAddr,
-    mfa: bool,
-    protected: bool,
-    confined: Option<Kid>,
-    snapshot: Arc<Snapshot>,
-}
-
-impl From<&Principal> for OwnAsker {
-    fn from(principal: &Principal) -> Self {
-        Self {
-            id: principal.id().clone(),
-            authn: principal.authn(),
-            ip: principal.ip(),
-            mfa: principal.mfa(),
-            protected: principal.protected(),
-            confined: principal.confined(),
-            snapshot: Arc::clone(principal.snapshot()),
-        }
-    }
-}
-
-impl OwnAsker {
-    pub(super) fn asker(&self) -> Asker<'_> {
-        let Self { id, authn, ip, mfa, protected, confined, snapshot } = self;
-        let (authn, ip, mfa, protected, confined) = (*authn, *ip, *mfa, *protected, *confined);
-        Asker { id, authn, ip, mfa, protected, confined, snapshot }
     }
 }
 
@@ -243,38 +209,12 @@ impl Asker<'_> {
         self.decide_target(action, &target, now).0
     }
 
-    /// Decides for each feature of a version whether what it added to an answer may be seen.
-    pub(super) fn attributable(self, contract: &Contract, now: Timestamp) -> Vec<bool> {
-        let directory = &self.snapshot.directory;
-        let model = LazyCell::new(|| entities::model_of_features(directory, contract));
-        let may = |feature: &Feature| {
-            let name = Arc::clone(&feature.name);
-            let resource = Resource::Feature(contract.model.clone(), contract.version, name);
-            let made = || {
-                let asked = entities::feature(directory, contract, &resource, feature.sensitivity)?;
-                Some((asked, Some((*model).clone()?)))
-            };
-            self.decide_made(Action::AttributeFeature, &resource, now, made).is_allowed()
-        };
-        contract.features.iter().map(may).collect()
-    }
-
-    /// The same where every one of these decisions is remembered.
-    pub(super) fn attributable_recalled(self, contract: &Contract, now: Timestamp) -> Option<Vec<bool>> {
-        if self.confined.is_some() {
-            return Some(vec![false; contract.features.len()]);
-        }
-        let may = |feature: &Feature| {
-            let name = Arc::clone(&feature.name);
-            let resource = Resource::Feature(contract.model.clone(), contract.version, name);
-            let key = self.key(Action::AttributeFeature, &resource);
-            self.snapshot.policy.cache.recall(&key, now).map(|verdict| verdict.is_allowed())
-        };
-        contract.features.iter().map(may).collect()
-    }
-
     /// Everything that a decision depends on, but the time.
-    fn key<'k>(&'k self, action: Action, resource: &'k Resource) -> Key<&'k PrincipalId, &'k Resource> {
+    pub(super) fn key<'k>(
+        &'k self,
+        action: Action,
+        resource: &'k Resource,
+    ) -> Key<&'k PrincipalId, &'k Resource> {
         Key {
             principal: self.id,
             action,
@@ -288,7 +228,7 @@ impl Asker<'_> {
 
     /// Decides on what is made only if the decision is not remembered: the resource, and `context.model` for actions
     /// that have it.
-    fn decide_made(
+    pub(super) fn decide_made(
         self,
         action: Action,
         resource: &Resource,

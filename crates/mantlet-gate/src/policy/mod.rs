@@ -1,5 +1,6 @@
 //! Who may do what: Cedar policies over the directory, and the decision cache of one generation.
 
+mod attribute;
 mod authorize;
 mod cache;
 mod engine;
@@ -17,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp, Version};
 
+pub(crate) use attribute::{attributable, attributable_recalled};
 pub(crate) use authorize::handed_over;
 pub use engine::PolicyError;
 pub use matrix::Cell;
@@ -182,20 +184,6 @@ pub(crate) fn authorize(
 ) -> Result<Permit, Rejection> {
     let (model, candidate) = authorize::ask((&principal).into(), ask, now, record)?;
     Ok(Permit { principal, model, candidate })
-}
-
-/// Whether the principal may see what each feature of the model added to an answer, in the contract's order, if all of that
-/// was decided before. Whoever asks has been permitted to have the model explained.
-pub(crate) fn attributable_recalled(permit: &Permit, now: Timestamp) -> Option<Vec<bool>> {
-    authorize::Asker::from(permit.principal()).attributable_recalled(permit.model().contract(), now)
-}
-
-/// The same as work to be done elsewhere: a decision for each of a thousand features takes longer than others should
-/// wait for a thread that serves requests.
-pub(crate) fn attributable(permit: &Permit, now: Timestamp) -> impl FnOnce() -> Vec<bool> + Send + 'static {
-    let asker = authorize::OwnAsker::from(permit.principal());
-    let contract = Arc::clone(permit.model().contract());
-    move || asker.asker().attributable(&contract, now)
 }
 
 /// The step of the request path by itself, for benches.

@@ -32,6 +32,7 @@ mod grpc;
 mod evaluation;
 
 // A new version in the place of the live one: what it would change, who decides, and that nobody's request is lost.
+mod signers;
 mod swaps;
 mod updates;
 
@@ -55,3 +56,4 @@ mod workloads;
 
 // What scripts rely on: documents, exit codes, messages.
 mod commands;
+mod terminal;
