@@ -524,7 +524,7 @@ mod tests {
             "POST /v2/models/{model}/versions/{version}/infer",
         );
         check("GET", "/v2/models/loans/infer", "allow POST");
-        check("OPTIONS", "/v2/models/loans", "allow GET, HEAD");
+        check("OPTIONS", "/v2/models/loans", "allow GET, PUT, HEAD");
         check("TRACE", "/admin/v1/keys", "allow GET, POST, HEAD");
         for path in ["/", "", "/v2/", "/v2//models", "/v3", "/v2/models/a/b/infer", "/v2/models/a/../b/ready"]
         {
