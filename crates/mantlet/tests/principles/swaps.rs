@@ -149,6 +149,16 @@ fn no_request_is_lost_while_versions_are_swapped() {
         json!({ "version": 2, "comparison": compared.text(), "receipt": compared.header("mantlet-receipt") });
     let owner = owner.header("content-type", "application/json");
     let forward = || owner.send("PUT", &format!("/v2/models/{MODEL}"), brought.to_string());
+    // The longer way forward, of which only the last step changes what is live.
+    let promote = || {
+        let step =
+            |name: &str| owner.send("POST", &format!("/admin/v1/models/{MODEL}/versions/2/{name}"), "{}");
+        for name in ["request", "approve"] {
+            let reply = step(name);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        step("activate")
+    };
     let back = || owner.send("POST", &format!("/admin/v1/models/{MODEL}/rollback"), "{}");
 
     let (done, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
@@ -180,7 +190,11 @@ fn no_request_is_lost_while_versions_are_swapped() {
     };
     for swap in 0..SWAPS {
         more();
-        let reply = if swap % 2 == 0 { forward() } else { back() };
+        let reply = match swap % 4 {
+            0 => forward(),
+            2 => promote(),
+            _ => back(),
+        };
         assert_eq!(reply.status, 200, "{}", reply.text());
         if swap % 6 == 5 {
             // The configuration is read again in between.
