@@ -72,9 +72,9 @@ STALL = object()
 class Scripted:
     """Answers requests in the order of its script, whichever connections they come over."""
 
-    def __init__(self, certificate, script, port=0):
+    def __init__(self, certificate, script, port=0, dropped=0):
         self.script, self.requests, self.connections = list(script), [], 0
-        self.certificate = certificate
+        self.certificate, self.dropped = certificate, dropped
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate)
         self.listener = socket.create_server(("127.0.0.1", port))
@@ -102,6 +102,9 @@ class Scripted:
             except OSError:
                 return
             self.connections += 1
+            if self.connections <= self.dropped:
+                raw.close()
+                continue
             threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
 
     def _serve(self, raw):

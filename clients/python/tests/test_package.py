@@ -139,6 +139,15 @@ def test_arrays_without_names_and_names_that_are_given(tmp_path):
     assert named.features == tuple(BINARY[0].columns)
 
 
+@pytest.mark.parametrize("kind", [bool, float, str])
+def test_classes_of_other_types_are_the_same_classes(tmp_path, kind):
+    truths = BINARY[1].map({0: "no", 1: "yes"}) if kind is str else BINARY[1].astype(kind)
+    made = mantlet.package(
+        trained(truths=truths), BINARY[0], truths, name="m", directory=tmp_path / "m", calibration=(BINARY[0], truths)
+    )
+    assert made.rows_differing == 0
+
+
 def test_what_the_author_says_is_in_the_package(tmp_path):
     made = mantlet.package(
         trained(), *BINARY, name="m", directory=tmp_path / "m", threshold=0.9, labels=["bad", 'go"od\\'],

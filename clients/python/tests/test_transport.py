@@ -154,6 +154,14 @@ def test_a_server_that_never_comes_is_reported_as_such(certificate):
     assert len(clock.slept) == 3
 
 
+def test_a_connection_that_ends_before_anything_was_said_is_opened_again(certificate):
+    server, clock = Scripted(certificate, [Answer()], dropped=2), FakeClock()
+    with mantlet.Client(server.url, KEY, certificate, clock=clock) as client:
+        client.keys.revoke("k")
+    assert (server.connections, len(server.requests), len(clock.slept)) == (3, 1, 2)
+    server.close()
+
+
 def test_no_answer_in_time(scripted):
     _, client, clock = scripted(STALL, STALL, timeout=0.2)
     with pytest.raises(mantlet.DeadlineExceeded):
@@ -268,3 +276,26 @@ def test_a_path_before_the_routes_is_kept(scripted, certificate):
     with mantlet.Client(server.url + "/models/", KEY, certificate, clock=clock) as client:
         client.models()
     assert server.requests[0][0] == "POST /models/v2/repository/index HTTP/1.1"
+
+
+def held(*statuses):
+    rows = ",".join(f'{{"row":{row},"status":"{status}","result":"b"}}' for row, status in enumerate(statuses))
+    return Answer(body=b'{"request_id":"01R","rows":[%s]}' % rows.encode())
+
+
+def test_waiting_for_a_person_looks_ever_less_often(scripted):
+    pending = held("decided", "pending")
+    server, client, clock = scripted(*[pending] * 12, held("decided", "expired"))
+    found = client.wait_for_review("m", "01R", timeout=3_600.0)
+    assert found.settled
+    assert [row.status for row in found.rows] == ["decided", "expired"]
+    assert found.rows[0].result == "b"
+    assert clock.slept == [min(1.5**times, 60.0) for times in range(12)]
+    assert {start for start, _, _ in server.requests} == {"GET /v1/models/m/reviews/01R HTTP/1.1"}
+
+
+def test_waiting_for_a_person_ends(scripted):
+    _, client, clock = scripted(*[held("assigned")] * 40)
+    with pytest.raises(mantlet.DeadlineExceeded, match="01R"):
+        client.wait_for_review("m", "01R", timeout=10.0)
+    assert sum(clock.slept) == pytest.approx(10.0)

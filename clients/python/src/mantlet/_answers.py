@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union, overload
 
+from ._connection import Reply
 from ._frames import Columns, frame
+from ._transport import document, malformed
 
 Result = Union[str, float, Mapping[str, Any]]
 """A class, a number, or all outputs by name where the package does not say what they mean."""
@@ -99,20 +101,31 @@ class Predictions(Sequence[Prediction]):
         return frame(kept, library, self.index if library in (None, "pandas") else None)
 
 
-def prediction(
-    row: Mapping[str, Any], *, request_id: str, receipt: str | None, candidate: bool, place: int
-) -> Prediction:
-    """One member of the simple protocol's answer."""
-    action = row.get("action")
-    interval = row.get("interval")
+def predictions(reply: Reply, single: bool) -> list[Prediction]:
+    """Reads an answer of the simple protocol.
+
+    Raises:
+        ProtocolError: it is none.
+
+    """
+    answer = document(reply)
+    try:
+        rows = [answer] if single else answer["results"]
+        return [_prediction(row, place, answer, reply) for place, row in enumerate(rows)]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        malformed(reply)
+
+
+def _prediction(row: Mapping[str, Any], place: int, answer: Mapping[str, Any], reply: Reply) -> Prediction:
+    action, interval = row.get("action"), row.get("interval")
     return Prediction(
         result=row["result"],
         confidence=row["confidence"],
         outcome=row.get("outcome") or ("served" if action is None else "fallback"),
-        request_id=request_id,
+        request_id=answer["request_id"],
         action=action,
         interval=None if interval is None else (float(interval[0]), float(interval[1])),
-        candidate=candidate,
+        candidate=bool(answer.get("candidate", False)),
         row=place,
-        receipt=receipt,
+        receipt=reply.headers.get("mantlet-receipt"),
     )

@@ -151,9 +151,9 @@ class Pool:
             connection.connect()
         except ssl.SSLCertVerificationError as error:
             return Failure(Fault.UNTRUSTED, error.verify_message or str(error))
-        except ssl.SSLError as error:
-            return Failure(Fault.UNTRUSTED, error.reason or str(error))
         except OSError as error:
+            if _is_alert(error):
+                return Failure(Fault.UNTRUSTED, getattr(error, "reason", None) or str(error))
             return Failure(Fault.UNREACHED, str(error))
         return connection
 
@@ -266,16 +266,21 @@ def _read(response: http.client.HTTPResponse, wire: ssl.SSLSocket, left: _Left) 
 def _failure(error: Exception) -> Failure:
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return Failure(Fault.SLOW)
-    ended = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
     # In TLS 1.3 a server turns a client's certificate down only after the client has begun to speak.
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ended):
-        return Failure(Fault.UNTRUSTED, error.reason or "TLS")
+    if _is_alert(error):
+        return Failure(Fault.UNTRUSTED, getattr(error, "reason", None) or "TLS")
     # `RemoteDisconnected` is both, and means an end without an answer.
     if isinstance(error, http.client.HTTPException) and not isinstance(
         error, (ConnectionError, http.client.IncompleteRead)
     ):
         return Failure(Fault.MALFORMED, error.__class__.__name__)
     return Failure(Fault.BROKEN, error.strerror if isinstance(error, OSError) and error.strerror else "")
+
+
+def _is_alert(error: Exception) -> bool:
+    """Whether the two did not come to terms over TLS, other than by an end of the connection."""
+    ended = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return isinstance(error, ssl.SSLError) and not isinstance(error, ended)
 
 
 def _is_readable(connection: http.client.HTTPSConnection) -> bool:

@@ -23,6 +23,8 @@ CA = "MANTLET_CA"
 """A file with the authorities to trust, in PEM."""
 API_KEY = "MANTLET_API_KEY"
 """The key to ask with."""
+IDENTITY = "MANTLET_IDENTITY"
+"""The directory of the person to act as."""
 
 StrPath = Union[str, "os.PathLike[str]"]
 
@@ -97,7 +99,7 @@ def from_environment(url: str | None, key: Secret | None, ca: StrPath | None) ->
     return Endpoint(Address.parse(url), key, _context(ca or os.environ.get(CA)))
 
 
-def from_directory(directory: StrPath, url: str | None) -> Endpoint:
+def from_directory(directory: StrPath | None, url: str | None) -> Endpoint:
     """A person's directory, as ``mantlet --as`` takes it.
 
     All that is presented comes from the directory alone. A key from the environment would let somebody act as another
@@ -107,7 +109,10 @@ def from_directory(directory: StrPath, url: str | None) -> Endpoint:
         ConfigurationError: a file is missing, or others can read it.
 
     """
-    where = Path(directory)
+    named = directory or os.environ.get(IDENTITY)
+    if not named:
+        raise ConfigurationError(f"as whom? give `directory`, or set `{IDENTITY}`")
+    where = Path(named)
     key = Secret.of(_private(where / "key"))
     if key is None:
         raise ConfigurationError(f"there is no key in `{where / 'key'}`")

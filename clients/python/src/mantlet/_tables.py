@@ -15,6 +15,9 @@ from .errors import Unfit
 Scalar = Union[None, bool, int, float, str]
 """A value of a feature. `None` and NaN say that it is missing."""
 
+TARGET = "target"
+"""The column of truths that come without a name."""
+
 Row = Union[Mapping[str, Scalar], Sequence[Scalar]]
 """One row: by name in any order, or listed in the model's order."""
 
@@ -66,6 +69,31 @@ def table(features: Any) -> Table:
     if not items or any(isinstance(item, Mapping) or _is_listed(item) for item in items):
         raise Unfit("rows are all mappings, or all sequences, and there is at least one")
     return Table(None, [_row(items)], single=True)
+
+
+def labelled(data: Any, target: Any) -> dict[str, object]:
+    """Rows with their truths, as an evaluation takes them.
+
+    Args:
+        data: rows with names.
+        target: the column with the truth, or the truths themselves.
+
+    Raises:
+        Unfit: there are no names, or not as many truths as rows.
+
+    """
+    rows = table(data)
+    if rows.names is None:
+        raise Unfit("an evaluation takes columns with names: a data frame, or a mapping of lists")
+    if isinstance(target, str):
+        if target not in rows.names:
+            raise Unfit(f"there is no column `{target}`")
+        return {"columns": rows.names, "rows": rows.rows, "target": target}
+    truths = table({TARGET: list(target)}).rows
+    if len(truths) != len(rows.rows) or TARGET in rows.names:
+        raise Unfit(f"there is one truth for each row, and no column `{TARGET}` beside them")
+    cells = [row + truth for row, truth in zip(rows.rows, truths)]
+    return {"columns": [*rows.names, TARGET], "rows": cells, "target": TARGET}
 
 
 def frame_library(data: Any) -> str | None:

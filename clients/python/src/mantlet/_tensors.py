@@ -17,6 +17,8 @@ from .errors import MissingDependency, ProtocolError, Unfit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ._catalog import Metadata
+
     Array = NDArray[Any]
 
 HEADER_LENGTH = "inference-header-content-length"
@@ -80,6 +82,30 @@ def load_numpy() -> Any:
     except ImportError as error:
         raise MissingDependency("arrays need `numpy`: pip install 'mantlet[arrays]'") from error
     return numpy
+
+
+def arrays(inputs: Array | Mapping[str, Array], ports: Metadata) -> dict[str, Array]:
+    """Arrays by the names of a model's inputs, in its datatypes where that keeps what their elements are.
+
+    Raises:
+        Unfit: there is one array, and the model has several inputs.
+        MissingDependency: there is no numpy.
+
+    """
+    numpy = load_numpy()
+    if not isinstance(inputs, Mapping):
+        if len(ports.inputs) != 1:
+            names = ", ".join(f"`{port.name}`" for port in ports.inputs)
+            raise Unfit(f"`{ports.name}` has several inputs ({names}); give arrays by name")
+        inputs = {ports.inputs[0].name: inputs}
+    return {name: _converted(numpy, numpy.asarray(array), ports.datatype(name)) for name, array in inputs.items()}
+
+
+def _converted(numpy: Any, array: Array, wanted: str | None) -> Array:
+    kind = DATATYPES.get(wanted or "")
+    if kind is not None and array.dtype.kind not in "OSU" and numpy.can_cast(array.dtype, kind, "same_kind"):
+        return array.astype(kind, copy=False)
+    return array
 
 
 def datatype(array: Array) -> str:

@@ -25,7 +25,6 @@ from .errors import (
     MantletError,
     ProtocolError,
     RateLimited,
-    Rejected,
     Unavailable,
     Uncertain,
     rejected,
@@ -191,6 +190,3 @@ def malformed(reply: Reply) -> NoReturn:
     """
     request_id = reply.headers.get("x-request-id", "unknown")
     raise ProtocolError(f"the answer is not one that this client understands (request {request_id})")
-
-
-__all__ = ["Clock", "Rejected", "Request", "Transport", "document", "malformed"]

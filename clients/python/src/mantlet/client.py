@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote
 
 from . import _endpoint, _tensors
-from ._answers import Prediction, Predictions, prediction
+from ._answers import Prediction, Predictions, predictions
 from ._catalog import Metadata, ModelInfo, metadata, models
 from ._connection import Reply, Request
 from ._explanation import Explanation, explanation
 from ._report import Report, report
-from ._tables import Row, Scalar, Table, table
+from ._tables import Row, Scalar, Table, labelled, table
 from ._transport import Transport, document, malformed
 from .audit import Audit
 from .errors import DeadlineExceeded, Invalid, Unfit
@@ -80,7 +80,7 @@ class Client:
     @classmethod
     def from_directory(
         cls,
-        directory: StrPath,
+        directory: StrPath | None = None,
         url: str | None = None,
         *,
         timeout: float = TIMEOUT_S,
@@ -90,7 +90,7 @@ class Client:
         """A client that acts as a person, by the directory that ``mantlet user invite`` wrote: key and certificate.
 
         Args:
-            directory: the directory, as ``mantlet --as`` takes it.
+            directory: the directory, as ``mantlet --as`` takes it; otherwise the one that ``MANTLET_IDENTITY`` names.
             url: another server than the one that stands there.
             timeout: as for a client.
             retries: as for a client.
@@ -214,7 +214,7 @@ class Client:
             if options is not None:
                 question["options"] = dict(options)
             reply = self._transport.ask(path, question, timeout=timeout)
-            answers.extend(_predictions(reply, rows.single))
+            answers.extend(predictions(reply, rows.single))
         if rows.single:
             return answers[0]
         return Predictions(tuple(answers), rows.library, rows.index)
@@ -247,11 +247,9 @@ class Client:
             MantletError: there is no answer.
 
         """
-        numpy = _tensors.load_numpy()
         key = _path(model, version)
-        ports = self.metadata(model, version=version) if key not in self._metadata else self._metadata[key]
-        named = _named(inputs, ports)
-        arrays = {name: _converted(numpy, numpy.asarray(array), ports.datatype(name)) for name, array in named.items()}
+        ports = self._metadata.get(key) or self.metadata(model, version=version)
+        arrays = _tensors.arrays(inputs, ports)
         body, length = _tensors.question(arrays, list(outputs) if outputs else None, dict(parameters or {}), id)
         headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(length)}
         try:
@@ -323,18 +321,7 @@ class Client:
             MantletError: there is no report.
 
         """
-        rows = table(data)
-        if rows.names is None:
-            raise Unfit("an evaluation takes columns with names: a data frame, or a mapping of lists")
-        columns, cells = list(rows.names), rows.rows
-        if not isinstance(target, str):
-            truths = table({"target": list(target)}).rows
-            if len(truths) != len(cells) or "target" in columns:
-                raise Unfit("there is one truth for each row, and no column `target` beside them")
-            columns, cells, target = [*columns, "target"], [a + b for a, b in zip(cells, truths)], "target"
-        elif target not in columns:
-            raise Unfit(f"there is no column `{target}`")
-        question = {"columns": columns, "rows": cells, "target": target, "slices": list(slices)}
+        question = {**labelled(data, target), "slices": list(slices)}
         reply = self._transport.ask(f"/v2/{_path(model, version)}/evaluate", question, timeout=timeout)
         try:
             return report(document(reply), reply.headers.get("x-request-id"), reply.headers.get("mantlet-receipt"))
@@ -408,42 +395,11 @@ def _path(model: str, version: int | None) -> str:
     return f"models/{_quoted(model)}{versions}"
 
 
-def _predictions(reply: Reply, single: bool) -> list[Prediction]:
-    answer = document(reply)
-    try:
-        said = {
-            "request_id": answer["request_id"],
-            "receipt": reply.headers.get("mantlet-receipt"),
-            "candidate": bool(answer.get("candidate", False)),
-        }
-        rows = [answer] if single else answer["results"]
-        return [prediction(row, place=place, **said) for place, row in enumerate(rows)]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        malformed(reply)
-
-
 def _object(reply: Reply) -> Mapping[str, Any]:
     found = document(reply)
     if not isinstance(found, dict):
         malformed(reply)
     return found
-
-
-def _named(inputs: Array | Mapping[str, Array], ports: Metadata) -> Mapping[str, Array]:
-    if isinstance(inputs, Mapping):
-        return inputs
-    if len(ports.inputs) != 1:
-        names = ", ".join(f"`{port.name}`" for port in ports.inputs)
-        raise Unfit(f"`{ports.name}` has several inputs ({names}); give arrays by name")
-    return {ports.inputs[0].name: inputs}
-
-
-def _converted(numpy: Any, array: Array, wanted: str | None) -> Array:
-    """The array in the model's datatype, if that keeps what its elements are."""
-    kind = _tensors.DATATYPES.get(wanted or "")
-    if kind is not None and array.dtype.kind not in "OSU" and numpy.can_cast(array.dtype, kind, "same_kind"):
-        return array.astype(kind, copy=False)
-    return array
 
 
 __all__ = ["Client"]

@@ -120,12 +120,18 @@ def _compare(
 
 def _other_class(numpy: Any, model: Any, probabilities: Any, labels: Any) -> Any:
     """Whether the exported label is not the most probable class. Where two are as probable, either is right."""
-    classes = [str(label) for label in numpy.asarray(model.classes_).tolist()]
-    said = [str(label) for label in numpy.asarray(labels).reshape(-1).tolist()]
+    classes = [_name(label) for label in numpy.asarray(model.classes_).tolist()]
+    said = [_name(label) for label in numpy.asarray(labels).reshape(-1).tolist()]
     if any(label not in classes for label in said):
         raise PackageError("the exported model names other classes than the Python one")
     chosen = probabilities[numpy.arange(len(said)), [classes.index(label) for label in said]]
     return probabilities.max(axis=1) - chosen > 1e-6
+
+
+def _name(label: Any) -> str:
+    """A class as an export has it: truth values and whole numbers are integers there."""
+    whole = isinstance(label, bool) or (isinstance(label, float) and label.is_integer())
+    return str(int(label) if whole else label)
 
 
 def _rows_of(numpy: Any, source: Any, places: Any) -> Any:
