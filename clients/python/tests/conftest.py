@@ -41,12 +41,14 @@ def environment():
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
-    """A server on a fresh home of one person, with the demo's model."""
+    """A server on a fresh home of one person, with the demo's model, whose unsure answers wait for a person."""
     home = tmp_path_factory.mktemp("client") / "home"
     made = subprocess.run(
         [harness.BINARY, "init", str(home), "--demo", "--json"],
         check=True, capture_output=True, text=True, env=harness.clean_environment(),
     )  # fmt: skip
+    with (home / "mantlet.toml").open("a") as file:
+        file.write(f'\n[[model]]\nname = "{MODEL}"\nhold = "below_threshold"\n')
     server = harness.serve(home, json.loads(made.stdout))
     yield server
     server.process.terminate()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ._times import text_of
 from ._transport import document, malformed
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Audit:
 
         """
         asked = {
-            "since": _text(since),
-            "until": _text(until),
+            "since": text_of(since),
+            "until": text_of(until),
             "principal": principal,
             "model": model,
             "event": event,
@@ -90,10 +91,3 @@ class Audit:
             return Proof(found["entry"], found["proof"], found["vkey"])
         except (KeyError, TypeError):
             malformed(reply)
-
-
-def _text(moment: str | datetime | None) -> str | None:
-    if isinstance(moment, datetime):
-        # Without a zone it is local time, as everywhere in Python.
-        return moment.astimezone(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return moment

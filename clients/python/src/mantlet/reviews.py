@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import quote, urlencode
 
-from ._times import moment
+from ._times import moment, text_of
 from ._transport import document, malformed
 
 if TYPE_CHECKING:
     from ._connection import Reply
     from ._transport import Transport
 
-__all__ = ["HeldAnswer", "HeldRow", "Review", "Reviews"]
+__all__ = ["HeldAnswer", "HeldRow", "Labelled", "Review", "Reviews"]
+
+Labelled = dict[str, list[Optional[str]]]
+"""Columns of rows, with what was decided as the last one."""
 
 _OPEN = ("pending", "assigned")
 
@@ -98,6 +103,17 @@ class Review:
         return self.document.get("features")
 
     @property
+    def labels(self) -> tuple[str, ...] | None:
+        """What can be decided, where that is one of several classes; only after :meth:`Reviews.show`."""
+        labels = self.document.get("labels")
+        return None if labels is None else tuple(labels)
+
+    @property
+    def result(self) -> str | float | None:
+        """What was decided; only after :meth:`Reviews.show`."""
+        return self.document.get("result")
+
+    @property
     def guess(self) -> str | float | None:
         """What the model would have answered; only after :meth:`Reviews.show`."""
         return self.document.get("guess")
@@ -115,11 +131,11 @@ class Reviews:
         self._transport = transport
 
     def list(self, *, model: str | None = None, status: str | None = None) -> list[Review]:
-        """The rows that are held in the projects whose reviewer one is, without what was asked.
+        """The rows that are held in the projects whose reviewer one is, without what was asked; the oldest 1,000.
 
         Args:
             model: of this model only.
-            status: of this status only.
+            status: of this status only, instead of what is to be decided.
 
         """
         asked = {"model": model, "status": status}
@@ -149,31 +165,60 @@ class Reviews:
             asked["to"] = to
         return _one(self._transport.change("POST", _path(item, "/assign"), asked))
 
-    def decide(self, item: str, result: str | float, reason: str | None = None) -> Review:
+    def decide(self, item: str, result: str | float, reason: str) -> Review:
         """Decides a held row. Nobody decides their own request.
 
         Args:
             item: its name.
             result: one of the model's classes, or a number.
+            reason: why, for the record; at most 1,000 characters.
+
+        """
+        return _one(self._transport.change("POST", _path(item, "/decide"), {"result": result, "reason": reason}))
+
+    def uphold(self, item: str, reason: str | None = None) -> Review:
+        """Decides a held row as the model would have.
+
+        Args:
+            item: its name.
             reason: why, for the record.
 
         """
-        asked: dict[str, Any] = {"result": result}
+        asked: dict[str, Any] = {"uphold": True}
         if reason is not None:
             asked["reason"] = reason
         return _one(self._transport.change("POST", _path(item, "/decide"), asked))
 
-    def erase(self, item: str) -> None:
+    def erase(self, item: str) -> Review:
         """Has what was asked forgotten, for good."""
-        self._transport.change("DELETE", _path(item))
+        return _one(self._transport.change("DELETE", _path(item)))
 
-    def export(self, model: str) -> Mapping[str, Any]:
-        """The decided rows of a model as labelled data: what :meth:`Client.evaluate` takes."""
-        reply = self._transport.change("POST", "/admin/v1/reviews/export", {"model": model})
-        found = document(reply)
-        if not isinstance(found, dict):
+    def export(
+        self,
+        model: str,
+        *,
+        target: str = "target",
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+    ) -> Labelled:
+        """The decided rows of a model as columns, with what was decided: what :meth:`Client.evaluate` and data frames take.
+
+        Args:
+            model: the model.
+            target: what to call the column of decisions.
+            since: decided not before this.
+            until: decided before this.
+
+        """
+        asked = {"model": model, "target": target, "since": text_of(since), "until": text_of(until)}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        # It changes nothing, but reveals what was asked, and every export is a record of its own.
+        reply = self._transport.change("POST", "/admin/v1/reviews/export", wanted)
+        try:
+            header, *rows = list(csv.reader(io.StringIO(reply.body.decode(), newline="")))
+            return {name: [row[place] or None for row in rows] for place, name in enumerate(header)}
+        except (ValueError, IndexError, csv.Error):
             malformed(reply)
-        return found
 
 
 def held_answer(reply: Reply) -> HeldAnswer:
