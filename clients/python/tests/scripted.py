@@ -28,6 +28,7 @@ def authority(directory, address="127.0.0.1"):
         .not_valid_after(now + datetime.timedelta(hours=1))
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(key_cert_sign=True, digital_signature=True), critical=True)
         .sign(private, hashes.SHA256())
     )
     pem = certificate.public_bytes(serialization.Encoding.PEM)
@@ -35,6 +36,37 @@ def authority(directory, address="127.0.0.1"):
     path = directory / "scripted.pem"
     path.write_bytes(pem + private.private_bytes(*form))
     return path
+
+
+def _usage(**said):
+    all_of_them = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+        "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )  # fmt: skip
+    return x509.KeyUsage(**{**dict.fromkeys(all_of_them, False), **said})
+
+
+def workload(directory, authority_path, name):
+    """An X.509-SVID for a SPIFFE id, by the authority of :func:`authority`; the files with its chain and key."""
+    pem = authority_path.read_bytes()
+    signer = serialization.load_pem_private_key(pem, None)
+    issuer = x509.load_pem_x509_certificate(pem)
+    private = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(issuer.subject, x509.Name([]), private.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(name)]), critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .sign(signer, hashes.SHA256())
+    )
+    chain, key = directory / "svid.pem", directory / "svid.key"
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(private.private_bytes(*form))
+    return chain, key
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from ._connection import Reply
 from ._transport import document, malformed
@@ -61,6 +62,17 @@ class Metadata:
     def datatype(self, name: str) -> str | None:
         """The datatype of an input, if there is one of this name."""
         return next((port.datatype for port in self.inputs if port.name == name), None)
+
+
+def quoted(name: str) -> str:
+    """A name as one segment of a path, whatever is in it."""
+    return quote(name, safe="")
+
+
+def path_of(model: str, version: int | None) -> str:
+    """The part of a route that says which model is asked, and which version of it if not the live one."""
+    versions = "" if version is None else f"/versions/{int(version)}"
+    return f"models/{quoted(model)}{versions}"
 
 
 def models(reply: Reply) -> list[ModelInfo]:

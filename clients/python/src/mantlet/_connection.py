@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ._endpoint import Endpoint
+    from ._secret import Secret
 
 REPLY_BYTES_MAX = 256 << 20
 """Longest answer; the server's own bounds keep them far below."""
@@ -92,24 +93,25 @@ class Pool:
         self._owner = os.getpid()
         self._closed = False
 
-    def exchange(self, request: Request, left: _Left, fresh: bool) -> Reply | Failure:
+    def exchange(self, request: Request, bearer: Secret | None, left: _Left, fresh: bool) -> Reply | Failure:
         """Sends a request and reads its answer.
 
         Args:
             request: what to ask.
+            bearer: the key or token to ask with.
             left: gives the seconds that are left, from 0.
             fresh: open a connection, even if one is kept.
 
         """
         kept = None if fresh else self._take()
         if kept is not None:
-            outcome = self._over(kept, request, left)
+            outcome = self._over(kept, request, bearer, left)
             # Closed in the very moment between the look at it and the request: that says nothing about the server.
             if isinstance(outcome, Failure) and outcome.fault is Fault.BROKEN:
                 return Failure(Fault.STALE, outcome.why)
             return outcome
         opened = self._open(left)
-        return opened if isinstance(opened, Failure) else self._over(opened, request, left)
+        return opened if isinstance(opened, Failure) else self._over(opened, request, bearer, left)
 
     def close(self) -> None:
         """Closes what is kept. Requests that are under way end as they would have."""
@@ -142,6 +144,8 @@ class Pool:
 
     def _open(self, left: _Left) -> http.client.HTTPSConnection | Failure:
         address = self._endpoint.address
+        if self._endpoint.certificate is not None:
+            self._endpoint.certificate.refresh()
         connection = http.client.HTTPSConnection(
             address.host, address.port, timeout=max(left(), 0.001), context=self._endpoint.context
         )
@@ -157,11 +161,13 @@ class Pool:
             return Failure(Fault.UNREACHED, str(error))
         return connection
 
-    def _over(self, connection: http.client.HTTPSConnection, request: Request, left: _Left) -> Reply | Failure:
+    def _over(
+        self, connection: http.client.HTTPSConnection, request: Request, bearer: Secret | None, left: _Left
+    ) -> Reply | Failure:
         """One exchange; the connection is kept if it can be."""
         whole = False
         try:
-            outcome, whole = self._speak(connection, request, left)
+            outcome, whole = self._speak(connection, request, bearer, left)
         finally:
             if whole:
                 self._keep(connection)
@@ -170,7 +176,7 @@ class Pool:
         return outcome
 
     def _speak(
-        self, connection: http.client.HTTPSConnection, request: Request, left: _Left
+        self, connection: http.client.HTTPSConnection, request: Request, bearer: Secret | None, left: _Left
     ) -> tuple[Reply | Failure, bool]:
         """The answer, and whether the connection is good for another one."""
         wire = connection.sock
@@ -178,7 +184,8 @@ class Pool:
         try:
             wire.settimeout(max(left(), 0.001))
             connection.putrequest(request.method, self._endpoint.address.base + request.path, skip_accept_encoding=True)
-            connection.putheader("Authorization", "Bearer " + self._endpoint.key.reveal())
+            if bearer is not None:
+                connection.putheader("Authorization", "Bearer " + bearer.reveal())
             for name, value in request.headers.items():
                 connection.putheader(name, value)
             if request.body or request.method in ("POST", "PUT"):

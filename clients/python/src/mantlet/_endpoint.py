@@ -11,9 +11,10 @@ import ssl
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
+from typing import Callable, Union
 from urllib.parse import urlsplit
 
+from ._certificate import ClientCertificate
 from ._secret import Secret
 from .errors import ConfigurationError
 
@@ -27,6 +28,9 @@ IDENTITY = "MANTLET_IDENTITY"
 """The directory of the person to act as."""
 
 StrPath = Union[str, "os.PathLike[str]"]
+
+Fetch = Callable[[], str]
+"""Gives a token as it is by now."""
 
 # What is in an identity's files; none is longer than a certificate chain.
 _FILE_BYTES_MAX = 256 << 10
@@ -72,19 +76,38 @@ class Endpoint:
     """All that it takes to ask."""
 
     address: Address
-    key: Secret
     context: ssl.SSLContext
+    key: Fetch | Secret | None
+    certificate: ClientCertificate | None = None
+
+    def bearer(self) -> Secret | None:
+        """What to show in the header, if anything: the key, or the token as it is by now.
+
+        Raises:
+            ConfigurationError: what was fetched is no token.
+
+        """
+        if not callable(self.key):
+            return self.key
+        token = Secret.of(self.key())
+        if token is None:
+            raise ConfigurationError("what `key` gave is no token")
+        return token
 
 
-def key_of(key: str | None) -> Secret | None:
-    """The key that was given, or that the environment has; `None` if that is none.
+def key_of(key: str | Fetch | None, other: bool) -> Fetch | Secret | None:
+    """The key that was given, or that the environment has unless there is another credential; `None` if that is none.
 
     It raises nothing, because whoever calls it still holds the key in the clear, and exceptions keep their frames.
     """
-    return Secret.of(key or os.environ.get(API_KEY))
+    if callable(key):
+        return key
+    return Secret.of(key or (None if other else os.environ.get(API_KEY)))
 
 
-def from_environment(url: str | None, key: Secret | None, ca: StrPath | None) -> Endpoint:
+def from_environment(
+    url: str | None, key: Fetch | Secret | None, ca: StrPath | None, certificate: tuple[StrPath, StrPath] | None
+) -> Endpoint:
     """What was given, and for the rest what ``mantlet env`` prints.
 
     Raises:
@@ -94,9 +117,14 @@ def from_environment(url: str | None, key: Secret | None, ca: StrPath | None) ->
     url = url or os.environ.get(URL)
     if not url:
         raise ConfigurationError(f'where is the server? give `url`, or set `{URL}` (`eval "$(mantlet env)"` does)')
-    if key is None:
+    if key is None and certificate is None:
         raise ConfigurationError(f"which key? give `key`, or set `{API_KEY}`, to one that has only characters of keys")
-    return Endpoint(Address.parse(url), key, _context(ca or os.environ.get(CA)))
+    context = _context(ca or os.environ.get(CA))
+    shown = None
+    if certificate is not None:
+        chain, private = certificate
+        shown = ClientCertificate(os.fspath(chain), os.fspath(private), context)
+    return Endpoint(Address.parse(url), context, key, shown)
 
 
 def from_directory(directory: StrPath | None, url: str | None) -> Endpoint:
@@ -123,12 +151,10 @@ def from_directory(directory: StrPath | None, url: str | None) -> Endpoint:
     context = _context(ca if ca.exists() else None)
     certificate, certificate_key = where / "certificate.pem", where / "certificate.key"
     # Without both, the person comes with the key alone, which opens less.
+    shown = None
     if certificate.exists() and _private(certificate_key) is not None:
-        try:
-            context.load_cert_chain(certificate, certificate_key)
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(f"`{certificate}` and its key do not fit: {error}") from None
-    return Endpoint(Address.parse(found.strip()), key, context)
+        shown = ClientCertificate(str(certificate), str(certificate_key), context)
+    return Endpoint(Address.parse(found.strip()), context, key, shown)
 
 
 def _context(ca: StrPath | None) -> ssl.SSLContext:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-# What a header carries as one word (RFC 6750, 2.1, is narrower). Anything else would make HTTP libraries complain, and
-# repeat the value while they do.
-_TOKEN = re.compile(r"\A[\x21-\x7e]{1,512}\Z")
+# What a header carries as one word (RFC 6750, 2.1, is narrower), and no longer than the server takes a token. Anything else
+# would make HTTP libraries complain, and repeat the value while they do.
+_TOKEN = re.compile(r"\A[\x21-\x7e]{1,8192}\Z")
 
 
 class Secret:
-    """A key. Only :meth:`reveal` gives it away."""
+    """A key or a token. Only :meth:`reveal` gives it away."""
 
     __slots__ = ("_value",)
 

@@ -67,6 +67,7 @@ class Transport:
         jitter: random.Random | None = None,
     ) -> None:
         self.address = endpoint.address
+        self._endpoint = endpoint
         self.timeout = timeout
         self.clock: Clock = clock or time
         self._retries = retries
@@ -101,7 +102,7 @@ class Transport:
         # the change was made.
         fresh = not request.repeatable
         while True:
-            outcome = self._pool.exchange(request, left, fresh)
+            outcome = self._pool.exchange(request, self._endpoint.bearer(), left, fresh)
             if isinstance(outcome, Reply) and outcome.status < 300:
                 logger.debug("%s %s: %d", request.method, request.path, outcome.status)
                 return outcome

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
-from urllib.parse import quote
 
 from . import _endpoint, _tensors
 from ._answers import Prediction, Predictions, predictions
-from ._catalog import Metadata, ModelInfo, metadata, models
+from ._catalog import Metadata, ModelInfo, metadata, models, path_of, quoted
 from ._connection import Reply, Request
 from ._explanation import Explanation, explanation
 from ._report import Report, report
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ._endpoint import Endpoint, StrPath
+    from ._endpoint import Endpoint, Fetch, StrPath
     from ._tensors import Array, Inference
     from ._transport import Clock
 
@@ -48,8 +47,10 @@ class Client:
 
     Args:
         url: `https://host:port`.
-        key: the API key. It is kept where nothing prints it.
+        key: the API key, kept where nothing prints it; or what gives a workload's token, asked before each request.
         ca: a file with the authorities to trust, in PEM, instead of the system's. Verification cannot be switched off.
+        certificate: files with a workload's certificate chain and private key, in PEM; read again when they change. No key is
+            needed then, and none is taken from the environment.
         timeout: seconds for a call with all of its attempts.
         retries: how often a call is made again where that is safe; see the how-to page.
         connections: idle connections to keep.
@@ -64,17 +65,18 @@ class Client:
     def __init__(
         self,
         url: str | None = None,
-        key: str | None = None,
+        key: str | Fetch | None = None,
         ca: StrPath | None = None,
         *,
+        certificate: tuple[StrPath, StrPath] | None = None,
         timeout: float = TIMEOUT_S,
         retries: int = RETRIES,
         connections: int = CONNECTIONS,
         clock: Clock | None = None,
         jitter: random.Random | None = None,
     ) -> None:
-        secret, key = _endpoint.key_of(key), None  # from here on no frame has it in the clear
-        endpoint = _endpoint.from_environment(url, secret, ca)
+        secret, key = _endpoint.key_of(key, certificate is not None), None  # from here on no frame has it in the clear
+        endpoint = _endpoint.from_environment(url, secret, ca, certificate)
         self._start(endpoint, timeout, retries, connections, clock, jitter)
 
     @classmethod
@@ -208,7 +210,7 @@ class Client:
         if batch_rows < 1:
             raise Unfit("a request has at least one row")
         answers: list[Prediction] = []
-        path = f"/v1/{_path(model, version)}/predict"
+        path = f"/v1/{path_of(model, version)}/predict"
         for start in range(0, len(rows.rows), batch_rows):
             question: dict[str, object] = {"features": rows.features(start, start + batch_rows)}
             if options is not None:
@@ -247,7 +249,7 @@ class Client:
             MantletError: there is no answer.
 
         """
-        key = _path(model, version)
+        key = path_of(model, version)
         ports = self._metadata.get(key) or self.metadata(model, version=version)
         arrays = _tensors.arrays(inputs, ports)
         body, length = _tensors.question(arrays, list(outputs) if outputs else None, dict(parameters or {}), id)
@@ -290,7 +292,7 @@ class Client:
         question: dict[str, object] = {"features": one.features(0, 1)}
         if evaluations is not None:
             question["options"] = {"evaluations": evaluations}
-        reply = self._transport.ask(f"/v2/{_path(model, version)}/explain", question, timeout=timeout)
+        reply = self._transport.ask(f"/v2/{path_of(model, version)}/explain", question, timeout=timeout)
         try:
             return explanation(document(reply), reply.headers.get("mantlet-receipt"))
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -322,7 +324,7 @@ class Client:
 
         """
         question = {**labelled(data, target), "slices": list(slices)}
-        reply = self._transport.ask(f"/v2/{_path(model, version)}/evaluate", question, timeout=timeout)
+        reply = self._transport.ask(f"/v2/{path_of(model, version)}/evaluate", question, timeout=timeout)
         try:
             return report(document(reply), reply.headers.get("x-request-id"), reply.headers.get("mantlet-receipt"))
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -335,7 +337,7 @@ class Client:
             NotFound: no answer of this request is held, or it is somebody else's.
 
         """
-        return held_answer(self._transport.get(f"/v1/models/{_quoted(model)}/reviews/{_quoted(request_id)}"))
+        return held_answer(self._transport.get(f"/v1/models/{quoted(model)}/reviews/{quoted(request_id)}"))
 
     def wait_for_review(
         self, model: str, request_id: str, *, timeout: float = 3_600.0, poll: float = _POLL_S
@@ -372,27 +374,18 @@ class Client:
 
     def metadata(self, model: str, *, version: int | None = None) -> Metadata:
         """A model's inputs and outputs."""
-        key = _path(model, version)
+        key = path_of(model, version)
         found = metadata(self._transport.get(f"/v2/{key}"))
         self._metadata[key] = found
         return found
 
     def features(self, model: str, *, version: int | None = None) -> Mapping[str, Any]:
         """What a model was made for: types, accepted values and reference distributions, as the server tells them."""
-        return _object(self._transport.get(f"/v2/{_path(model, version)}/features"))
+        return _object(self._transport.get(f"/v2/{path_of(model, version)}/features"))
 
     def ready(self) -> bool:
         """Whether the server answers questions. Waits for nothing."""
         return bool(_object(self._transport.get("/v2/health/ready")).get("ready"))
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")
-
-
-def _path(model: str, version: int | None) -> str:
-    versions = "" if version is None else f"/versions/{int(version)}"
-    return f"models/{_quoted(model)}{versions}"
 
 
 def _object(reply: Reply) -> Mapping[str, Any]:
