@@ -59,6 +59,9 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "audit_entry",
         "audit_tiles",
         "upload",
+        "token",
+        "spiffe_id",
+        "svid",
     ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {

@@ -76,16 +76,16 @@ async fn attend(
     // Before anybody is told that there is a server: a signal that comes first would end it in disorder.
     let (stop, hangup) = (stop(app.server.bounds().drain_timeout), signal(SignalKind::hangup()));
     announce(common, home, address, &listeners, config.danger.plaintext)?;
-    live.issuers().fetch();
-    let issuing = Arc::clone(&live);
+    let fetching = Arc::clone(&live);
+    fetching.issuers().fetch();
     let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
     let expiring = tokio::spawn(expire(Arc::clone(&app.server)));
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live, hangup));
     listen::serve(Arc::clone(&app.server), listeners, stop).await;
     reloading.abort();
     renewing.abort();
-    issuing.issuers().stop();
     expiring.abort();
+    fetching.issuers().stop();
     for path in [home.control_socket(), home.address_path()] {
         let _ = fs::remove_file(path);
     }

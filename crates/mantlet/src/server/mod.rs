@@ -22,6 +22,7 @@ pub mod listen;
 mod monitor;
 pub mod openapi;
 mod patience;
+mod peer;
 mod places;
 pub mod reply;
 mod reviews;
@@ -60,6 +61,7 @@ use mantlet_gate::{
 use mantlet_models::register::Shelf;
 use mantlet_types::{Code, ModelName, Rejection, RequestId, Version, limits, rejection::Blame};
 
+pub use self::peer::Peer;
 use self::{
     address::Addresses,
     body::{Body, Parcel},
@@ -68,29 +70,9 @@ use self::{
     reply::{Dialect, Reply},
     routes::{Found, Protocol, Route, Router, Way},
     statistics::Statistics,
-    trust::{Shown, Trust},
+    trust::Trust,
 };
 use crate::deeds::reload::Reloader;
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// The address of the other end; loopback for what does not come over a network.
-    pub ip: IpAddr,
-    /// How the connection is protected.
-    pub channel: Channel,
-    /// The workload's certificate that was shown, if one was: then the channel of each request is what it is worth by
-    /// then.
-    pub workload: Option<Arc<Shown>>,
-}
-
-impl Peer {
-    /// The owner of the home, at the control socket or in process.
-    #[must_use]
-    pub fn local_owner() -> Self {
-        Self { ip: IpAddr::from([127, 0, 0, 1]), channel: Channel::Control, workload: None }
-    }
-}
 
 /// What administrative routes reach beside the gate.
 pub struct Facilities {
@@ -299,10 +281,7 @@ impl Server {
             (None, presented) => presented,
         };
         let trace_id = credential::trace_id(headers);
-        let channel = match &peer.workload {
-            Some(shown) => self.trust().channel(shown),
-            None => peer.channel.clone(),
-        };
+        let channel = peer.channel(self.trust());
         Ok(Arrival { request_id: id, ip, trace_id, channel, credential })
     }
 

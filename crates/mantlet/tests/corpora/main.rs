@@ -46,7 +46,10 @@ replays!(
     onnx,
     audit_entry,
     audit_tiles,
-    upload
+    upload,
+    token,
+    spiffe_id,
+    svid
 );
 
 #[test]

@@ -13,6 +13,7 @@ mod oracle;
 mod request;
 mod tiles;
 mod upload;
+mod workload;
 
 /// Feeds one input to a parser.
 pub(crate) type Body = fn(&[u8]);
@@ -28,4 +29,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("audit_entry", audit::entry),
     ("audit_tiles", tiles::body),
     ("upload", upload::body),
+    ("token", workload::token),
+    ("spiffe_id", workload::spiffe_id),
+    ("svid", workload::svid),
 ];
