@@ -22,7 +22,7 @@ use crate::{
     identity::{self, Arrival, Principal},
     people::founding::{self, Founder, FounderKey},
     perimeter,
-    policy::{self, Target},
+    policy::{self, Policy, Target},
     ports::{LedgerClosed, Model},
     record::Record,
     reviews::{self, Step},
@@ -358,13 +358,26 @@ async fn commit<R>(
 ) -> Result<R, Rejection> {
     let Done { reply, changes, loaded, unloaded, settings } = done;
     let mut generation = snapshot.generation;
+    let policy = policy_after(snapshot, &changes)?;
     if !changes.is_empty() {
         let committed = gate.store.commit(warrant, &changes).await;
         generation = committed.map_err(|fault| Rejection::unavailable(fault.to_string()))?;
     }
     if !(changes.is_empty() && loaded.is_empty() && unloaded.is_empty() && settings.is_none()) {
         let next = snapshot.next(&changes, loaded, settings).without(&unloaded);
-        gate.replace(Snapshot { generation, ..next });
+        let policy = policy.unwrap_or_else(|| next.policy.renewed());
+        gate.replace(Snapshot { generation, policy, ..next });
     }
     Ok(reply)
+}
+
+/// The policies after these changes, if they are others than before. INVARIANT (policy-of-directory): what decides is what
+/// the directory of the same snapshot says is in force, and it is made before the directory becomes durable.
+fn policy_after(snapshot: &Snapshot, changes: &[Change]) -> Result<Option<Policy>, Rejection> {
+    let touches = |change: &Change| matches!(change, Change::PutPolicies(..) | Change::RemovePolicies(_));
+    if !changes.iter().any(touches) {
+        return Ok(None);
+    }
+    let made = Policy::of(&snapshot.directory.with(changes).policies);
+    made.map(Some).map_err(|error| Rejection::new(Code::Conflict).detailed(error.to_string()))
 }

@@ -25,13 +25,11 @@ use serde::Serialize;
 
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    approvals::{self, APPROVAL_SECONDS, Approvers, SignedApproval, Waiting},
     directory::{Change, DeploymentState, Directory, ModelRecord, Promotion, VersionRecord},
     identity::Principal,
     policy::Target,
 };
-
-/// A request that nobody approves within three days is void, and so is an approval that nobody uses.
-const WAY_SECONDS: i64 = 72 * 3_600;
 
 /// Who may know of a candidate that is not their own: those who take part in its way to production.
 const TAKING_PART: [Role; 4] = [Role::DataScientist, Role::MlEngineer, Role::Security, Role::Admin];
@@ -48,10 +46,6 @@ pub struct Way {
 /// Asks that a version go live.
 #[derive(Clone, Debug)]
 pub struct RequestDeployment(pub Way);
-
-/// Approves it.
-#[derive(Clone, Debug)]
-pub struct ApproveDeployment(pub Way);
 
 /// Makes it live.
 #[derive(Clone, Debug)]
@@ -101,7 +95,7 @@ impl Stage {
             digest: promotion.digest,
             state: promotion.state().as_str(),
             requested_by: Some(promotion.requested_by.clone()),
-            approved_by: promotion.approved_by.clone(),
+            approved_by: promotion.approved_by.names(),
             ends: Some(promotion.ends),
             replaced: None,
             next,
@@ -134,12 +128,23 @@ impl Way {
         Some(Token::of(&format!("{}@{}", self.model, self.version)))
     }
 
+    /// The claim of whoever approves it.
+    pub(crate) fn approval_claims(&self, caller: &Principal, directory: &Directory) -> Claims {
+        self.claims(Action::ApproveDeployment, self.deployment(), caller, directory)
+    }
+
     fn deployment(&self) -> Resource {
         Resource::Deployment(self.model.clone(), self.version)
     }
 
     /// The claim of a step, if the caller may know of the version at all.
-    fn claims(&self, action: Action, of: Resource, caller: &Principal, directory: &Directory) -> Claims {
+    pub(crate) fn claims(
+        &self,
+        action: Action,
+        of: Resource,
+        caller: &Principal,
+        directory: &Directory,
+    ) -> Claims {
         let target = if self.is_known_to(caller, directory) { Target::Resource(of) } else { Target::Unknown };
         Claims::All(vec![(action, target)])
     }
@@ -203,10 +208,14 @@ impl Deed for RequestDeployment {
         }
         check_loaded(office, &way.model, way.version)?;
         // Approvals that count no more, because their givers lost the right, are no reason to wait until they end.
+        let single_person = office.snapshot.settings.single_person;
+        let approved = || {
+            let waiting = Waiting::deployment(&way.model, way.version, model, record);
+            waiting
+                .is_some_and(|known| approvals::standing(directory, &known, single_person).next().is_some())
+        };
         let stands = |known: &&Promotion| {
-            now < known.ends
-                && (known.state() == DeploymentState::Requested
-                    || directory.standing_approvers(&model.project, known).next().is_some())
+            now < known.ends && (known.state() == DeploymentState::Requested || approved())
         };
         if let Some(known) = record.promotion.as_ref().filter(stands) {
             let (state, by) = (known.state().as_str(), &known.requested_by);
@@ -219,8 +228,8 @@ impl Deed for RequestDeployment {
             digest: record.digest,
             requested_by: user(office.caller)?,
             requested: now,
-            approved_by: BTreeSet::new(),
-            ends: now.plus_seconds(WAY_SECONDS),
+            approved_by: Approvers::new(),
+            ends: now.plus_seconds(APPROVAL_SECONDS),
             compared: None,
         };
         let next = format!("mantlet --as DIR model approve {} {}", way.model, way.version);
@@ -230,42 +239,28 @@ impl Deed for RequestDeployment {
     }
 }
 
-impl Deed for ApproveDeployment {
-    type Reply = Stage;
-
-    fn event(&self) -> Event {
-        Event::ModelApprove
+/// Takes the caller's approval of a requested deployment.
+pub(crate) fn approve(
+    office: &Office<'_>,
+    way: &Way,
+    signed: Option<SignedApproval>,
+) -> Result<Done<Stage>, Rejection> {
+    let (model, record) = way.records(&office.snapshot.directory)?;
+    // Policy has seen that it is requested, and not yet approved.
+    let waiting = Waiting::deployment(&way.model, way.version, model, record)
+        .filter(|waiting| waiting.approved_by.is_empty())
+        .ok_or_else(|| conflict("nobody has requested it"))?;
+    if office.gate.now() >= waiting.ends {
+        return Err(conflict("the request has ended; it has to be requested again"));
     }
-
-    fn changes(&self) -> bool {
-        true
-    }
-
-    fn subject(&self) -> Option<Token> {
-        self.0.subject()
-    }
-
-    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        Ok(self.0.claims(Action::ApproveDeployment, self.0.deployment(), caller, directory))
-    }
-
-    async fn act(self, office: &Office<'_>) -> Result<Done<Stage>, Rejection> {
-        let way = self.0;
-        let (model, record) = way.records(&office.snapshot.directory)?;
-        let now = office.gate.now();
-        // Policy has seen that it is requested, and not yet approved.
-        let requested = record.promotion.as_ref().filter(|known| known.digest == record.digest);
-        let requested = requested.filter(|known| known.state() == DeploymentState::Requested);
-        let mut promotion = requested.cloned().ok_or_else(|| conflict("nobody has requested it"))?;
-        if now >= promotion.ends {
-            return Err(conflict("the request has ended; it has to be requested again"));
-        }
-        promotion.approved_by.insert(user(office.caller)?);
-        promotion.ends = now.plus_seconds(WAY_SECONDS);
-        let next = format!("mantlet --as DIR model promote {} {}", way.model, way.version);
-        let reply = Stage::on_its_way(&way, &promotion, format!("an ML engineer: {next}"));
-        Ok(Done::changed(reply, way.put(model, promotion)))
-    }
+    let fresh = approvals::give(office, &waiting, signed)?;
+    let mut promotion = record.promotion.clone().ok_or(Code::Conflict)?;
+    promotion.approved_by.insert(fresh.approver, fresh.statement);
+    promotion.ends = fresh.ends;
+    let next = format!("mantlet --as DIR model promote {} {}", way.model, way.version);
+    let reply = Stage::on_its_way(way, &promotion, format!("an ML engineer: {next}"));
+    let changes = fresh.changes.into_iter().chain(way.put(model, promotion)).collect();
+    Ok(Done::changed(reply, changes))
 }
 
 impl Deed for ActivateDeployment {

@@ -3,14 +3,23 @@
 //! The store keeps these records, door 2 changes them by [`Change`]s, and the policy module turns them into entities.
 //! Recorded facts (author, data authors, requester, approvers) come from here, never from a request.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use ipnet::IpNet;
 use mantlet_types::{
-    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
     workload::WorkloadIdentity,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    approvals::{Approval, Approvers},
+    changes::{BreakGlass, PolicyFile, Proposal},
+    disable::Disabled,
+};
 
 /// Everything that decisions are about.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +36,13 @@ pub struct Directory {
     pub models: BTreeMap<ModelName, ModelRecord>,
     /// Grants waiting for a second person, by number.
     pub grants: BTreeMap<u64, Grant>,
+    /// Changes waiting for a second person, by number. No grant has the number of a change.
+    pub proposals: BTreeMap<u64, Proposal>,
+    /// The custom policies in force, beside the embedded ones.
+    pub policies: BTreeMap<PolicyName, PolicyFile>,
+    /// Signed approvals as they were given, by the digest of their statement: also those that have been used, so that
+    /// they can be looked at afterwards.
+    pub approvals: BTreeMap<Sha256, Arc<Approval>>,
 }
 
 /// A person.
@@ -43,6 +59,10 @@ pub struct User {
     pub ceiling: Option<Ceiling>,
     /// SHA-256 of the DER of each user certificate that counts as this user's second factor.
     pub certificates: BTreeSet<Sha256>,
+    /// Leave to stop models and roll them back for a while, the latest that was given. Absent in records from before
+    /// there was break-glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub break_glass: Option<BreakGlass>,
 }
 
 impl User {
@@ -151,6 +171,9 @@ pub struct ModelRecord {
     /// from before there were rollbacks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<Version>,
+    /// If it is stopped: by whom, and since when. Absent in records from before models could be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<Disabled>,
     /// All versions.
     pub versions: BTreeMap<Version, VersionRecord>,
 }
@@ -211,7 +234,7 @@ pub struct Promotion {
     /// When.
     pub requested: Timestamp,
     /// Who approved it.
-    pub approved_by: BTreeSet<UserId>,
+    pub approved_by: Approvers,
     /// From here on it is void: approvals that nobody used, and requests that nobody approved, end.
     pub ends: Timestamp,
     /// How its answers differ from those of the live version, where whoever asked has found that out. Absent in records
@@ -298,7 +321,7 @@ pub struct Grant {
     /// By whom it was proposed.
     pub proposed_by: UserId,
     /// By whom it was approved.
-    pub approved_by: BTreeSet<UserId>,
+    pub approved_by: Approvers,
     /// After this it is void.
     pub expires: Timestamp,
 }
@@ -320,6 +343,18 @@ pub enum Change {
     PutGrant(u64, Grant),
     /// A grant is done with.
     RemoveGrant(u64),
+    /// A proposal is as stated.
+    PutProposal(u64, Proposal),
+    /// A proposal is done with.
+    RemoveProposal(u64),
+    /// A set of custom policies is in force as stated.
+    PutPolicies(PolicyName, PolicyFile),
+    /// A set of custom policies is in force no more.
+    RemovePolicies(PolicyName),
+    /// An approval was given, by the digest of its statement.
+    PutApproval(Sha256, Arc<Approval>),
+    /// An approval of long ago need not be kept any more.
+    RemoveApproval(Sha256),
 }
 
 impl Directory {
@@ -346,20 +381,6 @@ impl Directory {
         }
     }
 
-    /// Those of a promotion's approvers who could still approve today: a right that was lost takes its approvals along.
-    pub fn standing_approvers<'a>(
-        &'a self,
-        project: &'a ProjectId,
-        promotion: &'a Promotion,
-    ) -> impl Iterator<Item = &'a UserId> + 'a {
-        promotion.approved_by.iter().filter(move |id| {
-            self.users.get(*id).is_some_and(|user| {
-                !user.disabled
-                    && [Role::MlEngineer, Role::Security].iter().any(|role| user.is_bound(*role, project))
-            })
-        })
-    }
-
     fn apply(&mut self, change: Change) {
         match change {
             Change::AddProject(id) => drop(self.projects.insert(id)),
@@ -369,6 +390,12 @@ impl Directory {
             Change::PutModel(name, model) => drop(self.models.insert(name, model)),
             Change::PutGrant(number, grant) => drop(self.grants.insert(number, grant)),
             Change::RemoveGrant(number) => drop(self.grants.remove(&number)),
+            Change::PutProposal(number, proposal) => drop(self.proposals.insert(number, proposal)),
+            Change::RemoveProposal(number) => drop(self.proposals.remove(&number)),
+            Change::PutPolicies(name, file) => drop(self.policies.insert(name, file)),
+            Change::RemovePolicies(name) => drop(self.policies.remove(&name)),
+            Change::PutApproval(digest, approval) => drop(self.approvals.insert(digest, approval)),
+            Change::RemoveApproval(digest) => drop(self.approvals.remove(&digest)),
         }
     }
 }

@@ -6,9 +6,12 @@
 //! what it needs from outside it asks for through [`ports`].
 
 pub mod administer;
+pub mod approvals;
 pub mod audit;
+pub mod changes;
 pub mod deployments;
 pub mod directory;
+pub mod disable;
 pub mod explain;
 pub mod gate;
 pub mod identity;

@@ -14,7 +14,10 @@ mod fakes;
 mod isolation;
 #[cfg(test)]
 mod pairs;
+#[cfg(test)]
 mod reviews;
+#[cfg(test)]
+pub(crate) mod signers;
 #[cfg(test)]
 mod trace;
 
@@ -278,6 +281,7 @@ fn directory() -> Directory {
         project: project.clone(),
         live: Some(Version::FIRST),
         former: Vec::new(),
+        disabled: None,
         versions: BTreeMap::from([(Version::FIRST, version)]),
     };
     Directory {

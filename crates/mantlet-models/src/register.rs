@@ -300,6 +300,7 @@ impl Deed for RegisterModel {
             project: project.clone(),
             live: None,
             former: Vec::new(),
+            disabled: None,
             versions: BTreeMap::new(),
         });
         if record.project != project {

@@ -1,6 +1,6 @@
 //! Records of the directory as rows: JSON for what may be read, a sealed value for what may not.
 
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
 use mantlet_gate::directory::{Change, Directory, Key, KeyState};
@@ -61,6 +61,16 @@ pub(crate) fn write(key: &StoreKey, change: &Change) -> Result<Write, StoreError
         Change::PutModel(name, model) => put(key, Table::Models, name.as_str(), model, &[]),
         Change::PutGrant(number, grant) => put(key, Table::Grants, &number.to_string(), grant, &[]),
         Change::RemoveGrant(number) => Ok(Write::Remove(Table::Grants, number.to_string())),
+        Change::PutProposal(number, proposal) => {
+            put(key, Table::Proposals, &number.to_string(), proposal, &[])
+        }
+        Change::RemoveProposal(number) => Ok(Write::Remove(Table::Proposals, number.to_string())),
+        Change::PutPolicies(name, file) => put(key, Table::Policies, name.as_str(), file, &[]),
+        Change::RemovePolicies(name) => Ok(Write::Remove(Table::Policies, name.to_string())),
+        Change::PutApproval(digest, approval) => {
+            put(key, Table::Approvals, &digest.to_string(), &**approval, &[])
+        }
+        Change::RemoveApproval(digest) => Ok(Write::Remove(Table::Approvals, digest.to_string())),
     }
 }
 
@@ -100,6 +110,11 @@ pub(crate) fn add(
         }
         Table::Models => drop(directory.models.insert(name(table, row)?, plain(key, table, row)?)),
         Table::Grants => drop(directory.grants.insert(name(table, row)?, plain(key, table, row)?)),
+        Table::Proposals => drop(directory.proposals.insert(name(table, row)?, plain(key, table, row)?)),
+        Table::Policies => drop(directory.policies.insert(name(table, row)?, plain(key, table, row)?)),
+        Table::Approvals => {
+            drop(directory.approvals.insert(name(table, row)?, Arc::new(plain(key, table, row)?)));
+        }
     }
     Ok(())
 }

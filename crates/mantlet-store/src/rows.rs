@@ -25,11 +25,17 @@ pub enum Table {
     Models,
     /// Grants that wait for a second person.
     Grants,
+    /// Changes that wait for a second person.
+    Proposals,
+    /// Custom policies in force.
+    Policies,
+    /// Signed approvals, also those that have been used.
+    Approvals,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Meta,
         Self::Peppers,
         Self::Projects,
@@ -38,6 +44,9 @@ impl Table {
         Self::Keys,
         Self::Models,
         Self::Grants,
+        Self::Proposals,
+        Self::Policies,
+        Self::Approvals,
     ];
 
     /// The table's name in the database, also part of what a row's tag authenticates.
@@ -52,6 +61,9 @@ impl Table {
             Self::Keys => "keys",
             Self::Models => "models",
             Self::Grants => "grants",
+            Self::Proposals => "proposals",
+            Self::Policies => "policies",
+            Self::Approvals => "approvals",
         }
     }
 }

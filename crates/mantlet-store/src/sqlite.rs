@@ -13,8 +13,11 @@ use crate::{Row, Rows, StoreError, Table, Write};
 const APPLICATION_ID: u32 = 0x4D4E_544C;
 
 /// The schema's steps; the file's `user_version` counts those that it has taken.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_deployments.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_records.sql"),
+    include_str!("../migrations/0002_deployments.sql"),
+    include_str!("../migrations/0003_second_person.sql"),
+];
 
 /// How long to wait for another process that holds the database, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -198,4 +201,7 @@ statements! {
     Keys = "keys",
     Models = "models",
     Grants = "grants",
+    Proposals = "proposals",
+    Policies = "policies",
+    Approvals = "approvals",
 }

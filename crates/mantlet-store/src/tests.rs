@@ -43,7 +43,8 @@ struct Contents(Vec<String>);
 
 impl From<Directory> for Contents {
     fn from(directory: Directory) -> Self {
-        let Directory { projects, users, consumers, keys, models, grants } = directory;
+        let Directory { projects, users, consumers, keys, models, grants, proposals, policies, approvals } =
+            directory;
         let mut lines = Vec::new();
         lines.extend(projects.into_iter().map(|id| format!("project {id}")));
         lines.extend(users.into_iter().map(|record| format!("user {record:?}")));
@@ -55,6 +56,9 @@ impl From<Directory> for Contents {
         }));
         lines.extend(models.into_iter().map(|record| format!("model {record:?}")));
         lines.extend(grants.into_iter().map(|record| format!("grant {record:?}")));
+        lines.extend(proposals.into_iter().map(|record| format!("proposal {record:?}")));
+        lines.extend(policies.into_iter().map(|record| format!("policies {record:?}")));
+        lines.extend(approvals.into_iter().map(|record| format!("approval {record:?}")));
         lines.sort();
         Self(lines)
     }

@@ -208,6 +208,18 @@ names! {
         ReviewPoll = "review.poll",
         /// Held answers were forgotten because their time was over.
         ReviewExpire = "review.expire",
+        /// A model was stopped: it answers nobody.
+        ModelDisable = "model.disable",
+        /// A model that was stopped answers again.
+        ModelEnable = "model.enable",
+        /// Custom policies were proposed, approved, put in force or withdrawn.
+        PolicyChange = "policy.change",
+        /// Custom policies were read, or tried.
+        PolicyRead = "policy.read",
+        /// Break-glass was asked for, approved or begun.
+        BreakGlass = "break_glass",
+        /// What waits for a second person was read.
+        ApprovalRead = "approval.read",
         /// Somebody was not who they said, or said nothing. Aggregated.
         AuthFail = "auth.fail",
         /// A person was added, changed or disabled.

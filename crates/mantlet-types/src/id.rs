@@ -114,6 +114,10 @@ name!(
     IssuerName, "issuer name"
 );
 name!(
+    /// The name under which a home keeps one set of custom policies.
+    PolicyName, "policy set's name"
+);
+name!(
     /// The name of one running node; part of its log's origin.
     NodeId, "node name"
 );

@@ -24,6 +24,8 @@ pub enum Resource {
     Statistics(ProjectId),
     /// A pending grant, by its number.
     Grant(ProjectId, u64),
+    /// A pending change of policy, or a request for break-glass, by its number.
+    Change(ProjectId, u64),
     /// A feature of one version of a model; how sensitive it is the version says.
     Feature(ModelName, Version, Arc<str>),
     /// The held answers of a project's models.
@@ -44,6 +46,7 @@ impl Resource {
             Self::AuditLog(_) => "AuditLog",
             Self::Statistics(_) => "Statistics",
             Self::Grant(..) => "Grant",
+            Self::Change(..) => "Change",
             Self::Feature(..) => "Feature",
             Self::ReviewQueue(_) => "ReviewQueue",
             Self::ReviewItem(..) => "ReviewItem",
@@ -61,7 +64,7 @@ impl Resource {
             Self::ModelVersion(name, version) | Self::Deployment(name, version) => {
                 format!("{name}@{version}")
             }
-            Self::Grant(project, number) => format!("{project}#{number}"),
+            Self::Grant(project, number) | Self::Change(project, number) => format!("{project}#{number}"),
             Self::Feature(model, _, feature) => format!("{model}/{feature}"),
             Self::ReviewItem(_, item) => item.to_string(),
         }

@@ -94,7 +94,7 @@ impl App {
         let models = load_models(&directory, &shelf);
         let snapshot = Snapshot {
             generation,
-            policy: Policy::new(None).map_err(|error| Failure::new(error.to_string()))?,
+            policy: policies(&directory)?,
             directory,
             models,
             peppers: Arc::new(peppers),
@@ -263,6 +263,14 @@ fn check_duties(directory: &Directory, config: &Config) -> Result<(), Failure> {
         Some((user, [one, other])) => Err(Failure::new(format!("`{user}` holds two duties: `{one}` and `{other}`"))
             .hint("a team's home needs one duty per person; a home made with --single-person cannot become a team's")),
     }
+}
+
+/// What decides: the embedded policies, and the custom ones that the store has. Without all of them nothing is decided.
+fn policies(directory: &Directory) -> Result<Policy, Failure> {
+    Policy::of(&directory.policies).map_err(|error| {
+        Failure::new(format!("the custom policies in the store are not valid here: {error}"))
+            .hint("go back to the release before, and withdraw or change them there: `mantlet policy list`")
+    })
 }
 
 /// Loads every version. One that does not load is told to the operator and makes the node not ready if it is live;

@@ -1,10 +1,11 @@
 use super::*;
 use crate::{
     administer::administer,
+    approvals::{Approved, Item},
     directory::User,
     identity::{Arrival, Certificate, Channel},
     ports::EngineFault,
-    testing::{BEGIN, CERTIFICATE, FakeModel, Kit, MODEL, coin_contract, user},
+    testing::{BEGIN, CERTIFICATE, FakeModel, Kit, MODEL, coin_contract, signers::approve, user},
 };
 
 const THREE_DAYS: i64 = 72 * 3_600;
@@ -15,6 +16,10 @@ pub(super) fn version(number: u32) -> Version {
 
 pub(super) fn way(number: u32) -> Way {
     Way { model: MODEL.parse().unwrap(), version: version(number) }
+}
+
+pub(super) fn waits(number: u32) -> Item {
+    Item::Deployment(MODEL.parse().unwrap(), version(number))
 }
 
 /// The kit's home, with two who deploy, one who oversees, one who made the data, and a candidate beside the live version.
@@ -69,7 +74,8 @@ pub(super) fn live(kit: &Kit) -> u32 {
 async fn an_approval_that_nobody_uses_ends_after_three_days() {
     let kit = team();
     done(&kit, "mel", RequestDeployment(way(2))).await.unwrap();
-    let approved = done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    let approved = approve(&kit, "sam", &waits(2)).await.unwrap();
+    let Approved::Deployment(approved) = approved else { panic!("{approved:?}") };
     assert_eq!(approved.ends, Some(BEGIN.plus_seconds(THREE_DAYS)));
     kit.clock.advance(THREE_DAYS);
     // Also where the decision was taken and remembered a moment before.
@@ -89,7 +95,7 @@ async fn an_approval_that_nobody_uses_ends_after_three_days() {
 async fn an_approval_holds_until_the_last_moment() {
     let kit = team();
     done(&kit, "mel", RequestDeployment(way(2))).await.unwrap();
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
     kit.clock.advance(THREE_DAYS - 1);
     done(&kit, "max", ActivateDeployment(way(2))).await.unwrap();
     assert_eq!(live(&kit), 2);
@@ -101,9 +107,9 @@ async fn a_request_that_nobody_approves_ends_too() {
     done(&kit, "mel", RequestDeployment(way(2))).await.unwrap();
     assert_eq!(done(&kit, "max", RequestDeployment(way(2))).await.unwrap_err().0, Code::Conflict);
     kit.clock.advance(THREE_DAYS);
-    assert_eq!(done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap_err().0, Code::Conflict);
+    assert_eq!(approve(&kit, "sam", &waits(2)).await.unwrap_err().0, Code::Conflict);
     done(&kit, "max", RequestDeployment(way(2))).await.unwrap();
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
 }
 
 #[tokio::test]
@@ -113,9 +119,9 @@ async fn who_made_the_data_takes_no_other_part() {
     let own = done(&kit, "dan", RequestDeployment(way(2))).await.unwrap_err();
     assert_eq!(own, forbidden("F21_request", "request_deployment"));
     done(&kit, "mel", RequestDeployment(way(2))).await.unwrap();
-    let own = done(&kit, "dan", ApproveDeployment(way(2))).await.unwrap_err();
+    let own = approve(&kit, "dan", &waits(2)).await.unwrap_err();
     assert_eq!(own, forbidden("F05_four_eyes", "approve_deployment"));
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
     let own = done(&kit, "dan", ActivateDeployment(way(2))).await.unwrap_err();
     assert_eq!(own, forbidden("F06_four_eyes", "activate_deployment"));
 }
@@ -145,7 +151,7 @@ async fn what_is_no_business_of_somebody_is_not_there_for_them() {
         assert_eq!(unknown.0, Code::NotFound);
         for number in [2, 9] {
             assert_eq!(done(&kit, who, RequestDeployment(way(number))).await.unwrap_err(), unknown, "{who}");
-            assert_eq!(done(&kit, who, ApproveDeployment(way(number))).await.unwrap_err(), unknown, "{who}");
+            assert_eq!(approve(&kit, who, &waits(number)).await.unwrap_err(), unknown, "{who}");
             assert_eq!(done(&kit, who, ActivateDeployment(way(number))).await.unwrap_err(), unknown, "{who}");
             let back = RollBack { model: MODEL.parse().unwrap(), version: Some(version(number)) };
             assert_eq!(done(&kit, who, back).await.unwrap_err(), unknown, "{who}");
@@ -157,7 +163,7 @@ async fn what_is_no_business_of_somebody_is_not_there_for_them() {
 async fn what_was_approved_is_this_artifact_and_no_other() {
     let kit = team();
     done(&kit, "mel", RequestDeployment(way(2))).await.unwrap();
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
     // Another artifact under the approved number, however it came there.
     let mut model = kit.gate.snapshot().directory.models[MODEL].clone();
     model.versions.get_mut(&version(2)).unwrap().digest = Sha256([0xEE; 32]);
@@ -170,7 +176,7 @@ async fn what_was_approved_is_this_artifact_and_no_other() {
 async fn what_was_not_loaded_does_not_go_live() {
     let kit = team();
     done(&kit, "mel", RequestDeployment(way(2))).await.unwrap();
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
     let mut snapshot = kit.gate.snapshot().next(&[], Vec::new(), None);
     snapshot.models.get_mut(MODEL).unwrap().versions.remove(&version(2));
     kit.gate.replace(snapshot);
@@ -185,7 +191,7 @@ async fn rollbacks_go_back_step_by_step_and_never_to_a_candidate() {
     let back = |version| RollBack { model: MODEL.parse().unwrap(), version };
     for number in [2, 3] {
         done(&kit, "mel", RequestDeployment(way(number))).await.unwrap();
-        done(&kit, "sam", ApproveDeployment(way(number))).await.unwrap();
+        approve(&kit, "sam", &waits(number)).await.unwrap();
         let to_candidate = done(&kit, "mel", back(Some(version(number)))).await.unwrap_err();
         assert_eq!(to_candidate.0, Code::Forbidden, "{to_candidate:?}");
         done(&kit, "max", ActivateDeployment(way(number))).await.unwrap();
@@ -203,7 +209,7 @@ async fn rollbacks_go_back_step_by_step_and_never_to_a_candidate() {
     assert_eq!(live(&kit), 1);
     done(&kit, "mel", RequestDeployment(way(3))).await.unwrap();
     assert_eq!(done(&kit, "max", ActivateDeployment(way(3))).await.unwrap_err().0, Code::Forbidden);
-    done(&kit, "sam", ApproveDeployment(way(3))).await.unwrap();
+    approve(&kit, "sam", &waits(3)).await.unwrap();
     done(&kit, "max", ActivateDeployment(way(3))).await.unwrap();
     assert_eq!(live(&kit), 3);
     assert_eq!(done(&kit, "sam", back(None)).await.unwrap_err().0, Code::Forbidden);

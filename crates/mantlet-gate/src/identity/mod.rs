@@ -144,6 +144,11 @@ impl Principal {
         self.confined
     }
 
+    /// The certificate that was the second factor, if it was one.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
     /// Whether nobody could listen in: TLS, the control socket, or loopback under `[danger]`.
     #[must_use]
     pub fn protected(&self) -> bool {

@@ -99,5 +99,6 @@ fn person(founder: &Founder, project: &ProjectId) -> User {
         bindings,
         ceiling,
         certificates: BTreeSet::from([founder.certificate]),
+        break_glass: None,
     }
 }

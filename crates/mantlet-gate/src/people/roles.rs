@@ -7,15 +7,14 @@
 mod approval;
 mod list;
 
-use std::collections::BTreeSet;
-
 use mantlet_types::{
     Action, Code, PrincipalId, ProjectId, Rejection, Resource, Role, Timestamp, UserId,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
 
-pub use approval::{ApplyGrant, ApproveGrant, Approved};
+pub(crate) use approval::approve;
+pub use approval::{ApplyGrant, Approved};
 pub use list::{Binding, ListRoles, PendingGrant, RoleList, RoleMatrix};
 
 use super::{
@@ -26,13 +25,14 @@ use super::{
 };
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    approvals::APPROVAL_SECONDS,
     directory::{Change, Directory, Grant, User},
     identity::Principal,
     policy::{Target, handed_over},
 };
 
 /// A proposal that nobody applies within three days is void.
-const GRANT_SECONDS: i64 = 72 * 3_600;
+const GRANT_SECONDS: i64 = APPROVAL_SECONDS;
 
 /// Proposals waiting in one home: far more than people can look at.
 const GRANTS_MAX: usize = 1_024;
@@ -96,7 +96,7 @@ impl AssignRole {
         let PrincipalId::User(proposer) = caller.id() else { return Err(Code::NotFound.into()) };
         let single_person = caller.snapshot().settings.single_person;
         // In a one-person home the one person approves, which the claims then ask leave for.
-        let approved_by = BTreeSet::from_iter((role.is_duty() && single_person).then(|| proposer.clone()));
+        let approved_by = (role.is_duty() && single_person).then(|| proposer.clone()).into_iter().collect();
         let grant = Grant {
             project: project.clone(),
             role,
@@ -172,14 +172,14 @@ fn propose(office: &Office<'_>, grant: Grant) -> Result<Done<Assigned>, Rejectio
 
 /// Numbers are drawn, so that none is used twice whatever the clock does and whatever was there before: who approves a
 /// number means the grant they looked at, not one that took its place.
-fn new_number(directory: &Directory) -> Result<u64, Rejection> {
+pub(crate) fn new_number(directory: &Directory) -> Result<u64, Rejection> {
     let mut random = [0; 4];
     aws_lc_rs::rand::fill(&mut random)
         .map_err(|_| Rejection::unavailable("the system's random number generator failed"))?;
     // Ten digits at most: people type them.
     let number = u64::from(u32::from_be_bytes(random));
-    if directory.grants.contains_key(&number) {
-        return Err(Rejection::unavailable("a grant's number was drawn twice"));
+    if directory.grants.contains_key(&number) || directory.proposals.contains_key(&number) {
+        return Err(Rejection::unavailable("a number was drawn twice"));
     }
     Ok(number)
 }

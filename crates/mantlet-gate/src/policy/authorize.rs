@@ -27,6 +27,9 @@ const NO_ROLE: &str = "no_role_assigned";
 /// Why a key that is confined to being replaced is denied everything else, as audit entries say it.
 const HANDED_OVER: &str = "key_handed_over";
 
+/// The policy that lets people act who have no duty to.
+const BREAK_GLASS: &str = "P23_break_glass";
+
 /// Any one of these makes a model visible to a principal.
 const SEES_MODEL: [Action; 6] = [
     Action::Predict,
@@ -116,6 +119,11 @@ pub(super) fn ask(
         let detail = format!("no version of `{}` is live", ask.model);
         return Err(Rejection::new(Code::NotFound).detailed(detail));
     }
+    if let Some(disabled) = known.and_then(|model| model.disabled.as_ref()).filter(|_| !candidate) {
+        let cause = format!("`{}` was disabled by `{}`", ask.model, disabled.by);
+        let detail = format!("`{}` is disabled", ask.model);
+        return Err(Rejection::unavailable(cause).detailed(detail));
+    }
     let model = asker
         .snapshot
         .model(&ask.model, ask.version)
@@ -164,6 +172,9 @@ pub(super) fn claim(
         let explain = visible && asker.confined.is_none();
         return Err(if explain { explained(rejection, action, &verdict) } else { rejection });
     }
+    if verdict.policies.iter().any(|policy| policy.as_str() == BREAK_GLASS) {
+        tracing::warn!(principal = %asker.id, %action, "break-glass is used");
+    }
     match target {
         // A name that another project has taken: told only to those who may register here, and never granted, since
         // what is registered under it would be the other project's.
@@ -192,7 +203,8 @@ impl Asker<'_> {
     /// Decides on a resource of the directory, or recalls the decision.
     pub(super) fn decide(self, action: Action, resource: &Resource, now: Timestamp) -> Verdict {
         self.decide_made(action, resource, now, || {
-            Some((entities::resource(&self.snapshot.directory, resource)?, None))
+            let single_person = self.snapshot.settings.single_person;
+            Some((entities::resource(&self.snapshot.directory, resource, single_person)?, None))
         })
     }
 
@@ -268,7 +280,8 @@ impl Asker<'_> {
             };
             return (verdict, project);
         }
-        let Some(asked) = entities::target(&self.snapshot.directory, target) else {
+        let single_person = self.snapshot.settings.single_person;
+        let Some(asked) = entities::target(&self.snapshot.directory, target, single_person) else {
             return (Verdict::denied(), None);
         };
         let project = asked.project.clone();
@@ -310,16 +323,8 @@ impl Asker<'_> {
     }
 
     fn context(self, now: Timestamp, model: Option<&Entity>) -> Option<Context> {
-        let mut pairs = vec![
-            ("now", entities::datetime(now)),
-            ("authn", Value::new_string(self.authn.as_str().to_owned())),
-            ("ip", Value::new_ip(self.ip.to_string())),
-            ("mfa", Value::new_bool(self.mfa)),
-            ("protected", Value::new_bool(self.protected)),
-            ("single_person", Value::new_bool(self.snapshot.settings.single_person)),
-        ];
-        pairs.extend(model.map(|model| ("model", Value::new_entity_uid(model.uid()))));
-        Context::from_pairs(pairs.into_iter().map(|(name, value)| (name.to_owned(), value))).ok()
+        let single_person = self.snapshot.settings.single_person;
+        context(now, (self.authn, self.ip), [self.mfa, self.protected, single_person], model)
     }
 
     /// Whether this principal may know that the model exists.
@@ -364,6 +369,26 @@ impl Asker<'_> {
         }
         rejection
     }
+}
+
+/// What decisions are taken in: when, how and from where somebody asks, with what flags (`mfa`, `protected`,
+/// `single_person`), and about which model, for actions on features.
+pub(super) fn context(
+    now: Timestamp,
+    (authn, ip): (Authn, IpAddr),
+    [mfa, protected, single_person]: [bool; 3],
+    model: Option<&Entity>,
+) -> Option<Context> {
+    let mut pairs = vec![
+        ("now", entities::datetime(now)),
+        ("authn", Value::new_string(authn.as_str().to_owned())),
+        ("ip", Value::new_ip(ip.to_string())),
+        ("mfa", Value::new_bool(mfa)),
+        ("protected", Value::new_bool(protected)),
+        ("single_person", Value::new_bool(single_person)),
+    ];
+    pairs.extend(model.map(|model| ("model", Value::new_entity_uid(model.uid()))));
+    Context::from_pairs(pairs.into_iter().map(|(name, value)| (name.to_owned(), value))).ok()
 }
 
 /// What to do about a key that somebody else has seen.

@@ -5,7 +5,11 @@
 //! too. So only policies whose scope can match are kept per principal type and action, and any error in Cedar's
 //! diagnostics is a denial. The engine knows no directory and no request: it decides on entities that it is given.
 
-use std::{collections::HashMap, str::FromStr, sync::Arc};
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, Context, Entities, Entity, EntityTypeName, EntityUid,
@@ -17,7 +21,10 @@ use mantlet_types::{
     entry::{Decision, Token},
 };
 
-use super::names::{self, PrincipalType};
+use super::{
+    custom::{self, Place},
+    names::{self, PrincipalType},
+};
 
 /// The schema that every policy, entity and request is checked against.
 const SCHEMA: &str = include_str!("../../policy/mantlet.cedarschema");
@@ -36,14 +43,22 @@ pub enum PolicyError {
     #[error("the policy schema is not valid: {0}")]
     Schema(String),
     /// The text is not Cedar.
-    #[error("the policies cannot be read: {0}")]
-    Syntax(String),
+    #[error("the policies cannot be read{}: {reason}", at(*place))]
+    Syntax {
+        /// Where.
+        place: Option<Place>,
+        /// What the parser says.
+        reason: String,
+    },
     /// Decisions name the policies behind them, so each needs a name that an audit entry can carry.
     #[error("the policy at place {place} needs an annotation `@id(\"…\")` of letters, digits, `_` and `-`")]
     Unnamed {
         /// Counted from 1 in the text.
         place: usize,
     },
+    /// Names of policies say whose they are.
+    #[error("policy id `{0}` is reserved: ids of custom policies begin with `X_`")]
+    Reserved(String),
     /// Two policies have this name; a custom one cannot take the place of another.
     #[error("policy id `{0}` is taken")]
     Duplicate(String),
@@ -51,13 +66,82 @@ pub enum PolicyError {
     #[error("policy templates are not supported")]
     Template,
     /// The policy does not fit the schema strictly, or looks further than level 1.
-    #[error("policy `{policy}` is not valid: {reason}")]
+    #[error("policy `{policy}` is not valid{}: {reason}", at(*place))]
     Invalid {
         /// Its id.
         policy: String,
+        /// Where.
+        place: Option<Place>,
         /// What the validator says.
         reason: String,
     },
+    /// A set that is too long.
+    #[error("a set of policies has at most {bytes_max} bytes")]
+    TooLong {
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// A set with no policy or too many.
+    #[error("a set has 1 to {policies_max} policies")]
+    Count {
+        /// The bound.
+        policies_max: usize,
+    },
+    /// More sets than a home takes.
+    #[error("a home has at most {sets_max} sets of policies")]
+    Sets {
+        /// The bound.
+        sets_max: usize,
+    },
+    /// A policy that is too deep to be evaluated safely.
+    #[error(
+        "the policy is too large at {place}: it may have {signs_max} operators, brackets and steps, and nest {depth_max} deep"
+    )]
+    Nested {
+        /// Where.
+        place: Place,
+        /// The bound of its length.
+        signs_max: usize,
+        /// The bound of its depth.
+        depth_max: usize,
+    },
+    /// A character that may look like another.
+    #[error("only printable ASCII may stand in policies, also in comments: {place}")]
+    Foreign {
+        /// Where.
+        place: Place,
+    },
+    /// Arithmetic, by which a policy could err.
+    #[error("a custom policy has no arithmetic, which could fail and so deny everything: {place}")]
+    Arithmetic {
+        /// Where.
+        place: Place,
+    },
+    /// A permit of what only the embedded policies give.
+    #[error(
+        "policy `{policy}` would permit `{action}`, which only the embedded policies give ({keeps}); a custom permit \
+         names `predict`, `explain`, `evaluate`, `inspect_features` or `monitor`, by `==` or in `[…]`"
+    )]
+    Permits {
+        /// Its id.
+        policy: String,
+        /// The first such action.
+        action: Action,
+        /// The invariants that rest on this.
+        keeps: &'static str,
+    },
+    /// A forbid that is never asked.
+    #[error(
+        "policy `{policy}` speaks only of how policies are changed or the log is read, of which no custom policy is asked"
+    )]
+    Pointless {
+        /// Its id.
+        policy: String,
+    },
+}
+
+fn at(place: Option<Place>) -> String {
+    place.map(|place| format!(" at {place}")).unwrap_or_default()
 }
 
 /// One request to decide. Principal, resource and `context.model` must be among the entities, with flat ancestors.
@@ -96,14 +180,67 @@ impl Verdict {
     }
 }
 
+/// The embedded schema and policies, read and checked once in a process.
+pub(super) struct Embedded {
+    schema: Schema,
+    policies: Vec<CedarPolicy>,
+    /// Each action with its entity and the groups that it is in, in the order of [`Action::ALL`].
+    actions: Vec<(EntityUid, Entities)>,
+}
+
+impl Embedded {
+    /// The one that there is.
+    pub(super) fn get() -> Result<&'static Self, PolicyError> {
+        static READ: OnceLock<Embedded> = OnceLock::new();
+        if let Some(read) = READ.get() {
+            return Ok(read);
+        }
+        let read = Self::read()?;
+        Ok(READ.get_or_init(|| read))
+    }
+
+    fn read() -> Result<Self, PolicyError> {
+        let (schema, _warnings) =
+            Schema::from_cedarschema_str(SCHEMA).map_err(|error| PolicyError::Schema(error.to_string()))?;
+        let policies = named(POLICIES)?;
+        let actions = action_entities(&schema)?;
+        let embedded = Self { schema, policies, actions };
+        embedded.validate(POLICIES, &embedded.policies)?;
+        Ok(embedded)
+    }
+
+    /// An action's entity with the groups that it is in.
+    pub(super) fn action(&self, action: Action) -> Option<(&EntityUid, &Entities)> {
+        self.actions.get(action as usize).map(|(uid, entities)| (uid, entities))
+    }
+
+    /// Strict validation, and that no policy looks further than what a request loads.
+    pub(super) fn validate(&self, text: &str, policies: &[CedarPolicy]) -> Result<(), PolicyError> {
+        let mut set = PolicySet::new();
+        for policy in policies {
+            set.add(policy.clone()).map_err(|_| PolicyError::Duplicate(policy.id().to_string()))?;
+        }
+        let validator = Validator::new(self.schema.clone());
+        let result = validator.validate_with_level(&set, ValidationMode::Strict, DEREFERENCE_LEVEL);
+        match result.validation_errors().next() {
+            None => Ok(()),
+            Some(error) => Err(PolicyError::Invalid {
+                policy: error.policy_id().to_string(),
+                place: Place::of(text, error),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
 /// Schema and policies, ready to decide.
 pub(super) struct Engine {
-    schema: Schema,
+    embedded: &'static Embedded,
     authorizer: Authorizer,
     /// By action, in the order of [`Action::ALL`].
     actions: Vec<Indexed>,
-    /// Whether there are policies beside the embedded ones.
-    customized: bool,
+    /// The policies beside the embedded ones.
+    custom: Vec<CedarPolicy>,
 }
 
 /// What is known of an action before anybody asks.
@@ -116,21 +253,45 @@ struct Indexed {
 }
 
 impl Engine {
-    /// The embedded policies, and these in addition. A custom policy can forbid more; what the embedded ones forbid
-    /// stays forbidden whatever it permits.
-    pub(super) fn new(custom: Option<&str>) -> Result<Self, PolicyError> {
-        let (schema, _warnings) =
-            Schema::from_cedarschema_str(SCHEMA).map_err(|error| PolicyError::Schema(error.to_string()))?;
-        let mut policies = named(POLICIES)?;
-        policies.extend(custom.map(named).transpose()?.unwrap_or_default());
-        validate(&schema, &policies)?;
-        let actions = index(&schema, &policies)?;
-        Ok(Self { schema, authorizer: Authorizer::new(), actions, customized: custom.is_some() })
+    /// The embedded policies, and the sets of these texts in addition, as far as [`custom`] lets them.
+    pub(super) fn new(sets: &[&str]) -> Result<Self, PolicyError> {
+        let embedded = Embedded::get()?;
+        if sets.len() > custom::SETS_MAX {
+            return Err(PolicyError::Sets { sets_max: custom::SETS_MAX });
+        }
+        let mut added: Vec<CedarPolicy> = Vec::new();
+        for text in sets {
+            let read = custom::read(embedded, text)?;
+            if let Some(taken) = read.iter().find(|new| added.iter().any(|old| old.id() == new.id())) {
+                return Err(PolicyError::Duplicate(taken.id().to_string()));
+            }
+            added.extend(read);
+        }
+        Self::over(embedded, added)
+    }
+
+    fn over(embedded: &'static Embedded, custom: Vec<CedarPolicy>) -> Result<Self, PolicyError> {
+        let actions = index(embedded, &custom)?;
+        Ok(Self { embedded, authorizer: Authorizer::new(), actions, custom })
+    }
+
+    /// The custom policies.
+    pub(super) fn custom(&self) -> &[CedarPolicy] {
+        &self.custom
+    }
+
+    /// The custom policies that are asked about an action of such a principal, as text.
+    pub(super) fn asked(&self, asker: PrincipalType, action: Action) -> Vec<String> {
+        let custom = self.custom.iter().filter(|policy| {
+            let kept = self.actions.get(action as usize).map(|indexed| &indexed.policies[asker as usize]);
+            kept.is_some_and(|kept| kept.policy(policy.id()).is_some())
+        });
+        custom.map(ToString::to_string).collect()
     }
 
     /// Whether there are policies beside the embedded ones.
     pub(super) fn is_customized(&self) -> bool {
-        self.customized
+        !self.custom.is_empty()
     }
 
     /// Decides. Whatever goes wrong on the way is a denial that says so.
@@ -139,8 +300,9 @@ impl Engine {
         let Some(indexed) = self.actions.get(action as usize) else {
             return Verdict::undecided("the action is not in the schema");
         };
-        let request = Request::new(principal, indexed.uid.clone(), resource, context, Some(&self.schema));
-        match (request, indexed.with(entities, &self.schema)) {
+        let request =
+            Request::new(principal, indexed.uid.clone(), resource, context, Some(&self.embedded.schema));
+        match (request, indexed.with(entities, &self.embedded.schema)) {
             (Ok(request), Ok(entities)) => {
                 let policies = &indexed.policies[asker as usize];
                 verdict(&self.authorizer.is_authorized(&request, policies, &entities))
@@ -153,8 +315,13 @@ impl Engine {
 
 #[cfg(test)]
 impl Engine {
+    /// Policies beside the embedded ones that no rule was asked about, to see what the engine itself does with them.
+    pub(super) fn unguarded(custom: &str) -> Self {
+        Self::over(Embedded::get().unwrap(), named(custom).unwrap()).unwrap()
+    }
+
     pub(super) fn schema(&self) -> &Schema {
-        &self.schema
+        &self.embedded.schema
     }
 
     /// As [`Engine::decide`], over entities and a context that were checked before: a quarter of a million times.
@@ -204,61 +371,53 @@ fn tokens<'a>(ids: impl Iterator<Item = &'a PolicyId>) -> Arc<[Token]> {
     tokens.into()
 }
 
-/// The policies of a text, each under the name that its `@id` gives it.
+/// The policies of the embedded text, each under the name that its `@id` gives it.
 fn named(text: &str) -> Result<Vec<CedarPolicy>, PolicyError> {
-    let set = PolicySet::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
-    if set.num_of_templates() > 0 {
-        return Err(PolicyError::Template);
-    }
+    let set = PolicySet::from_str(text)
+        .map_err(|error| PolicyError::Syntax { place: Place::of(text, &error), reason: error.to_string() })?;
     let mut policies: Vec<_> = set.policies().collect();
     // Cedar names them `policy0`, `policy1`, … in the order of the text.
     policies.sort_by_key(|policy| policy.id().to_string().trim_start_matches("policy").parse::<usize>().ok());
     let name = |(place, policy): (usize, &CedarPolicy)| {
         let id = policy.annotation("id").filter(|id| Token::new(id).is_ok());
-        let id = id.ok_or(PolicyError::Unnamed { place: place + 1 })?;
-        Ok(policy.new_id(PolicyId::new(id)))
+        Ok(policy.new_id(PolicyId::new(id.ok_or(PolicyError::Unnamed { place: place + 1 })?)))
     };
     policies.into_iter().enumerate().map(name).collect()
 }
 
-/// Strict validation, and that no policy looks further than what a request loads.
-fn validate(schema: &Schema, policies: &[CedarPolicy]) -> Result<(), PolicyError> {
-    let mut set = PolicySet::new();
-    for policy in policies {
-        set.add(policy.clone()).map_err(|_| PolicyError::Duplicate(policy.id().to_string()))?;
-    }
-    let validator = Validator::new(schema.clone());
-    let result = validator.validate_with_level(&set, ValidationMode::Strict, DEREFERENCE_LEVEL);
-    match result.validation_errors().next() {
-        None => Ok(()),
-        Some(error) => {
-            Err(PolicyError::Invalid { policy: error.policy_id().to_string(), reason: error.to_string() })
-        }
-    }
-}
-
-/// A policy whose scope cannot match neither permits nor forbids, so leaving it out changes no decision.
-fn index(schema: &Schema, policies: &[CedarPolicy]) -> Result<Vec<Indexed>, PolicyError> {
+/// Every action's entity, in the order of [`Action::ALL`].
+fn action_entities(schema: &Schema) -> Result<Vec<(EntityUid, Entities)>, PolicyError> {
     let inconsistent = |error: &dyn std::fmt::Display| PolicyError::Schema(error.to_string());
     let all = schema.action_entities().map_err(|error| inconsistent(&error))?;
     let by_uid: HashMap<EntityUid, &Entity> = all.iter().map(|entity| (entity.uid(), entity)).collect();
-    let indexed = |action: Action| {
-        let uid = names::action(action);
+    let found = |action: &Action| {
+        let uid = names::action(*action);
         let entity = by_uid.get(&uid).ok_or_else(|| inconsistent(&format!("no action `{action}`")))?;
         let entities =
             Entities::from_entities([(*entity).clone()], None).map_err(|error| inconsistent(&error))?;
+        Ok((uid, entities))
+    };
+    Action::ALL.iter().map(found).collect()
+}
+
+/// A policy whose scope cannot match neither permits nor forbids, so leaving it out changes no decision. A custom one is
+/// left out too where it has no say.
+fn index(embedded: &Embedded, added: &[CedarPolicy]) -> Result<Vec<Indexed>, PolicyError> {
+    let indexed = |(action, (uid, entities)): (&Action, &(EntityUid, Entities))| {
         let matching = |asker: PrincipalType| {
             let matches = |policy: &&CedarPolicy| {
                 speaks_of_principal(policy, names::principal_type(asker))
-                    && speaks_of_action(policy, &uid, &entities)
+                    && speaks_of_action(policy, uid, entities)
             };
-            PolicySet::from_policies(policies.iter().filter(matches).cloned())
+            let has_say = asker != PrincipalType::Component && !custom::SPARED.contains(action);
+            let added = added.iter().filter(|_| has_say);
+            PolicySet::from_policies(embedded.policies.iter().chain(added).filter(matches).cloned())
                 .map_err(|error| PolicyError::Duplicate(error.to_string()))
         };
         let [user, consumer, component] = PrincipalType::ALL.map(matching);
         Ok(Indexed { uid: uid.clone(), entities: entities.clone(), policies: [user?, consumer?, component?] })
     };
-    Action::ALL.iter().copied().map(indexed).collect()
+    Action::ALL.iter().zip(&embedded.actions).map(indexed).collect()
 }
 
 fn speaks_of_principal(policy: &CedarPolicy, asker: &EntityTypeName) -> bool {
@@ -269,7 +428,7 @@ fn speaks_of_principal(policy: &CedarPolicy, asker: &EntityTypeName) -> bool {
     }
 }
 
-fn speaks_of_action(policy: &CedarPolicy, action: &EntityUid, entities: &Entities) -> bool {
+pub(super) fn speaks_of_action(policy: &CedarPolicy, action: &EntityUid, entities: &Entities) -> bool {
     match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(uid) => uid == *action,

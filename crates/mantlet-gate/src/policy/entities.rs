@@ -18,6 +18,8 @@ use super::{
     names::{self, PrincipalType},
 };
 use crate::{
+    approvals::{Waiting, standing},
+    changes::{BreakGlass, Proposal},
     directory::{Ceiling, Consumer, Deployment, Directory, Grant, ModelRecord, User},
     reviews::Item,
 };
@@ -49,8 +51,10 @@ pub(super) struct Asked {
 pub(super) fn principal(directory: &Directory, id: &PrincipalId) -> Option<Asking> {
     match id {
         PrincipalId::User(id) => {
-            let entity = user(directory, id, directory.users.get(id)?)?;
-            Some(Asking { kind: PrincipalType::User, entity, ends: None })
+            let record = directory.users.get(id)?;
+            let entity = user(directory, id, record)?;
+            let ends = record.break_glass.as_ref().map(|glass| glass.until);
+            Some(Asking { kind: PrincipalType::User, entity, ends })
         }
         PrincipalId::Consumer(id) => {
             let record = directory.consumers.get(id)?;
@@ -88,6 +92,10 @@ pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -
             let grant = directory.grants.get(number)?;
             (grant.project == *project).then_some(&grant.project)
         }
+        Resource::Change(project, number) => {
+            let proposal = directory.proposals.get(number)?;
+            (proposal.project == *project).then_some(&proposal.project)
+        }
         Resource::Feature(name, version, _) => {
             let model = directory.models.get(name)?;
             model.versions.contains_key(version).then_some(&model.project)
@@ -96,7 +104,7 @@ pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -
 }
 
 /// A resource of the directory.
-pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Asked> {
+pub(super) fn resource(directory: &Directory, resource: &Resource, single_person: bool) -> Option<Asked> {
     let project = project_of(directory, resource)?.clone();
     let uid = |type_name: &EntityTypeName| names::uid(type_name, &resource.key());
     let parent = project_uid(&project);
@@ -112,12 +120,17 @@ pub(super) fn resource(directory: &Directory, resource: &Resource) -> Option<Ask
         Resource::Deployment(name, version) => {
             let model = directory.models.get(name)?;
             ends = model.versions.get(version)?.promotion.as_ref().map(|way| way.ends);
-            deployment(directory, uid(&names::DEPLOYMENT), name, *version, model)
+            deployment((directory, single_person), uid(&names::DEPLOYMENT), name, *version, model)
         }
         Resource::Grant(_, number) => {
             let record = directory.grants.get(number)?;
             ends = Some(record.expires);
-            role_grant(directory, uid(&names::GRANT), record)
+            role_grant((directory, single_person), uid(&names::GRANT), *number, record)
+        }
+        Resource::Change(_, number) => {
+            let record = directory.proposals.get(number)?;
+            ends = Some(record.expires);
+            change((directory, single_person), uid(&names::CHANGE), *number, record)
         }
         Resource::ReviewQueue(_) => entity(uid(&names::REVIEW_QUEUE), [], [parent]),
         // The directory knows no features: see [`feature`].
@@ -152,16 +165,22 @@ pub(super) fn model_of_features(directory: &Directory, contract: &Contract) -> O
 }
 
 /// A resource, or what would come to be one.
-pub(super) fn target(directory: &Directory, target: &Target) -> Option<Asked> {
+pub(super) fn target(directory: &Directory, target: &Target, single_person: bool) -> Option<Asked> {
     let exists = |project: &ProjectId| directory.projects.get(project).cloned();
     match target {
-        Target::Resource(known) => resource(directory, known),
+        Target::Resource(known) => resource(directory, known, single_person),
         Target::Unknown => None,
         Target::Grant(number, grant) => {
             let project = exists(&grant.project)?;
             let uid = names::uid(&names::GRANT, &Resource::Grant(project.clone(), *number).key());
-            let entity = role_grant(directory, uid, grant)?;
+            let entity = role_grant((directory, single_person), uid, *number, grant)?;
             Some(Asked { project, entity, ends: Some(grant.expires) })
+        }
+        Target::Change(number, proposal) => {
+            let project = exists(&proposal.project)?;
+            let uid = names::uid(&names::CHANGE, &Resource::Change(project.clone(), *number).key());
+            let entity = change((directory, single_person), uid, *number, proposal)?;
+            Some(Asked { project, entity, ends: Some(proposal.expires) })
         }
         Target::ConsumerScope { project, models, rate_per_minute } => {
             let project = exists(project)?;
@@ -247,7 +266,23 @@ fn user(directory: &Directory, id: &UserId, user: &User) -> Option<Entity> {
     if let Some(most) = &user.ceiling {
         attributes.push(("ceiling", ceiling(directory, user, most)));
     }
+    if let Some(glass) = &user.break_glass {
+        attributes.push(("break_glass", break_glass(directory, glass)));
+    }
     entity(user_uid(id.as_str()), attributes, [])
+}
+
+/// Leave to stop models. It rests on an approval, so it ends with the approver's right to have given it.
+fn break_glass(directory: &Directory, glass: &BreakGlass) -> Value {
+    let oversees = |id: &&UserId| {
+        let user = directory.users.get(*id).filter(|user| !user.disabled);
+        user.is_some_and(|user| user.is_bound(Role::Security, &glass.project))
+    };
+    record([
+        ("project", Value::new_entity_uid(project_uid(&glass.project))),
+        ("until", datetime(glass.until)),
+        ("approved_by", people(glass.approved_by.iter().filter(oversees))),
+    ])
 }
 
 /// An operator's ceiling with its models spelled out: a set that says "all" would be one more thing to get wrong.
@@ -303,7 +338,7 @@ fn model_version(uid: EntityUid, name: &ModelName, version: Version, model: &Mod
 /// A version on its way, as far as the directory has recorded it. Where nobody has asked for it, policies see neither a
 /// request nor an approval; what was live once is recorded, and can be rolled back to.
 fn deployment(
-    directory: &Directory,
+    (directory, single_person): (&Directory, bool),
     uid: EntityUid,
     name: &ModelName,
     version: Version,
@@ -312,7 +347,8 @@ fn deployment(
     let record = model.versions.get(&version)?;
     // INVARIANT (bound-to-digest): what was asked for and approved is this artifact, or nothing was.
     let way = record.promotion.as_ref().filter(|way| way.digest == record.digest);
-    let approved_by = way.map(|way| directory.standing_approvers(&model.project, way));
+    let waiting = Waiting::deployment(name, version, model, record);
+    let approved_by = waiting.as_ref().map(|waiting| standing(directory, waiting, single_person));
     let attributes = [
         ("model", Value::new_entity_uid(names::uid(&names::MODEL, name.as_str()))),
         ("author", Value::new_entity_uid(user_uid(record.author.as_str()))),
@@ -362,24 +398,17 @@ fn review_item(item: &Item) -> Option<Entity> {
 }
 
 /// A binding of one role as a grant of that role and nothing else.
-fn role_grant(directory: &Directory, uid: EntityUid, record: &Grant) -> Option<Entity> {
+fn role_grant(
+    (directory, single_person): (&Directory, bool),
+    uid: EntityUid,
+    number: u64,
+    record: &Grant,
+) -> Option<Entity> {
     let scope = scope([record.role], [], 0);
-    let approved_by = standing_approvals(directory, record);
+    let waiting = Waiting::grant(number, record);
+    let approved_by = standing(directory, &waiting, single_person);
     let people = [record.beneficiary.as_str(), record.proposed_by.as_str()];
     grant(uid, &record.project, scope, people, approved_by, record.expires)
-}
-
-/// Approvals of people who could still approve today. A right that was lost since takes its approvals along.
-fn standing_approvals<'a>(
-    directory: &'a Directory,
-    record: &'a Grant,
-) -> impl Iterator<Item = &'a UserId> + 'a {
-    record.approved_by.iter().filter(|id| {
-        directory.users.get(*id).is_some_and(|user| {
-            !user.disabled
-                && user.bindings.get(&Role::Security).is_some_and(|bound| bound.contains(&record.project))
-        })
-    })
 }
 
 /// What a grant gives, or the most that an operator may give.
@@ -397,9 +426,32 @@ pub(super) fn scope<'a>(
         ("features", set([])),
         ("rate", Value::new_long(rate_per_minute)),
     ];
-    // Fails for a name given twice, and the names are above; an empty record is then no `Scope`, hence denied.
+    record(fields)
+}
+
+/// A record. It fails for a name given twice, and the names are ours; a set is then no such record, hence denied.
+fn record<const FIELDS: usize>(fields: [(&str, Value); FIELDS]) -> Value {
     Value::new_record(fields.map(|(name, value)| (name.to_owned(), value)))
         .unwrap_or_else(|_| Value::new_set([]))
+}
+
+/// A pending change.
+fn change(
+    (directory, single_person): (&Directory, bool),
+    uid: EntityUid,
+    number: u64,
+    proposal: &Proposal,
+) -> Option<Entity> {
+    let waiting = Waiting::proposal(number, proposal);
+    let mut attributes = vec![
+        ("kind", Value::new_string(waiting.item.kind().as_str().to_owned())),
+        ("proposed_by", Value::new_entity_uid(user_uid(proposal.proposed_by.as_str()))),
+        ("approved_by", people(standing(directory, &waiting, single_person))),
+        ("expires", datetime(proposal.expires)),
+    ];
+    let beneficiary = proposal.what.beneficiary();
+    attributes.extend(beneficiary.map(|id| ("beneficiary", Value::new_entity_uid(user_uid(id.as_str())))));
+    entity(uid, attributes, [project_uid(&proposal.project)])
 }
 
 fn grant<'a>(

@@ -3,6 +3,8 @@
 mod attribute;
 mod authorize;
 mod cache;
+mod custom;
+mod difference;
 mod engine;
 mod entities;
 mod matrix;
@@ -14,18 +16,24 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
-use mantlet_types::{Action, ModelName, ProjectId, Rejection, Resource, Timestamp, Version};
+use mantlet_types::{Action, ModelName, PolicyName, ProjectId, Rejection, Resource, Timestamp, Version};
 
 pub(crate) use attribute::{attributable, attributable_recalled};
 pub(crate) use authorize::handed_over;
+pub use custom::{PERMITTABLE, Place, SETS_MAX, SPARED, TEXT_BYTES_MAX};
+pub use difference::{CellChange, Conditions, DecisionChange, Difference, Touched};
 pub use engine::PolicyError;
 pub use matrix::Cell;
 pub(crate) use pair::{PairPermit, authorize_pair};
 
 use crate::{
-    directory::{Deployment, Grant},
+    changes::{PolicyFile, Proposal},
+    directory::{Deployment, Directory, Grant},
     identity::Principal,
     mediate::Ask,
     ports::Model,
@@ -40,23 +48,49 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The embedded policies, and the custom ones of this text in addition: they can forbid more, never less.
+    /// The embedded policies, and the custom ones of these texts in addition.
     ///
     /// # Errors
-    /// If a policy does not parse, has no `@id` of its own, does not fit the schema strictly, or looks further than
-    /// level 1; the error names the policy.
-    pub fn new(custom: Option<&str>) -> Result<Self, PolicyError> {
+    /// If a text keeps not to the rules of custom policies; the error names the policy and the place.
+    pub fn new<'a>(sets: impl IntoIterator<Item = &'a str>) -> Result<Self, PolicyError> {
         /// The embedded policies by themselves are the same for as long as the process lives.
         static EMBEDDED: OnceLock<Arc<engine::Engine>> = OnceLock::new();
-        let engine = match (custom, EMBEDDED.get()) {
-            (None, Some(embedded)) => Arc::clone(embedded),
-            (None, None) => {
-                let read = Arc::new(engine::Engine::new(None)?);
+        let sets: Vec<&str> = sets.into_iter().collect();
+        let engine = match (sets.as_slice(), EMBEDDED.get()) {
+            ([], Some(embedded)) => Arc::clone(embedded),
+            ([], None) => {
+                let read = Arc::new(engine::Engine::new(&[])?);
                 Arc::clone(EMBEDDED.get_or_init(|| read))
             }
-            (Some(_), _) => Arc::new(engine::Engine::new(custom)?),
+            (sets, _) => Arc::new(engine::Engine::new(sets)?),
         };
         Ok(Self { engine, cache: cache::Cache::new() })
+    }
+
+    /// What this directory says is in force.
+    ///
+    /// # Errors
+    /// If its custom policies do not fit this release.
+    pub fn of(policies: &BTreeMap<PolicyName, PolicyFile>) -> Result<Self, PolicyError> {
+        Self::new(policies.values().map(|file| &*file.text))
+    }
+
+    /// What would change if `after` were in force in this policy's place.
+    #[must_use]
+    pub fn difference(&self, after: &Self, directory: &Directory, conditions: Conditions) -> Difference {
+        difference::difference(self, after, directory, conditions)
+    }
+
+    /// The names of the custom policies in force.
+    #[must_use]
+    pub fn custom(&self) -> Vec<String> {
+        custom::ids(self.engine.custom())
+    }
+
+    /// With policies beside the embedded ones that no rule was asked about.
+    #[cfg(test)]
+    pub(crate) fn unguarded(custom: &str) -> Self {
+        Self { engine: Arc::new(engine::Engine::unguarded(custom)), cache: cache::Cache::new() }
     }
 
     /// The same policies with no decision remembered.
@@ -83,6 +117,8 @@ pub enum Target {
     Unknown,
     /// A grant as proposed; it need not be in the directory yet.
     Grant(u64, Grant),
+    /// A change as proposed; it need not be in the directory yet.
+    Change(u64, Box<Proposal>),
     /// The scope of a consumer's key, held against the operator's ceiling.
     ConsumerScope {
         /// The project that the consumer belongs to.
@@ -112,6 +148,7 @@ impl Target {
             Self::Resource(resource) => resource.clone(),
             Self::Unknown => return None,
             Self::Grant(number, grant) => Resource::Grant(grant.project.clone(), *number),
+            Self::Change(number, proposal) => Resource::Change(proposal.project.clone(), *number),
             Self::ConsumerScope { project, .. } => Resource::Project(project.clone()),
             Self::NewModel { model, .. } => Resource::Model(model.clone()),
             Self::Deployment(way) => Resource::Deployment(way.model.clone(), way.version),
@@ -138,7 +175,11 @@ impl Target {
             | Self::NewModel { model, .. } => Some(model),
             Self::Deployment(way) => Some(&way.model),
             Self::ReviewItem(item) => Some(&item.model),
-            Self::Resource(_) | Self::Unknown | Self::Grant(..) | Self::ConsumerScope { .. } => None,
+            Self::Resource(_)
+            | Self::Unknown
+            | Self::Grant(..)
+            | Self::Change(..)
+            | Self::ConsumerScope { .. } => None,
         }
     }
 }

@@ -71,6 +71,7 @@ fn model(project: &str, author: &str) -> ModelRecord {
         project: id(project),
         live: Some(1.try_into().unwrap()),
         former: Vec::new(),
+        disabled: None,
         versions: BTreeMap::from([
             (1.try_into().unwrap(), version(true)),
             (2.try_into().unwrap(), version(false)),

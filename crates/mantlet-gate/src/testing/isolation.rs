@@ -7,6 +7,7 @@ use mantlet_types::{Code, Contract, ModelName, PrincipalId, ProjectId, Rejection
 use super::{BEGIN, CONSUMER, FakeModel, FakePayload, Kit, MODEL, OPERATOR, PROJECT, ask, coin_contract};
 use crate::{
     administer::{Deed, administer},
+    approvals::{Approve, Item},
     directory::{Change, Consumer, ModelRecord, User},
     identity::{Arrival, Certificate, Channel},
     mediate::{Ask, mediate},
@@ -14,7 +15,7 @@ use crate::{
         consumers::{ChangeConsumer, ConsumerRequest, DisableConsumer},
         keys::{CreateKey, KeyRequest, ListKeys, RevokeKey, RotateKey, RotateRequest, Which},
         projects::CreateProject,
-        roles::{ApplyGrant, ApproveGrant, AssignRole, Assigned, Assignment, ListRoles, RevokeRole},
+        roles::{ApplyGrant, AssignRole, Assigned, Assignment, ListRoles, RevokeRole},
         users::{AddCertificate, DisableUser, EnableUser, InviteUser, ListUsers, WithdrawCertificate},
     },
 };
@@ -230,7 +231,7 @@ async fn a_grant_waits_in_its_own_project() {
     let Assigned::Pending { grant: number, .. } = proposed else { panic!("{proposed:?}") };
     for number in [number, number ^ 1] {
         let answers = [
-            kit.done(&kit.rita(), ApproveGrant { number }).await.err().unwrap(),
+            kit.done(&kit.rita(), Approve { item: Item::Grant(number), signed: None }).await.err().unwrap(),
             kit.done(&kit.rita(), ApplyGrant { number }).await.err().unwrap(),
         ];
         assert!(answers.iter().all(|answer| (answer.code, &answer.detail) == (Code::NotFound, &None)));

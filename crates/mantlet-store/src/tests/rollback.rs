@@ -38,7 +38,7 @@ fn grant() -> Change {
         role: Role::Admin,
         beneficiary: "alice".parse().unwrap(),
         proposed_by: "bob".parse().unwrap(),
-        approved_by: ["carol".parse().unwrap()].into(),
+        approved_by: ["carol".parse().unwrap()].into_iter().collect(),
         expires: Timestamp::from_micros(4_000_000_000_000_000),
     };
     Change::PutGrant(7, grant)

@@ -5,8 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use mantlet_gate::directory::{
     Attached, Ceiling, Change, Consumer, Grant, Key, KeyState, ModelRecord, Promotion, User, VersionRecord,
 };
+use mantlet_gate::{
+    approvals::{Approval, Approvers},
+    changes::{PolicyFile, Proposal, Proposed, Reason},
+    disable::Disabled,
+};
 use mantlet_types::{
-    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
     workload::WorkloadIdentity,
 };
 use proptest::{collection, option, prelude::*};
@@ -65,6 +70,7 @@ fn user() -> impl Strategy<Value = User> {
             bindings,
             ceiling,
             certificates,
+            break_glass: None,
         })
 }
 
@@ -119,13 +125,12 @@ fn key_record() -> impl Strategy<Value = Key> {
 
 fn model() -> impl Strategy<Value = ModelRecord> {
     let authors = collection::btree_set(user_id(), 0..3);
-    let approvers = collection::btree_set(user_id(), 0..3);
     let compared = (digest(), version(), any::<String>()).prop_map(|(digest, with, document)| Attached {
         digest,
         with,
         document: document.into(),
     });
-    let promotion = (digest(), user_id(), moment(), approvers, moment(), option::of(compared)).prop_map(
+    let promotion = (digest(), user_id(), moment(), approvers(), moment(), option::of(compared)).prop_map(
         |(digest, requested_by, requested, approved_by, ends, compared)| Promotion {
             digest,
             requested_by,
@@ -148,12 +153,71 @@ fn model() -> impl Strategy<Value = ModelRecord> {
         },
     );
     let former = collection::vec(version(), 0..3);
-    (project(), option::of(version()), former, collection::btree_map(version(), record, 0..4))
-        .prop_map(|(project, live, former, versions)| ModelRecord { project, live, former, versions })
+    (project(), option::of(version()), former, collection::btree_map(version(), record, 0..4)).prop_map(
+        |(project, live, former, versions)| {
+            let by = versions.values().next().map(|version| version.author.clone());
+            let disabled = by.map(|by| Disabled { by, since: Timestamp::from_micros(7) });
+            ModelRecord { project, live, former, disabled, versions }
+        },
+    )
+}
+
+fn approvers() -> impl Strategy<Value = Approvers> {
+    collection::vec((user_id(), option::of(digest())), 0..3).prop_map(|given| {
+        let mut approvers = Approvers::new();
+        given.into_iter().for_each(|(name, statement)| approvers.insert(name, statement));
+        approvers
+    })
+}
+
+fn approval() -> impl Strategy<Value = Approval> {
+    ("[ -~]{0,40}", "[ -~]{0,40}", moment()).prop_map(|(statement, signature, given)| Approval {
+        subject: statement.clone().into(),
+        statement: statement.into(),
+        certificate: signature.clone().into(),
+        signature: signature.into(),
+        given,
+    })
+}
+
+fn policy_name() -> impl Strategy<Value = PolicyName> {
+    NAME.prop_map(|name| name.parse().unwrap())
+}
+
+fn proposal() -> impl Strategy<Value = Proposal> {
+    let policy = (policy_name(), option::of("[ -~]{0,40}"))
+        .prop_map(|(name, text)| Proposed::Policy { name, text: text.map(Into::into) });
+    let glass = (user_id(), prop::sample::select(Reason::ALL.to_vec()))
+        .prop_map(|(beneficiary, reason)| Proposed::BreakGlass { beneficiary, reason });
+    (project(), user_id(), moment(), approvers(), moment(), prop_oneof![policy, glass]).prop_map(
+        |(project, proposed_by, proposed, approved_by, expires, what)| Proposal {
+            project,
+            proposed_by,
+            proposed,
+            approved_by,
+            expires,
+            what,
+        },
+    )
+}
+
+fn policy_file() -> impl Strategy<Value = PolicyFile> {
+    let people = collection::btree_set(user_id(), 0..3);
+    ("[ -~]{0,40}", digest(), any::<u64>(), user_id(), people, moment()).prop_map(
+        |(text, digest, change, proposed_by, approved_by, applied)| PolicyFile {
+            text: text.into(),
+            digest,
+            change,
+            applied_by: proposed_by.clone(),
+            proposed_by,
+            approved_by,
+            applied,
+        },
+    )
 }
 
 fn grant() -> impl Strategy<Value = Grant> {
-    (project(), role(), user_id(), user_id(), collection::btree_set(user_id(), 0..3), moment()).prop_map(
+    (project(), role(), user_id(), user_id(), approvers(), moment()).prop_map(
         |(project, role, beneficiary, proposed_by, approved_by, expires)| Grant {
             project,
             role,
@@ -175,6 +239,12 @@ pub(super) fn change() -> impl Strategy<Value = Change> {
         (model_name(), model()).prop_map(|(name, record)| Change::PutModel(name, record)),
         (0_u64..4, grant()).prop_map(|(number, record)| Change::PutGrant(number, record)),
         (0_u64..4).prop_map(Change::RemoveGrant),
+        (0_u64..4, proposal()).prop_map(|(number, record)| Change::PutProposal(number, record)),
+        (0_u64..4).prop_map(Change::RemoveProposal),
+        (policy_name(), policy_file()).prop_map(|(name, file)| Change::PutPolicies(name, file)),
+        policy_name().prop_map(Change::RemovePolicies),
+        approval().prop_map(|kept| Change::PutApproval(kept.digest(), kept.into())),
+        digest().prop_map(Change::RemoveApproval),
     ]
 }
 

@@ -3,6 +3,7 @@
 mod models;
 mod people;
 mod reviews;
+mod second;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -16,6 +17,7 @@ use crate::{
 pub use models::{Asking, Evaluate, Explain, Model, Predict, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
+pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]
@@ -68,6 +70,15 @@ pub enum Command {
     /// Role bindings of people
     #[command(subcommand)]
     Role(RoleCommand),
+    /// What waits for a second person: looked at, signed, verified
+    #[command(subcommand)]
+    Approve(ApproveCommand),
+    /// Custom policies beside the embedded ones
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// For 15 minutes, stop models and roll them back without the duty for it
+    #[command(subcommand)]
+    BreakGlass(BreakGlassCommand),
     /// Applications
     #[command(subcommand)]
     Consumer(Consumer),

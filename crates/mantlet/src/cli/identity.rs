@@ -115,7 +115,7 @@ impl Identity {
     }
 
     /// The certificate and its private key. Without both the person comes with the key alone, which opens less.
-    fn certificate(&self) -> Result<Option<transport::ClientCertificate>, Failure> {
+    pub fn certificate(&self) -> Result<Option<transport::ClientCertificate>, Failure> {
         let (chain, key) = (text(&self.dir, CERTIFICATE_FILE)?, secret(&self.dir, CERTIFICATE_KEY_FILE)?);
         let (Some(chain), Some(key)) = (chain, key) else { return Ok(None) };
         let bad = |file: &str, error: rustls_pki_types::pem::Error| {

@@ -1,7 +1,9 @@
 //! The command line: every command forms a request for one of the doors, or works on files that are its user's own.
 
+pub mod approve;
 pub mod args;
 pub mod audit;
+pub mod break_glass;
 pub mod config;
 pub mod consumer;
 pub mod env;
@@ -13,6 +15,7 @@ pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod model;
+pub mod policy;
 pub mod predict;
 pub mod print;
 pub mod reference;
@@ -73,6 +76,18 @@ async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Evaluate(command) => evaluate::run(common, command).await,
         Command::Key(command) => {
             with_session(common, async |session| key::run(session, command, common.json).await).await
+        }
+        Command::Approve(args::ApproveCommand::Verify { file, ca }) => {
+            approve::verify(&file, &ca, common.json)
+        }
+        Command::Approve(command) => {
+            with_session(common, async |session| approve::run(session, command, common.json).await).await
+        }
+        Command::Policy(command) => {
+            with_session(common, async |session| policy::run(session, command, common.json).await).await
+        }
+        Command::BreakGlass(command) => {
+            with_session(common, async |session| break_glass::run(session, command, common.json).await).await
         }
         Command::Role(command) => {
             with_session(common, async |session| role::run(session, command, common.json).await).await

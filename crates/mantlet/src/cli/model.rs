@@ -6,15 +6,17 @@ use std::{
 };
 
 use http::Method;
+use mantlet_gate::approvals::Item;
 use mantlet_models::{
     artifact::{SigningKey, Verdict, generate_signing_key, sign, sign_package, verify_package},
     package::{Package, SIGNATURE_FILE},
     workbench::{ProfileRequest, Workbench},
 };
-use mantlet_types::{ProjectId, UserId};
+use mantlet_types::{ModelName, ProjectId, UserId};
 use serde_json::{Value, json};
 
 use super::{
+    approve,
     args::{Common, Model, Step},
     exit::Failure,
     identity::write_secret,
@@ -41,8 +43,15 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
         Model::Request(step) => take(common, &step, "request").await,
         Model::Approve(step) => {
             update::told_before_approval(common, &step).await?;
-            take(common, &step, "approve").await
+            let item = Item::Deployment(step.model, step.number);
+            let session = Session::open(common).await?;
+            let reply = approve::sign(&session, &item).await;
+            session.close().await;
+            let reply = reply?;
+            if common.json { print::json(&reply) } else { stage(&reply) }
         }
+        Model::Disable { model } => stand(common, &model, "disable").await,
+        Model::Enable { model } => stand(common, &model, "enable").await,
         Model::Promote(step) => take(common, &step, "activate").await,
         Model::Rollback { model, to } => {
             let body = json!({ "version": to });
@@ -116,6 +125,22 @@ async fn staged(common: &Common, path: &str, body: &Value) -> Result<(), Failure
         return print::json(&reply);
     }
     stage(&reply)
+}
+
+/// Stops a model, or lets it answer again.
+async fn stand(common: &Common, model: &ModelName, verb: &str) -> Result<(), Failure> {
+    let session = Session::open(common).await?;
+    let path = format!("/admin/v1/models/{model}/{verb}");
+    let reply = session.call(Method::POST, &path, Some(&json!({}))).await;
+    session.close().await;
+    let reply = reply?;
+    if common.json {
+        return print::json(&reply);
+    }
+    let cell = |member| print::cell(&reply, member);
+    print::line(format!("{} version {} is {}", cell("model"), cell("version"), cell("state")))?;
+    approve::next(&reply);
+    Ok(())
 }
 
 /// Says how far a version is.

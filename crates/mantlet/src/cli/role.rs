@@ -1,9 +1,10 @@
 //! `mantlet role`: bindings of people, and the matrix of what roles may do.
 
 use http::Method;
+use mantlet_gate::approvals::Item;
 use serde_json::{Value, json};
 
-use super::{args::RoleCommand, exit::Failure, print, session::Session};
+use super::{approve, args::RoleCommand, exit::Failure, print, session::Session};
 
 /// Runs the command.
 pub async fn run(session: &Session, command: RoleCommand, as_json: bool) -> Result<(), Failure> {
@@ -17,8 +18,7 @@ pub async fn run(session: &Session, command: RoleCommand, as_json: bool) -> Resu
             said(&session.call(Method::POST, "/admin/v1/roles/revoke", Some(&body)).await?, as_json)
         }
         RoleCommand::Approve { number } => {
-            let path = format!("/admin/v1/grants/{number}/approve");
-            said(&session.call(Method::POST, &path, Some(&json!({}))).await?, as_json)
+            said(&approve::sign(session, &Item::Grant(number)).await?, as_json)
         }
         RoleCommand::Apply { number } => {
             let path = format!("/admin/v1/grants/{number}/apply");
@@ -29,6 +29,7 @@ pub async fn run(session: &Session, command: RoleCommand, as_json: bool) -> Resu
             if as_json {
                 return print::json(&reply);
             }
+            approve::running(&reply)?;
             print::listing(&reply, "bindings", &["user", "role", "project"], false)?;
             let pending = reply["pending"].as_array().is_some_and(|pending| !pending.is_empty());
             if pending {

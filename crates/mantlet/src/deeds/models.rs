@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
+    approvals::{Item, counts},
     deployments::Way,
     directory::{DeploymentState, Directory, Promotion},
     identity::Principal,
@@ -24,7 +25,8 @@ pub struct ListModels;
 pub struct Listed {
     model: ModelName,
     version: Version,
-    /// `live`, `former` or `candidate`; `broken` for a live one that could not be loaded.
+    /// `live`, `former` or `candidate`; `disabled` for a live one that was stopped, `broken` for one that could not be
+    /// loaded.
     status: &'static str,
     project: ProjectId,
     author: UserId,
@@ -54,7 +56,7 @@ impl OnItsWay {
         Self {
             state: promotion.state().as_str(),
             requested_by: promotion.requested_by.clone(),
-            approved_by: promotion.approved_by.clone(),
+            approved_by: promotion.approved_by.names(),
             ends: promotion.ends,
             comparison_digest: promotion.compared.as_ref().map(|compared| compared.digest),
         }
@@ -132,11 +134,13 @@ impl Seen {
             return None;
         }
         let is_live = record.live == Some(version);
+        let is_disabled = is_live && record.disabled.is_some();
         let is_loaded = office.snapshot.model(name, Some(version)).is_some();
         Some(Listed {
             model: name.clone(),
             version,
             status: match (is_live, is_loaded, registered.was_live) {
+                (true, ..) if is_disabled => "disabled",
                 (true, true, _) => "live",
                 (true, false, _) => "broken",
                 (false, _, true) => "former",
@@ -189,11 +193,12 @@ impl Deed for ShowVersion {
         let model = directory.models.get(name).ok_or(Code::NotFound)?;
         let way = model.versions.get(version).and_then(|record| record.promotion.as_ref());
         let way = way.filter(|way| office.gate.now() < way.ends);
-        let approved = |way: &Promotion| directory.standing_approvers(&model.project, way).next().is_some();
+        let single_person = office.snapshot.settings.single_person;
+        let approved = || counts(directory, &Item::Deployment(name.clone(), *version), single_person);
         let next = match way {
             _ if model.live == Some(*version) => None,
             _ if office.snapshot.settings.single_person => Some("update"),
-            Some(way) if approved(way) => Some("update"),
+            Some(_) if approved() => Some("update"),
             Some(way) if way.state() == DeploymentState::Requested => Some("approve"),
             _ => Some("request"),
         };

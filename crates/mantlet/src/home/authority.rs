@@ -11,7 +11,7 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
-use mantlet_gate::identity::Certificate;
+use mantlet_gate::{approvals::USER_URI, identity::Certificate};
 use mantlet_types::{Sha256, Timestamp, UserId};
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
@@ -41,9 +41,6 @@ pub const RENEWAL_DAYS: i64 = 14;
 
 /// Clocks of clients may be slow.
 const BACKDATED: Duration = Duration::minutes(5);
-
-/// Before the user's name in a certificate.
-const USER_URI: &str = "mantlet:user:";
 
 /// Why the authority could not issue or read a certificate.
 #[derive(Debug, thiserror::Error)]

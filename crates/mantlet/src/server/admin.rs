@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 use mantlet_audit::read::Filter;
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
-    deployments::{ActivateDeployment, ApproveDeployment, RollBack, Way},
+    deployments::{ActivateDeployment, RollBack, Way},
     directory::Directory,
     identity::Principal,
     people::{
@@ -16,7 +16,7 @@ use mantlet_gate::{
         issue::{IssuedKey, KeyDocument},
         keys::{CreateKey, KeyRequest, ListKeys, RevokeKey, RotateKey, RotateRequest, Which},
         projects::CreateProject,
-        roles::{ApplyGrant, ApproveGrant, AssignRole, Assignment, ListRoles, RevokeRole, RoleMatrix},
+        roles::{ApplyGrant, AssignRole, Assignment, ListRoles, RevokeRole, RoleMatrix},
         users::{
             AddCertificate, CertificateRequest, DisableUser, EnableUser, Invitation, InviteUser, ListUsers,
             WithdrawCertificate,
@@ -209,16 +209,10 @@ pub(super) fn role_matrix(call: Call) -> Replying {
     call.deed(Event::UserRead, &[], |_, _| Ok(RoleMatrix))
 }
 
+/// No argument.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Nothing {}
-
-/// `POST /admin/v1/grants/{number}/approve`.
-pub(super) fn approve_grant(call: Call) -> Replying {
-    call.deed_of_optional(Event::RoleChange, |params, Nothing {}| {
-        Ok(ApproveGrant { number: params.require("number")? })
-    })
-}
+pub(super) struct Nothing {}
 
 /// `POST /admin/v1/grants/{number}/apply`.
 pub(super) fn apply_grant(call: Call) -> Replying {
@@ -266,11 +260,6 @@ pub(super) fn register_model(call: Call) -> Replying {
 
 pub(super) fn way(params: &Params) -> Result<Way, Rejection> {
     Ok(Way { model: params.require("model")?, version: params.require("version")? })
-}
-
-/// `POST /admin/v1/models/{model}/versions/{version}/approve`.
-pub(super) fn approve_deployment(call: Call) -> Replying {
-    call.deed_of_optional(Event::ModelApprove, |params, Nothing {}| Ok(ApproveDeployment(way(params)?)))
 }
 
 /// `POST /admin/v1/models/{model}/versions/{version}/activate`.

@@ -55,6 +55,8 @@ impl Which {
 /// Reads something of one model's contract.
 pub(super) struct Read<R> {
     pub(super) which: Which,
+    /// Whether a model that was stopped has it all the same.
+    pub(super) of_disabled: bool,
     pub(super) read: fn(&Contract, Vec<Version>) -> R,
 }
 
@@ -79,13 +81,21 @@ impl<R: Send + 'static> Deed for Read<R> {
 
     async fn act(self, office: &Office<'_>) -> Result<Done<R>, Rejection> {
         let contract = self.which.contract(office.snapshot)?;
+        let record = office.snapshot.directory.models.get(&self.which.model);
+        let stopped =
+            record.filter(|record| record.live == Some(contract.version) && record.disabled.is_some());
+        if stopped.is_some() && !self.of_disabled {
+            return Err(Rejection::unavailable(format!("`{}` is disabled", self.which.model)));
+        }
         // Only the version that answers is told of: candidates are their authors' secret.
         Ok(Done::read((self.read)(&contract, vec![contract.version])))
     }
 }
 
 fn read<R: Serialize + Send + 'static>(call: Call, read: fn(&Contract, Vec<Version>) -> R) -> Replying {
-    call.deed(Event::ModelRead, &[], move |params, _| Ok(Read { which: Which::of(params)?, read }))
+    call.deed(Event::ModelRead, &[], move |params, _| {
+        Ok(Read { which: Which::of(params)?, of_disabled: true, read })
+    })
 }
 
 /// `GET /v2/models/{model}`.
@@ -131,7 +141,10 @@ pub(super) fn extents(spec: &TensorSpec) -> Vec<i64> {
 
 /// `GET /v2/models/{model}/ready`.
 pub(super) fn ready(call: Call) -> Replying {
-    read(call, |contract, _| Ready { name: contract.model.clone(), ready: true })
+    call.deed(Event::ModelRead, &[], move |params, _| {
+        let read = |contract: &Contract, _| Ready { name: contract.model.clone(), ready: true };
+        Ok(Read { which: Which::of(params)?, of_disabled: false, read })
+    })
 }
 
 #[derive(Serialize)]
@@ -235,12 +248,12 @@ impl Deed for Index {
             policy::permits(office.caller, Action::Predict, &target, now)
         });
         let listed = visible.map(|(name, record)| {
-            let loaded = snapshot.model(name, None).is_some();
+            let answers = snapshot.model(name, None).is_some() && record.disabled.is_none();
             Indexed {
                 name: name.clone(),
                 version: record.live.map(|version| version.to_string()),
-                state: if loaded { "READY" } else { "UNAVAILABLE" },
-                reason: "",
+                state: if answers { "READY" } else { "UNAVAILABLE" },
+                reason: if record.disabled.is_some() { "disabled" } else { "" },
             }
         });
         Ok(Done::read(listed.filter(|item| !self.ready || item.state == "READY").collect()))

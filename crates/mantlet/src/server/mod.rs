@@ -27,6 +27,7 @@ mod places;
 pub mod reply;
 mod reviews;
 pub mod routes;
+mod second;
 pub mod simple;
 pub mod statistics;
 pub mod tensor;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use http::StatusCode;
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
+    changes::running,
     directory::Directory,
     identity::Principal,
     policy::{self, Target},
@@ -211,6 +212,7 @@ impl Deed for ReadMetrics {
             pending: pending(office),
             generation: office.snapshot.generation,
             ready: office.gate.is_ready(),
+            break_glass: running(directory, office.gate.now()).len(),
         };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(scrape));
@@ -245,6 +247,8 @@ struct Scrape {
     pending: BTreeMap<ModelName, i64>,
     generation: u64,
     ready: bool,
+    /// People whose leave to stop models is not over.
+    break_glass: usize,
 }
 
 impl Collector for Scrape {
@@ -256,6 +260,7 @@ impl Collector for Scrape {
         self.pending(&mut encoder)?;
         let gauges = [
             ("mantlet_policy_generation", "Generation of policy and directory", self.generation),
+            ("mantlet_break_glass", "People for whom break-glass runs", self.break_glass as u64),
             ("mantlet_ready", "Whether requests are answered", u64::from(self.ready)),
         ];
         for (name, help, value) in gauges {
@@ -362,6 +367,7 @@ mod tests {
             pending: BTreeMap::from([("loans".parse().unwrap(), 2)]),
             generation: 4,
             ready: true,
+            break_glass: 0,
         };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(scrape));

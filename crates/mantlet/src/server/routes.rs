@@ -14,7 +14,7 @@ use super::{
     json::Writer,
     monitor, openapi,
     reply::{self, Reply},
-    reviews, update,
+    reviews, second, update,
 };
 
 /// One route.
@@ -120,9 +120,10 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ActivateDeployment, ApproveChange, ApproveDeployment, DecideReview, Evaluate, Explain, Export, Grant,
-    InspectFeatures, ListReviews, ManageConsumers, ManageUsers, Monitor, Predict, ProveAudit, ReadAudit,
-    ReadHeld, ReadReview, RegisterVersion, RequestDeployment, Rollback, UpdateModel, ViewWeights,
+    ActivateDeployment, ApplyChange, ApproveChange, ApproveDeployment, DecideReview, DisableModel, Evaluate,
+    Explain, Export, ExportAudit, Grant, InspectFeatures, ListReviews, ManageConsumers, ManageUsers, Monitor,
+    Predict, ProposeChange, ProveAudit, ReadAudit, ReadHeld, ReadReview, RegisterVersion, RequestDeployment,
+    Rollback, UpdateModel, ViewWeights,
 };
 use Way::{Ask, Deed, Open};
 
@@ -306,10 +307,56 @@ pub static TABLE: &[Route] = &[
     ),
     post(
         "/admin/v1/grants/{number}/approve",
-        Deed(ApproveChange, admin::approve_grant),
+        Deed(ApproveChange, second::approve_grant),
         "approves a binding",
     ),
     post("/admin/v1/grants/{number}/apply", Deed(Grant, admin::apply_grant), "makes an approved binding"),
+    // The second person.
+    get("/admin/v1/approvals", Deed(ApproveChange, second::list), "what waits for a second person"),
+    get(
+        "/admin/v1/approvals/given",
+        Deed(ExportAudit, second::export),
+        "signed approvals, to be verified elsewhere",
+    ),
+    get(
+        "/admin/v1/approvals/{kind}/{target}",
+        Deed(ApproveChange, second::show),
+        "exactly what waits, and what approving it signs",
+    ),
+    post(
+        "/admin/v1/approvals/{kind}/{target}",
+        Deed(ApproveChange, second::approve),
+        "approves what waits, by a signed statement",
+    ),
+    post("/admin/v1/break-glass", Deed(ProposeChange, second::request_break_glass), "asks for break-glass"),
+    post(
+        "/admin/v1/break-glass/{number}/begin",
+        Deed(ApplyChange, second::begin_break_glass),
+        "begins break-glass that was approved",
+    ),
+    get("/admin/v1/policies", Deed(ManageUsers, second::list_policies), "the custom policies in force"),
+    get("/admin/v1/policies/{name}", Deed(ManageUsers, second::show_policies), "a set of custom policies"),
+    post(
+        "/admin/v1/policies",
+        Deed(ProposeChange, second::propose_policies),
+        "proposes a set of custom policies, or that one be withdrawn",
+    ),
+    post(
+        "/admin/v1/policies/test",
+        Deed(ManageUsers, second::test_policies),
+        "what a set of custom policies would change",
+    ),
+    post(
+        "/admin/v1/policies/changes/{number}/apply",
+        Deed(ApplyChange, second::apply_policies),
+        "puts approved policies in force, or withdraws them",
+    ),
+    post("/admin/v1/models/{model}/disable", Deed(DisableModel, second::disable_model), "stops a model"),
+    post(
+        "/admin/v1/models/{model}/enable",
+        Deed(Rollback, second::enable_model),
+        "lets a stopped model answer again",
+    ),
     // Models and configuration.
     put(
         "/v2/models/{model}",
@@ -330,7 +377,7 @@ pub static TABLE: &[Route] = &[
     ),
     post(
         "/admin/v1/models/{model}/versions/{version}/approve",
-        Deed(ApproveDeployment, admin::approve_deployment),
+        Deed(ApproveDeployment, second::approve_deployment),
         "approves that a version go live",
     ),
     post(

@@ -40,6 +40,9 @@ fn help_tells_the_commands() {
       evaluate     Find out how good a model's answers are, on rows of which the truth is known
       key          API keys of applications
       role         Role bindings of people
+      approve      What waits for a second person: looked at, signed, verified
+      policy       Custom policies beside the embedded ones
+      break-glass  For 15 minutes, stop models and roll them back without the duty for it
       consumer     Applications
       project      Projects: nothing of one is visible from another
       user         People

@@ -56,8 +56,7 @@ impl Team {
     /// Binds a person to a duty the way that a team does: one proposes, another approves, the first applies.
     fn bind(&self, user: &str, role: &str) {
         let grant = self.propose(user, role);
-        let approved = self.bob().post(&format!("/admin/v1/grants/{grant}/approve"), &json!({}));
-        assert_eq!(approved.status, 200, "{}", approved.text());
+        self.server.approve(&self.bob, &grant.to_string());
         assert_eq!(self.home.json(&["role", "apply", &grant.to_string()])["state"], "bound");
     }
 }
@@ -115,8 +114,11 @@ fn a_duty_needs_a_second_person() {
     let mut mixed = home.founder("alice");
     mixed.key.clone_from(&bob.key);
     assert_eq!(step(&server.client_as(&mixed), "approve").status, 403);
-    let approved = step(&server.client_as(bob), "approve");
-    assert_eq!(approved.status, 200, "{}", approved.text());
+    // Nor is both together, without the approver's signature.
+    let unsigned = step(&server.client_as(bob), "approve");
+    assert_eq!(unsigned.status, 403);
+    assert!(unsigned.text().contains("not signed"), "{}", unsigned.text());
+    server.approve(bob, &grant.to_string());
     assert_eq!(step(&alice, "apply").status, 200);
     // Both are in the log by name.
     let names: Vec<Value> = home

@@ -48,6 +48,9 @@ fn unsigned(tokens: &Tokens) -> String {
     let token = tokens.sign(&header, &claims("leaving"));
     token[..=token.rfind('.').unwrap()].to_owned()
 }
+/// A custom policy that changes nothing for anybody here.
+const POLICY: &str =
+    r#"@id("X_walk") forbid(principal, action == Mantlet::Action::"configure_route", resource);"#;
 
 /// What routes take names of.
 struct Names {
@@ -73,6 +76,21 @@ struct Sample {
 fn sample(route: &Route, names: &Names, model: &str) -> Sample {
     let home = "home";
     let (body, status) = match (route.verb, route.path) {
+        // In a one-person home nothing waits for a second person.
+        (Verb::Get, "/admin/v1/approvals/{kind}/{target}") => (Value::Null, 404),
+        (Verb::Post, "/admin/v1/approvals/{kind}/{target}" | "/admin/v1/break-glass/{number}/begin") => {
+            (json!({}), 404)
+        }
+        // No set of policies is in force.
+        (Verb::Get, "/admin/v1/policies/{name}") => (Value::Null, 404),
+        (Verb::Post, "/admin/v1/policies/changes/{number}/apply") => (json!({}), 404),
+        (Verb::Post, "/admin/v1/policies" | "/admin/v1/policies/test") => {
+            (json!({ "name": "walk", "text": POLICY }), 200)
+        }
+        (Verb::Post, "/admin/v1/break-glass") => (json!({ "project": home, "reason": "exercise" }), 200),
+        (Verb::Post, "/admin/v1/models/{model}/disable" | "/admin/v1/models/{model}/enable") => {
+            (json!({}), 200)
+        }
         (Verb::Get, _) => (Value::Null, 200),
         (Verb::Delete, "/admin/v1/consumers/{consumer}/identities/{identity}") => (Value::Null, 404),
         (Verb::Post, "/admin/v1/consumers") => {
@@ -145,6 +163,9 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{digest}", DIGEST)
         .replace("{identity}", IDENTITY)
         .replace("{number}", "1")
+        .replace("{name}", "nothing")
+        .replace("{kind}", "grant")
+        .replace("{target}", "1")
         .replace("{item}", &names.item)
         .replace("{request}", &names.request);
     if route.path == "/admin/v1/models/{model}" {
@@ -329,8 +350,9 @@ fn a_path_answers_only_the_methods_that_the_table_has() {
 }
 
 /// Lists hold what the caller may see. To those who may see nothing they are empty, and that is their answer.
-const LISTS: [(Verb, &str); 7] = [
+const LISTS: [(Verb, &str); 8] = [
     (Verb::Get, "/admin/v1/reviews"),
+    (Verb::Get, "/admin/v1/approvals"),
     (Verb::Get, "/admin/v1/keys"),
     (Verb::Get, "/admin/v1/users"),
     (Verb::Get, "/admin/v1/roles"),

@@ -1,10 +1,7 @@
 use super::*;
 use crate::{
-    deployments::{
-        ApproveDeployment,
-        tests::{done, live, team, version, way},
-    },
-    testing::Kit,
+    deployments::tests::{done, live, team, version, waits, way},
+    testing::{Kit, signers::approve},
 };
 use mantlet_types::Sha256;
 
@@ -36,7 +33,7 @@ async fn what_was_found_out_goes_with_the_request_to_its_approval() {
     let kit = team();
     done(&kit, "mel", request(2, 1)).await.unwrap();
     assert_eq!(attached(&kit, 2), Some(version(1)));
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
     assert_eq!(attached(&kit, 2), Some(version(1)));
     let plain = RequestCompared::<Says> { way: way(3), exhibit: None };
     done(&kit, "mel", plain).await.unwrap();
@@ -64,7 +61,7 @@ async fn an_update_takes_what_an_activation_takes() {
     }
     done(&kit, "mel", request(2, 1)).await.unwrap();
     assert_eq!(done(&kit, "abe", update(&kit, 2, 1)).await.unwrap_err(), forbidden("F06_approved"));
-    done(&kit, "sam", ApproveDeployment(way(2))).await.unwrap();
+    approve(&kit, "sam", &waits(2)).await.unwrap();
     assert_eq!(done(&kit, "sam", update(&kit, 2, 1)).await.unwrap_err().0, Code::Forbidden);
     // Who made the data is still nobody to bring it live.
     assert_eq!(done(&kit, "dan", update(&kit, 2, 1)).await.unwrap_err(), forbidden("F06_four_eyes"));

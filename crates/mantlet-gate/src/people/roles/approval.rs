@@ -1,28 +1,19 @@
 //! The second person: a proposed binding is approved by somebody else, then applied.
 
 use mantlet_types::{
-    Action, Code, PrincipalId, Rejection, Resource, Timestamp,
+    Action, Code, Rejection, Resource, Timestamp,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::{issue::conflict, keys::unknown},
-    Assigned, Binding, bind, bindable, joining,
-};
+use super::{super::keys::unknown, Assigned, Binding, bind, bindable, joining};
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    approvals::{self, SignedApproval, Waiting},
     directory::{Change, Directory, Grant},
     identity::Principal,
     policy::Target,
 };
-
-/// Approves a proposed binding.
-#[derive(Clone, Copy, Debug)]
-pub struct ApproveGrant {
-    /// The grant's number.
-    pub number: u64,
-}
 
 /// Makes an approved binding.
 #[derive(Clone, Copy, Debug)]
@@ -45,44 +36,26 @@ pub struct Approved {
     pub next: String,
 }
 
-impl Deed for ApproveGrant {
-    type Reply = Approved;
-
-    fn event(&self) -> Event {
-        Event::RoleChange
-    }
-
-    fn changes(&self) -> bool {
-        true
-    }
-
-    fn subject(&self) -> Option<Token> {
-        subject(self.number)
-    }
-
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        Ok(match directory.grants.get(&self.number) {
-            Some(grant) => Claims::All(vec![claim(Action::ApproveChange, self.number, grant)]),
-            None => unknown(Action::ApproveChange),
-        })
-    }
-
-    async fn act(self, office: &Office<'_>) -> Result<Done<Approved>, Rejection> {
-        let number = self.number;
-        let mut grant = pending(&office.snapshot.directory, number)?.clone();
-        bindable(office, &grant)?;
-        let PrincipalId::User(approver) = office.caller.id() else { return Err(Code::Forbidden.into()) };
-        if !grant.approved_by.insert(approver.clone()) {
-            return Err(conflict(format!("`{approver}` has approved grant {number} already")));
-        }
-        let reply = Approved {
-            grant: number,
-            binding: Binding::of(&grant),
-            expires: grant.expires,
-            next: format!("mantlet role apply {number}"),
-        };
-        Ok(Done::changed(reply, vec![Change::PutGrant(number, grant)]))
-    }
+/// Takes the caller's approval of a proposed binding.
+pub(crate) fn approve(
+    office: &Office<'_>,
+    number: u64,
+    signed: Option<SignedApproval>,
+) -> Result<Done<Approved>, Rejection> {
+    let mut grant = pending(&office.snapshot.directory, number)?.clone();
+    bindable(office, &grant)?;
+    let fresh = approvals::give(office, &Waiting::grant(number, &grant), signed)?;
+    grant.approved_by.insert(fresh.approver, fresh.statement);
+    // What is approved does not outlast an approval of it.
+    grant.expires = grant.expires.min(fresh.ends);
+    let reply = Approved {
+        grant: number,
+        binding: Binding::of(&grant),
+        expires: grant.expires,
+        next: format!("mantlet role apply {number}"),
+    };
+    let changes = fresh.changes.into_iter().chain([Change::PutGrant(number, grant)]).collect();
+    Ok(Done::changed(reply, changes))
 }
 
 impl Deed for ApplyGrant {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    changes::{Running, running},
     directory::{Directory, Grant},
     identity::Principal,
     policy::{Cell, Target, permits},
@@ -53,6 +54,8 @@ pub struct RoleList {
     pub bindings: Vec<Binding>,
     /// By number.
     pub pending: Vec<PendingGrant>,
+    /// Leave to stop models that is not over, by person.
+    pub break_glass: Vec<Running>,
 }
 
 /// Lists the bindings and pending grants of the projects that the caller operates or oversees.
@@ -89,11 +92,13 @@ impl Deed for ListRoles {
                 grant: *number,
                 binding: Binding::of(grant),
                 proposed_by: grant.proposed_by.clone(),
-                approved_by: grant.approved_by.clone(),
+                approved_by: grant.approved_by.names(),
                 expires: grant.expires,
             })
             .collect();
-        Ok(Done::read(RoleList { bindings, pending }))
+        let mut break_glass = running(directory, now);
+        break_glass.retain(|running| visible.contains(&running.project));
+        Ok(Done::read(RoleList { bindings, pending, break_glass }))
     }
 }
 

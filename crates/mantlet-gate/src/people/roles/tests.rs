@@ -3,8 +3,9 @@ use mantlet_types::entry::Decision;
 use super::*;
 use crate::{
     administer::administer,
+    approvals::Item,
     identity::{Arrival, Certificate, Channel},
-    testing::{CERTIFICATE, Kit, OPERATOR, PROJECT, user},
+    testing::{CERTIFICATE, Kit, OPERATOR, PROJECT, signers::approve, user},
 };
 
 /// A home with an operator who may give every role, two security people, and `ann`, who has no role.
@@ -94,7 +95,8 @@ async fn a_duty_takes_three_steps_by_two_people() {
     let early = done(&kit, OPERATOR, ApplyGrant { number }).await.unwrap_err();
     assert_eq!(early, (Code::Forbidden, "`grant` is forbidden by `F24_approved`".to_owned()));
 
-    let approved = done(&kit, "sam", ApproveGrant { number }).await.unwrap();
+    let approved = approve(&kit, "sam", &Item::Grant(number)).await.unwrap();
+    let crate::approvals::Approved::Grant(approved) = approved else { panic!("{approved:?}") };
     assert_eq!(approved.next, format!("mantlet role apply {number}"));
     assert!(!is_bound(&kit, "ann", Role::MlEngineer), "an approval binds nobody");
 
@@ -109,10 +111,10 @@ async fn nobody_approves_who_has_a_part_in_it() {
     let kit = team();
     let number = proposed(&kit, "ann", "security").await;
     for (who, code) in [(OPERATOR, Code::Forbidden), ("ann", Code::NotFound)] {
-        assert_eq!(done(&kit, who, ApproveGrant { number }).await.unwrap_err().0, code, "{who}");
+        assert_eq!(approve(&kit, who, &Item::Grant(number)).await.unwrap_err().0, code, "{who}");
     }
-    done(&kit, "sam", ApproveGrant { number }).await.unwrap();
-    let twice = done(&kit, "sam", ApproveGrant { number }).await.unwrap_err();
+    approve(&kit, "sam", &Item::Grant(number)).await.unwrap();
+    let twice = approve(&kit, "sam", &Item::Grant(number)).await.unwrap_err();
     assert_eq!(twice.0, Code::Conflict);
 }
 
@@ -120,11 +122,11 @@ async fn nobody_approves_who_has_a_part_in_it() {
 async fn an_approval_falls_with_its_approver_s_right() {
     let kit = team();
     let number = proposed(&kit, "ann", "admin").await;
-    done(&kit, "sam", ApproveGrant { number }).await.unwrap();
+    approve(&kit, "sam", &Item::Grant(number)).await.unwrap();
     done(&kit, OPERATOR, RevokeRole(assignment("sam", "security"))).await.unwrap();
     let (code, detail) = done(&kit, OPERATOR, ApplyGrant { number }).await.unwrap_err();
     assert_eq!((code, detail.as_str()), (Code::Forbidden, "`grant` is forbidden by `F24_approved`"));
-    done(&kit, "sue", ApproveGrant { number }).await.unwrap();
+    approve(&kit, "sue", &Item::Grant(number)).await.unwrap();
     done(&kit, OPERATOR, ApplyGrant { number }).await.unwrap();
     assert!(is_bound(&kit, "ann", Role::Admin));
 }
@@ -138,7 +140,7 @@ async fn conflicting_duties_are_refused_and_both_named() {
     // Two proposals at once: the second is refused when it would be approved or applied.
     let (first, second) = (proposed(&kit, "ann", "admin").await, proposed(&kit, "ann", "ml_engineer").await);
     for number in [first, second] {
-        done(&kit, "sam", ApproveGrant { number }).await.unwrap();
+        approve(&kit, "sam", &Item::Grant(number)).await.unwrap();
     }
     done(&kit, OPERATOR, ApplyGrant { number: first }).await.unwrap();
     let (code, detail) = done(&kit, OPERATOR, ApplyGrant { number: second }).await.unwrap_err();
@@ -153,7 +155,7 @@ async fn a_proposal_ends_and_its_number_is_not_used_again() {
     let again = done(&kit, OPERATOR, assign("ann", "admin")).await.unwrap_err();
     assert_eq!(again.0, Code::Conflict, "the same is proposed already");
     kit.clock.advance(GRANT_SECONDS);
-    let (code, detail) = done(&kit, "sam", ApproveGrant { number }).await.unwrap_err();
+    let (code, detail) = approve(&kit, "sam", &Item::Grant(number)).await.unwrap_err();
     assert_eq!((code, detail.as_str()), (Code::Forbidden, "`approve_change` is forbidden by `F23_ended`"));
     let next = proposed(&kit, "ann", "admin").await;
     assert_ne!(next, number);
@@ -190,7 +192,7 @@ async fn one_person_binds_duties_at_once() {
 async fn a_new_operator_gives_no_more_than_who_bound_them() {
     let kit = team();
     let number = proposed(&kit, "ann", "operator").await;
-    done(&kit, "sam", ApproveGrant { number }).await.unwrap();
+    approve(&kit, "sam", &Item::Grant(number)).await.unwrap();
     done(&kit, OPERATOR, ApplyGrant { number }).await.unwrap();
     let ceiling = |name: &str| kit.gate.snapshot().directory.users[name].ceiling.clone();
     assert!(ceiling("ann").is_some());
@@ -229,7 +231,7 @@ async fn lists_show_the_caller_s_projects_only() {
     let list = done(&kit, "otto", ListRoles).await.unwrap();
     let users: Vec<_> = list.bindings.iter().map(|binding| binding.user.as_str()).collect();
     assert_eq!((users, list.pending), (vec!["otto"], Vec::new()));
-    assert_eq!(done(&kit, "otto", ApproveGrant { number }).await.unwrap_err().0, Code::NotFound);
+    assert_eq!(approve(&kit, "otto", &Item::Grant(number)).await.unwrap_err().0, Code::NotFound);
     assert_eq!(done(&kit, "ann", ListRoles).await.unwrap(), RoleList::default());
 }
 
@@ -260,10 +262,10 @@ async fn no_duty_is_bound_to_a_key_that_others_have_seen() {
     kit.change(&[seen(false)]);
     let number = proposed(&kit, "ann", "admin").await;
     kit.change(&[seen(true)]);
-    let (code, detail) = done(&kit, "sam", ApproveGrant { number }).await.unwrap_err();
+    let (code, detail) = approve(&kit, "sam", &Item::Grant(number)).await.unwrap_err();
     assert!(code == Code::Conflict && detail.contains(&next), "{detail}");
     kit.change(&[seen(false)]);
-    done(&kit, "sam", ApproveGrant { number }).await.unwrap();
+    approve(&kit, "sam", &Item::Grant(number)).await.unwrap();
     kit.change(&[seen(true)]);
     assert_eq!(done(&kit, OPERATOR, ApplyGrant { number }).await.unwrap_err().0, Code::Conflict);
     assert!(!is_bound(&kit, "ann", Role::Admin));
@@ -309,7 +311,7 @@ async fn who_belongs_elsewhere_is_brought_in_by_the_home_s_operators_only() {
 #[tokio::test]
 async fn grants_keep_their_numbers_to_themselves_when_the_clock_goes_back() {
     let kit = team();
-    let mut seen = BTreeSet::new();
+    let mut seen = std::collections::BTreeSet::new();
     for _ in 0..20 {
         let number = proposed(&kit, "ann", "admin").await;
         assert!(seen.insert(number), "an approval of the earlier grant would count for the later one");

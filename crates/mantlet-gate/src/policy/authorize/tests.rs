@@ -167,7 +167,7 @@ fn an_error_in_any_policy_denies_and_is_recorded_as_such() {
     // Strictly valid, and it overflows: Cedar alone would skip this forbid and allow.
     let custom = r#"@id("X_overflow") forbid(principal, action == Mantlet::Action::"predict", resource)
                     when { 9223372036854775807 + 1 == 0 };"#;
-    let snapshot = snapshot_with(home(), Policy::new(Some(custom)).unwrap(), false);
+    let snapshot = snapshot_with(home(), Policy::unguarded(custom), false);
     let (outcome, entry) = asked(&snapshot, "consumer:app", Action::Predict, "red-model", None);
     assert_eq!(outcome, Err(Code::Forbidden), "explain still shows the model to this consumer");
     assert_eq!(entry.decision, Some(Decision::Error));

@@ -139,6 +139,16 @@ pub enum Model {
         #[arg(long, value_name = "VERSION")]
         to: Option<mantlet_types::Version>,
     },
+    /// Stop a model: it answers nobody until it is enabled; as an ML engineer, or by break-glass
+    Disable {
+        /// The model
+        model: ModelName,
+    },
+    /// Let a stopped model answer again
+    Enable {
+        /// The model
+        model: ModelName,
+    },
     /// Write profile.json: types, ranges, categories, calibration
     Profile {
         /// The package directory

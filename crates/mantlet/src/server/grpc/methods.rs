@@ -25,9 +25,17 @@ fn read<M>(call: Call, read: fn(&Contract, Vec<Version>) -> M) -> Replying
 where
     M: prost::Message + 'static,
 {
+    reading(call, true, read)
+}
+
+/// The same, and whether a model that was stopped has it too.
+fn reading<M>(call: Call, of_disabled: bool, read: fn(&Contract, Vec<Version>) -> M) -> Replying
+where
+    M: prost::Message + 'static,
+{
     let make = move |Named { name, version }: Named| {
         let (model, version) = which(&name, &version)?;
-        Ok(Read { which: Which { model, version }, read })
+        Ok(Read { which: Which { model, version }, of_disabled, read })
     };
     call.deed_of_message(Event::ModelRead, make, show)
 }
@@ -39,7 +47,7 @@ fn show<M: prost::Message>(message: M) -> Result<Reply, Rejection> {
 
 /// `ModelReady`.
 pub(in crate::server) fn ready(call: Call) -> Replying {
-    read(call, |_, _| Readiness { ready: true })
+    reading(call, false, |_, _| Readiness { ready: true })
 }
 
 /// `ModelMetadata`.

@@ -87,7 +87,12 @@ impl Server {
         let kid = &person.key["mtk_live_".len()..][..12];
         let rotated = self.client_as(&person).post(&format!("/admin/v1/keys/{kid}/rotate"), &json!({}));
         assert_eq!(rotated.status, 200, "{}", rotated.text());
-        Person { key: rotated.json()["key"].as_str().unwrap().to_owned(), ..person }
+        let key = rotated.json()["key"].as_str().unwrap().to_owned();
+        // Also where commands find it.
+        let path = person.dir.join("key");
+        fs::write(&path, &key).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        Person { key, ..person }
     }
 
     /// A command as a person, by their directory alone: without a home.
@@ -96,6 +101,12 @@ impl Server {
         command.args(arguments).arg("--as").arg(&person.dir);
         command.env("MANTLET_URL", format!("https://{}", self.address)).current_dir("/");
         command
+    }
+
+    /// Has a person approve what waits, signed as commands sign.
+    pub fn approve(&self, person: &Person, item: &str) {
+        let output = self.command_as(person, &["approve", "sign", item]).output().unwrap();
+        assert!(output.status.success(), "{item}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A client with a person's key and certificate.
