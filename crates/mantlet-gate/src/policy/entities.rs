@@ -3,15 +3,12 @@
 //! Recorded facts (author, data authors, approvers) come from the directory, never from a request. What cannot be
 //! built does not exist, and what does not exist is denied.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+mod beside;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityTypeName, EntityUid, RestrictedExpression as Value};
-use mantlet_types::{
-    Contract, ModelName, PrincipalId, ProjectId, Resource, Role, Timestamp, UserId, Version,
-};
+use mantlet_types::{ModelName, PrincipalId, ProjectId, Resource, Role, Timestamp, UserId, Version};
 
 use super::{
     Target,
@@ -21,8 +18,10 @@ use crate::{
     approvals::{Waiting, standing},
     changes::{BreakGlass, Proposal},
     directory::{Ceiling, Consumer, Deployment, Directory, Grant, ModelRecord, User},
-    reviews::Item,
 };
+
+use self::beside::review_item;
+pub(super) use self::beside::{feature, model_of_features};
 
 /// A user who cannot exist, because no user name has this character: where the schema wants a person and there is
 /// none, as the beneficiary of a consumer's scope.
@@ -137,31 +136,6 @@ pub(super) fn resource(directory: &Directory, resource: &Resource, single_person
         Resource::Feature(..) | Resource::ReviewItem(..) => None,
     }?;
     Some(Asked { project, entity, ends })
-}
-
-/// A feature of a version, as sensitive as its package says.
-pub(super) fn feature(
-    directory: &Directory,
-    contract: &Contract,
-    resource: &Resource,
-    sensitivity: u8,
-) -> Option<Asked> {
-    let project = directory.models.get(&contract.model)?.project.clone();
-    let uid = names::uid(&names::FEATURE, &resource.key());
-    let entity =
-        entity(uid, [("sensitivity", Value::new_long(sensitivity.into()))], [project_uid(&project)])?;
-    Some(Asked { project, entity, ends: None })
-}
-
-/// A model with the features of one version: what decisions on these see as `context.model`.
-pub(super) fn model_of_features(directory: &Directory, contract: &Contract) -> Option<Entity> {
-    let record = directory.models.get(&contract.model)?;
-    let features = contract.features.iter().map(|feature| {
-        let of = |name| Resource::Feature(contract.model.clone(), contract.version, name);
-        names::uid(&names::FEATURE, &of(Arc::clone(&feature.name)).key())
-    });
-    // What is forbidden of what is live is not forbidden of a version that is not.
-    model(&contract.model, &record.project, record.live == Some(contract.version), features)
 }
 
 /// A resource, or what would come to be one.
@@ -381,20 +355,6 @@ fn on_its_way(way: &Deployment) -> Option<Entity> {
         ("withdrawn", Value::new_bool(false)),
     ];
     entity(names::uid(&names::DEPLOYMENT, &key), attributes, [project_uid(&way.project)])
-}
-
-/// A held answer: whose request it is decides who may look at it, and who must not.
-fn review_item(item: &Item) -> Option<Entity> {
-    let key = Resource::ReviewItem(item.project.clone(), item.id).key();
-    let requester = match &item.requester {
-        PrincipalId::User(id) => Some(("user", Value::new_entity_uid(user_uid(id.as_str())))),
-        PrincipalId::Consumer(id) => {
-            Some(("consumer", Value::new_entity_uid(names::uid(&names::CONSUMER, id.as_str()))))
-        }
-        PrincipalId::Component(_) => None,
-    };
-    let queue = names::uid(&names::REVIEW_QUEUE, item.project.as_str());
-    entity(names::uid(&names::REVIEW_ITEM, &key), requester, [queue, project_uid(&item.project)])
 }
 
 /// A binding of one role as a grant of that role and nothing else.

@@ -156,6 +156,13 @@ fn contents(
     row: usize,
     answer: &RowAnswer,
 ) -> Option<Zeroizing<Vec<u8>>> {
+    // An element takes two bytes at least: what cannot fit is not even written.
+    let elements = |tensor: &Tensor| {
+        tensor.data.len().checked_div(tensor.shape.first().copied().unwrap_or(0)).unwrap_or(0)
+    };
+    if kept.tensors.iter().map(elements).fold(0, usize::saturating_add) > REVIEW_BYTES_MAX / 2 {
+        return None;
+    }
     let contents = Contents {
         input: Input::of(contract, &kept.tensors, row),
         guess: guesses.get(row).and_then(Option::as_ref).and_then(Said::of),

@@ -47,6 +47,7 @@ fn help_tells_the_commands() {
       project      Projects: nothing of one is visible from another
       user         People
       model        Model packages and what is served
+      review       Answers that wait for a person
       audit        The audit log
       env          Shell lines with which curl, Python, Node and the OpenAI SDKs trust and find this
                    server

@@ -38,6 +38,7 @@ mod swaps;
 mod updates;
 
 // What a person is to decide.
+mod held_inputs;
 mod reviews;
 
 // No acknowledged entry is lost, however the process ends.
