@@ -20,7 +20,7 @@ use crate::{
     output::{Rounding, RowAnswer, Value},
     perimeter::Admission,
     policy,
-    ports::{Attributions, Effort, Method, Scale},
+    ports::{Attributions, Behalf, Effort, Method, Scale},
     reviews::Settled,
 };
 
@@ -162,6 +162,7 @@ pub(crate) async fn explain(
     settled: &Settled,
     paid: Paid,
     shown: &Shown,
+    behalf: Behalf,
 ) -> Result<Option<Reasons>, Rejection> {
     let verdict = settled.verdict();
     let admission = verdict.admission();
@@ -170,7 +171,7 @@ pub(crate) async fn explain(
     let class = class(contract, &answer.result)?;
     let explained =
         Explained { row: paid.row, class: class.map(|(index, _)| index), evaluations: paid.evaluations };
-    let attributions = infer::explain(gate, admission, explained).await?;
+    let attributions = infer::explain(gate, admission, explained, behalf).await?;
     reasons(contract, class.map(|(_, text)| text), &attributions, shown).map(Some)
 }
 

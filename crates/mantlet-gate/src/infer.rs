@@ -1,7 +1,10 @@
 //! The model's turn: the only place that runs one.
 //!
 //! Small models run on the thread that serves the request, because handing over would cost more than the model.
-//! Others run in a bounded pool under a deadline. A panic, a fault and a timeout look alike from outside: 503.
+//! Others run in a bounded pool under a deadline. Models elsewhere are asked under the same deadline, and hold no thread
+//! meanwhile. A panic, a fault and a timeout look alike from outside: 503.
+
+mod elsewhere;
 
 mod pair;
 
@@ -21,7 +24,7 @@ use crate::{
     Gate,
     input::{Screened, ScreenedExam, Taken},
     perimeter::{Admission, Place},
-    ports::{Attributions, Case, EngineFault, Model, Placement, RawOutput},
+    ports::{Attributions, Behalf, Case, EngineFault, Model, Placement, RawOutput},
     reviews::{self, Kept},
 };
 
@@ -64,12 +67,21 @@ pub(crate) struct Sitting<M> {
 /// stand beside them.
 const OUTPUTS_HELD_MAX: usize = 4 * ELEMENTS_MAX;
 
-/// Places for models that take their time: one per core, so that inference cannot starve mediation of threads.
-pub struct Pool(Arc<Semaphore>);
+/// Places for work that takes its time.
+pub struct Pool {
+    /// One per core, so that inference cannot starve mediation of threads.
+    working: Arc<Semaphore>,
+    /// For threads that mostly wait for models elsewhere: a hanging one must not keep models here from a core.
+    waiting: Arc<Semaphore>,
+}
+
+/// Threads that wait for models elsewhere, to explain their answers. Each costs a stack while it waits.
+const WAITING_MAX: usize = 16;
 
 impl Pool {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(cores())))
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { working: places(cores()), waiting: places(WAITING_MAX) }
     }
 }
 
@@ -88,18 +100,24 @@ fn cores() -> usize {
 /// # Errors
 /// 503 if the model fails, panics, is too slow, or gives something else than its contract says; 400 for a value that
 /// only the model itself could tell to be unknown.
-pub(crate) async fn infer(gate: &Gate, screened: Screened) -> Result<Inference, Rejection> {
+pub(crate) async fn infer(
+    gate: &Gate,
+    screened: Screened,
+    behalf: impl FnOnce() -> Behalf,
+) -> Result<Inference, Rejection> {
     let (admission, rows, outputs, tensors) = screened.into_parts();
     let model = Arc::clone(admission.model());
     let kept = reviews::keep(&admission, &tensors);
     let input = ModelInput(tensors);
-    let raw = match model.placement(rows) {
-        Placement::Inline => run(model.as_ref(), input),
-        Placement::Pool => {
-            let timeout = admission.principal().snapshot().settings.inference_timeout;
-            let work = move || run(model.as_ref(), input);
-            pooled(&gate.pool, Arc::clone(admission.place()), timeout, work).await
-        }
+    let timeout = || admission.principal().snapshot().settings.inference_timeout;
+    let raw = if let Some(remote) = model.remote() {
+        let ends = Instant::now() + timeout();
+        elsewhere::ask(remote, admission.place(), input, &behalf(), ends).await
+    } else if model.placement(rows) == Placement::Inline {
+        run(model.as_ref(), input)
+    } else {
+        let work = move || run(model.as_ref(), input);
+        pooled(&gate.pool.working, Arc::clone(admission.place()), timeout(), work).await
     }
     .map_err(rejection)?;
     if !fits(&raw, admission.model().contract(), rows) {
@@ -124,8 +142,11 @@ pub(crate) async fn explain(
     gate: &Gate,
     admission: &Admission,
     explained: Explained,
+    behalf: Behalf,
 ) -> Result<Attributions, Rejection> {
-    let model = Arc::clone(admission.model());
+    let (model, own) = (Arc::clone(admission.model()), Arc::clone(admission.place()));
+    let places = if model.remote().is_some() { &gate.pool.waiting } else { &gate.pool.working };
+    let runtime = tokio::runtime::Handle::current();
     let timeout = admission.principal().snapshot().settings.inference_timeout;
     let ends = Instant::now() + timeout;
     let work = move || {
@@ -146,7 +167,12 @@ pub(crate) async fn explain(
             if Instant::now() > ends {
                 return Err(EngineFault::Broken("the explanation took too long".to_owned()));
             }
-            let raw = run(model.as_ref(), ModelInput(tensors))?;
+            let input = ModelInput(tensors);
+            let raw = match model.remote() {
+                // An explainer asks for rows as it goes, so its thread waits: one of those that are there to wait.
+                Some(remote) => runtime.block_on(elsewhere::ask(remote, &own, input, &behalf, ends)),
+                None => run(model.as_ref(), input),
+            }?;
             let whole = fits(&raw, model.contract(), rows);
             if whole {
                 Ok(raw)
@@ -157,22 +183,27 @@ pub(crate) async fn explain(
         let case = Case { row: &row, class, evaluations, rows_at_once, ends };
         explainer.explain(&case, &mut evaluate)
     };
-    pooled(&gate.pool, Arc::clone(admission.place()), timeout, work).await.map_err(rejection)
+    pooled(places, Arc::clone(admission.place()), timeout, work).await.map_err(rejection)
 }
 
 fn rejection(fault: EngineFault) -> Rejection {
     match fault {
         EngineFault::UnknownValue => Rejection::invalid("inputs"),
         EngineFault::Broken(cause) => Rejection::unavailable(cause),
+        EngineFault::Busy { why, retry_after } => Rejection::unavailable(why).retry_after(retry_after),
     }
 }
 
-/// Runs the model on every batch of a screened evaluation, one after another and always in the pool, so that others have
-/// their turn between two of them.
+/// Runs the model on every batch of a screened evaluation, one after another and never inline, so that others have their
+/// turn between two of them.
 ///
 /// # Errors
 /// As [`infer`]; 503 also if all of it takes too long.
-pub(crate) async fn infer_all<M>(gate: &Gate, screened: ScreenedExam<M>) -> Result<Sitting<M>, Rejection> {
+pub(crate) async fn infer_all<M>(
+    gate: &Gate,
+    screened: ScreenedExam<M>,
+    behalf: Behalf,
+) -> Result<Sitting<M>, Rejection> {
     let (admission, Taken { batches, rows, refused }, marking) = screened.into_parts();
     let timeout = admission.principal().snapshot().settings.inference_timeout;
     let work = async {
@@ -182,8 +213,14 @@ pub(crate) async fn infer_all<M>(gate: &Gate, screened: ScreenedExam<M>) -> Resu
             let count = tensors.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
             let (own, model) = (Arc::clone(admission.place()), Arc::clone(admission.model()));
             let contract = Arc::clone(model.contract());
-            let run = move || run(model.as_ref(), ModelInput(tensors));
-            let raw = pooled(&gate.pool, own, timeout, run).await.map_err(rejection)?;
+            let input = ModelInput(tensors);
+            let raw = if let Some(remote) = model.remote() {
+                elsewhere::ask(remote, &own, input, &behalf, Instant::now() + timeout).await
+            } else {
+                let run = move || run(model.as_ref(), input);
+                pooled(&gate.pool.working, own, timeout, run).await
+            }
+            .map_err(rejection)?;
             if !fits(&raw, &contract, count) {
                 return Err(Rejection::unavailable("the model's output breaks its contract"));
             }
@@ -215,7 +252,7 @@ pub(crate) async fn work<T: Send + 'static>(
         catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Rejection::unavailable("the work of a request panicked")))
     };
-    let done = in_pool(&gate.pool, Arc::clone(admission.place()), guarded);
+    let done = in_pool(&gate.pool.working, Arc::clone(admission.place()), guarded);
     let slow = |_| Rejection::unavailable("the work of a request took too long");
     tokio::time::timeout(EVALUATION_TIMEOUT, done).await.map_err(slow)?.map_err(rejection)?
 }
@@ -227,7 +264,7 @@ fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {
 }
 
 async fn pooled<T: Send + 'static>(
-    pool: &Pool,
+    pool: &Arc<Semaphore>,
     own: Arc<Place>,
     timeout: Duration,
     run: impl FnOnce() -> Result<T, EngineFault> + Send + 'static,
@@ -239,11 +276,11 @@ async fn pooled<T: Send + 'static>(
 
 /// Does some work in the pool, once there is a place for it.
 async fn in_pool<T: Send + 'static>(
-    pool: &Pool,
+    pool: &Arc<Semaphore>,
     own: Arc<Place>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, EngineFault> {
-    let places = Arc::clone(&pool.0);
+    let places = Arc::clone(pool);
     let closed = |_| EngineFault::Broken("the pool is closed".to_owned());
     // The principal's own queue comes first, so that only its share stands in everybody's.
     let share = Arc::clone(own.pool()).acquire_owned().await.map_err(closed)?;

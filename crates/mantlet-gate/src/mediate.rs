@@ -148,7 +148,7 @@ async fn admitted<P: Payload>(
 ) -> Result<Answer, Rejection> {
     let valid = input::validate(admission, payload, record).await?; // also charges for the rows that it finds
     let screened = input::screen(valid, record);
-    let inference = infer::infer(gate, screened).await?;
+    let inference = infer::infer(gate, screened, || record.behalf()).await?;
     let verdict = output::judge(inference, record)?;
     let settled = reviews::hold(gate, verdict, record).await?; // what waits for a person is durable before anything leaves
     Ok(output::sanitize(settled))
@@ -231,10 +231,10 @@ async fn explanation<P: Payload>(
     let (valid, wanted) = input::validate_one(admission, payload, record).await?;
     let mut screened = input::screen(valid, record);
     let paid = explain::charge(&mut screened, wanted)?; // before the model runs
-    let inference = infer::infer(gate, screened).await?;
+    let inference = infer::infer(gate, screened, || record.behalf()).await?;
     let verdict = output::judge(inference, record)?;
     let settled = reviews::hold(gate, verdict, record).await?; // asking for the reasons is no way around a person
-    let reasons = explain::explain(gate, &settled, paid, &shown).await?;
+    let reasons = explain::explain(gate, &settled, paid, &shown, record.behalf()).await?;
     Ok(explain::sanitize(settled, reasons))
 }
 
@@ -274,7 +274,7 @@ async fn mark<E: Exam>(
     let admission = perimeter::limit(gate, permit)?;
     let valid = input::validate_exam(gate, admission, exam, record).await?; // also charges for the rows that it finds
     let screened = input::screen_exam(valid, record);
-    let sitting = infer::infer_all(gate, screened).await?;
+    let sitting = infer::infer_all(gate, screened, record.behalf()).await?;
     let judged = output::judge_exam(sitting)?;
     output::mark(gate, judged).await
 }

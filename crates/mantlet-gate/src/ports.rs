@@ -1,8 +1,15 @@
 //! What the gate needs from outside: a model to ask, a ledger to write to, a clock.
 
-use std::{net::IpAddr, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use mantlet_types::{Code, Contract, Entry, ModelName, NodeId, Tensor, Timestamp};
+use mantlet_types::{
+    Code, Contract, Entry, ModelName, NodeId, PrincipalId, RequestId, Tensor, Timestamp, entry::Token,
+};
 
 use crate::{administer::Warrant, directory::Change, infer::ModelInput};
 
@@ -31,6 +38,61 @@ pub trait Model: Send + Sync {
     fn explainer(&self) -> Option<&dyn Explainer> {
         None
     }
+
+    /// What reaches it, if it runs elsewhere; it is then asked there and [`Model::run`] is not called.
+    fn remote(&self) -> Option<&dyn Remote> {
+        None
+    }
+
+    /// Whether it answers now, as far as is known.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// The same model, reached as this says; `None` for one that runs here.
+    fn reached_by(&self, _reach: &Reach) -> Option<Arc<dyn Model>> {
+        None
+    }
+}
+
+/// What reaches one model that runs elsewhere. What it gives is a model's raw output like any other: the gate judges it.
+pub trait Remote: Send + Sync {
+    /// Asks. No thread is held while the answer is awaited; who stops waiting drops the future.
+    fn ask<'a>(&'a self, input: ModelInput, behalf: &'a Behalf) -> Asked<'a>;
+
+    /// How many questions it takes at a time, from everybody together; at least one.
+    fn concurrent_max(&self) -> usize;
+
+    /// Whether it answers now, as far as is known.
+    fn is_ready(&self) -> bool;
+}
+
+/// An answer on its way from elsewhere: all outputs, whole, in the contract's order; or why there is none.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = Result<RawOutput, EngineFault>> + Send + 'a>>;
+
+/// Finds what reaches a model that runs elsewhere; `None` if nobody said where that is.
+pub type Reach = dyn Fn(&Arc<Contract>, &Elsewhere) -> Option<Arc<dyn Remote>> + Send + Sync;
+
+/// How a model that runs elsewhere is called there. Where that is, its package never says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Its name.
+    pub model: Arc<str>,
+    /// Its version; the one that answers there, if absent.
+    pub version: Option<Arc<str>>,
+}
+
+/// On whose behalf a model elsewhere is asked. None of it is told there unless the operator says so.
+#[derive(Clone, Debug, Default)]
+pub struct Behalf {
+    /// The request's id here.
+    pub request_id: Option<RequestId>,
+    /// W3C trace id, if the request carried one.
+    pub trace_id: Option<Token>,
+    /// Who asks.
+    pub principal: Option<PrincipalId>,
+    /// From where.
+    pub ip: Option<IpAddr>,
 }
 
 /// What explains single answers of one model: how much each feature added to what the model says on average over
@@ -174,6 +236,15 @@ pub enum EngineFault {
     /// The model has no answer for a value that its contract could not rule out, such as an unknown category.
     #[error("the model does not know a value")]
     UnknownValue,
+    /// Nobody was asked, because too many are being, or because too many failed; it is worth trying again. The text is
+    /// for the log only.
+    #[error("{why}")]
+    Busy {
+        /// Why.
+        why: String,
+        /// When.
+        retry_after: Duration,
+    },
 }
 
 /// The node has sealed its log, or the log cannot take more: nothing may be answered.

@@ -11,6 +11,7 @@ use crate::{
     Gate,
     directory::Directory,
     identity::{Arrival, Principal},
+    ports::Behalf,
 };
 
 /// Facts about one request, in the order in which they became known.
@@ -97,6 +98,16 @@ impl Record {
     /// Everything else goes straight into the entry.
     pub(crate) fn entry(&mut self) -> &mut Entry {
         &mut self.entry
+    }
+
+    /// On whose behalf a model elsewhere is asked.
+    pub(crate) fn behalf(&self) -> Behalf {
+        Behalf {
+            request_id: self.entry.request_id,
+            trace_id: self.entry.trace_id.clone(),
+            principal: self.entry.principal.clone(),
+            ip: self.entry.client_ip,
+        }
     }
 
     pub(crate) fn is_authenticated(&self) -> bool {

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod envelopes;
 #[cfg(test)]
 mod exams;

@@ -13,7 +13,7 @@ use mantlet_gate::{
     directory::{Change, Deployment, DeploymentState, Directory, ModelRecord, VersionRecord},
     identity::Principal,
     policy::Target,
-    ports::Model,
+    ports::{Model, Reach},
 };
 use mantlet_types::{
     Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp,
@@ -46,6 +46,8 @@ pub struct Shelf {
     pub trusted: Arc<Signers>,
     /// The threshold to serve a model with, given its package's.
     pub threshold: Threshold,
+    /// What reaches a model that runs elsewhere.
+    pub reach: Arc<Reach>,
     /// Room for one package on its way in.
     pub unpacking: Arc<Semaphore>,
     /// Room for one package on its way out, or being looked at: a slow reader must not hold up who registers.
@@ -101,7 +103,7 @@ impl Shelf {
         let mut contract = Contract::clone(shelved.model.contract());
         contract.version = version;
         contract.judgment.threshold = (self.threshold)(&contract.model, contract.judgment.threshold)?;
-        Ok(Arc::new(ServedModel::new(shelved.model, contract)))
+        Ok(Arc::new(ServedModel::new(shelved.model, contract, self.reach.as_ref())))
     }
 
     /// Verifies, keeps and loads; blocking. Verified before it is kept: the registry is no place for what nobody
@@ -337,21 +339,28 @@ impl Deed for RegisterModel {
         if activate {
             record.put_live(version);
         }
-        let reply = reply(&name, version, digest, activate);
+        let nowhere = model.remote().is_none() && !model.is_ready();
+        let reply = reply(&name, version, digest, activate, nowhere);
         let changes = vec![Change::PutModel(name, record)];
         Ok(Done { loaded: vec![model], ..Done::changed(reply, changes) })
     }
 }
 
-fn reply(model: &ModelName, version: Version, digest: Sha256, live: bool) -> Registered {
-    let (status, next) = if live {
-        ("live", format!("mantlet key create --consumer APP --model {model}"))
+/// `nowhere` is a model that runs elsewhere, without anybody having said where.
+fn reply(model: &ModelName, version: Version, digest: Sha256, live: bool, nowhere: bool) -> Registered {
+    let status = if live { "live" } else { "candidate" };
+    let next = if nowhere {
+        format!(
+            "say in mantlet.toml where it runs, as in [[model]] name = \"{model}\", upstream = \"NAME\"; then: mantlet \
+             config reload"
+        )
+    } else if live {
+        format!("mantlet key create --consumer APP --model {model}")
     } else {
-        let next = format!(
+        format!(
             "try it as its author: mantlet --as DIR predict {model} --version-number {version}; then an ML engineer: \
              mantlet --as DIR model request {model} {version}"
-        );
-        ("candidate", next)
+        )
     };
     Registered { model: model.clone(), version, status, digest, next }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mantlet_gate::{
     infer::ModelInput,
-    ports::{EngineFault, Explainer, Model, Placement, RawOutput, Threshold},
+    ports::{EngineFault, Explainer, Model, Placement, RawOutput, Reach, Remote, Threshold},
 };
 use mantlet_types::Contract;
 
@@ -14,13 +14,20 @@ use crate::{artifact::LoadedModel, runtime::RunError};
 pub struct ServedModel {
     contract: Arc<Contract>,
     model: Arc<LoadedModel>,
+    remote: Option<Arc<dyn Remote>>,
 }
 
 impl ServedModel {
-    /// Puts a loaded model into service under this contract: its own, with its version and the configured threshold.
+    /// Puts a loaded model into service under this contract: its own, with its version and the configured threshold. One
+    /// that runs elsewhere is reached as this says.
     #[must_use]
-    pub fn new(model: LoadedModel, contract: Contract) -> Self {
-        Self { contract: Arc::new(contract), model: Arc::new(model) }
+    pub fn new(model: LoadedModel, contract: Contract, reach: &Reach) -> Self {
+        Self { contract: Arc::new(contract), model: Arc::new(model), remote: None }.reached(reach)
+    }
+
+    fn reached(&self, reach: &Reach) -> Self {
+        let remote = self.model.elsewhere().and_then(|elsewhere| reach(&self.contract, elsewhere));
+        Self { contract: Arc::clone(&self.contract), model: Arc::clone(&self.model), remote }
     }
 }
 
@@ -33,7 +40,8 @@ impl Model for ServedModel {
         let mut contract = Contract::clone(&self.contract);
         let packaged = self.model.contract().judgment.threshold;
         contract.judgment.threshold = threshold(&contract.model, packaged)?;
-        Ok(Arc::new(Self { contract: Arc::new(contract), model: Arc::clone(&self.model) }))
+        let (model, remote) = (Arc::clone(&self.model), self.remote.clone());
+        Ok(Arc::new(Self { contract: Arc::new(contract), model, remote }))
     }
 
     fn placement(&self, rows: usize) -> Placement {
@@ -43,11 +51,26 @@ impl Model for ServedModel {
     fn run(&self, input: ModelInput) -> Result<RawOutput, EngineFault> {
         self.model.run(&input.into_tensors()).map(RawOutput).map_err(|error| match error {
             RunError::Operator { unknown_value: true, .. } => EngineFault::UnknownValue,
+            RunError::Elsewhere => EngineFault::Broken(
+                "the model runs elsewhere, and no `[[model]]` says at which upstream".to_owned(),
+            ),
             other => EngineFault::Broken(other.to_string()),
         })
     }
 
     fn explainer(&self) -> Option<&dyn Explainer> {
         self.model.explainer().map(|explainer| explainer as &dyn Explainer)
+    }
+
+    fn remote(&self) -> Option<&dyn Remote> {
+        self.remote.as_deref()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.model.elsewhere().is_none() || self.remote.as_ref().is_some_and(|remote| remote.is_ready())
+    }
+
+    fn reached_by(&self, reach: &Reach) -> Option<Arc<dyn Model>> {
+        self.model.elsewhere().map(|_| Arc::new(self.reached(reach)) as Arc<dyn Model>)
     }
 }

@@ -284,6 +284,9 @@ impl Workbench {
         if self.model.settings.confidence == Some(ConfidenceRule::None) {
             return Err(ProfileError::Nothing("`mantlet-model.toml` says `confidence = \"none\"`").into());
         }
+        if self.model.engine.is_elsewhere() {
+            return Err(ProfileError::Elsewhere.into());
+        }
         let task = self.model.task()?;
         match &task {
             Task::Classify { probabilities, label, labels } => {

@@ -106,6 +106,10 @@ name!(
     ProjectId, "project name"
 );
 name!(
+    /// A server elsewhere that models run in, as the operator calls it.
+    UpstreamName, "upstream name"
+);
+name!(
     /// A model's name; unique in the home.
     ModelName, "model name"
 );

@@ -24,8 +24,8 @@ pub use contract::Contract;
 pub use digest::Sha256;
 pub use entry::Entry;
 pub use id::{
-    ComponentId, ConsumerId, Kid, ModelName, NodeId, PolicyName, PrincipalId, ProjectId, RequestId, UserId,
-    Version,
+    ComponentId, ConsumerId, Kid, ModelName, NodeId, PolicyName, PrincipalId, ProjectId, RequestId,
+    UpstreamName, UserId, Version,
 };
 pub use rejection::{Code, Rejection};
 pub use resource::Resource;

@@ -20,7 +20,7 @@ use mantlet_gate::{
     identity::{Workloads, token::Issuer},
     people::roles::conflicting_duties,
     policy::Policy,
-    ports::Clock,
+    ports::{Clock, Reach},
     reviews::Hold,
     snapshot::{Served, Settings},
 };
@@ -45,6 +45,7 @@ use crate::{
         bounds::Bounds,
         trust::{Trust, TrustDomains},
     },
+    upstream::{Switchboard, Upstreams},
 };
 
 use self::store::{check_generation, open_reviews, open_store, stored};
@@ -89,8 +90,10 @@ impl App {
         let (settings, node) = (settings(&config, listed), config.audit.node.clone());
         let (addresses, bounds) = (addresses(&config), bounds(&config));
         let reflection = config.server.grpc_reflection;
+        let upstreams = Upstreams::new(&config, &Upstreams::default()).map_err(Failure::new)?;
         let config = Arc::new(Mutex::new(config));
-        let shelf = shelf(&home, &root, Arc::clone(&config))?;
+        let switchboard = Switchboard::new(upstreams);
+        let shelf = shelf(&home, &root, Arc::clone(&config), switchboard.reach(None))?;
         let models = load_models(&directory, &shelf);
         let snapshot = Snapshot {
             generation,
@@ -109,6 +112,7 @@ impl App {
             root: Arc::new(root),
             config,
             shelf: shelf.clone(),
+            switchboard: Arc::clone(&switchboard),
             overlay,
             certificate: Mutex::new(None),
             server: Mutex::new(std::sync::Weak::new()),
@@ -120,6 +124,7 @@ impl App {
             log: Arc::clone(&log),
             audit_dir: live.home.audit_dir(),
             shelf,
+            switchboard,
             reloader: Arc::clone(&live) as _,
             trust,
             reflection,
@@ -219,14 +224,20 @@ fn report(recovery: &Recovery) {
     }
 }
 
-fn shelf(home: &Home, root: &RootKey, config: Arc<Mutex<Config>>) -> Result<Shelf, Failure> {
+fn shelf(
+    home: &Home,
+    root: &RootKey,
+    config: Arc<Mutex<Config>>,
+    reach: Arc<Reach>,
+) -> Result<Shelf, Failure> {
     let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
     let registry = Registry::new(home.registry_dir(), RegistryKey::new(key))
         .map_err(|error| told(&error, error.hint()))?;
     let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
     let (unpacking, leaving) = (one_at_a_time(), one_at_a_time());
-    Ok(Shelf { registry: Arc::new(registry), trusted, threshold: threshold(config), unpacking, leaving })
+    let threshold = threshold(config);
+    Ok(Shelf { registry: Arc::new(registry), trusted, threshold, reach, unpacking, leaving })
 }
 
 /// A model's threshold by the configuration as it is when the model is loaded.

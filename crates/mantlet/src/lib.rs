@@ -15,3 +15,4 @@ pub mod issuers;
 pub mod ledger;
 pub mod logging;
 pub mod server;
+pub mod upstream;

@@ -8,12 +8,12 @@ use std::{
 
 use mantlet_types::{Code, Rejection, Tensor, limits::EVALUATION_TIMEOUT};
 
-use super::{ModelInput, OUTPUTS_HELD_MAX, fits, pooled, rejection, run};
+use super::{ModelInput, OUTPUTS_HELD_MAX, elsewhere, fits, pooled, rejection, run};
 use crate::{
     Gate,
     input::{ScreenedPair, Taken},
     perimeter::PairAdmission,
-    ports::{Model, RawOutput},
+    ports::{Behalf, Model, RawOutput},
 };
 
 /// Both versions' outputs, bound to the comparison. Only this module makes one, only the gate reads it.
@@ -35,22 +35,23 @@ pub(crate) struct Answered {
     pub(crate) us_per_row: f64,
 }
 
-/// Runs both versions on every batch of a screened comparison, always in the pool, so that others have their turn
-/// between two batches.
+/// Runs both versions on every batch of a screened comparison, never inline, so that others have their turn between two
+/// batches.
 ///
 /// # Errors
 /// As [`super::infer_all`].
 pub(crate) async fn infer_pair<C>(
     gate: &Gate,
     screened: ScreenedPair<C>,
+    behalf: Behalf,
 ) -> Result<PairSitting<C>, Rejection> {
     let (admission, live, beside, comparing) = screened.into_parts();
     let models = [Arc::clone(admission.admission.model()), Arc::clone(&admission.beside)];
     let (mut first, mut second) = (Turns::new(live), Turns::new(beside));
     let work = async {
         loop {
-            let more = first.turn(gate, &admission, &models[0], second.held).await?;
-            if !(second.turn(gate, &admission, &models[1], first.held).await? || more) {
+            let more = first.turn(gate, &admission, &behalf, &models[0], second.held).await?;
+            if !(second.turn(gate, &admission, &behalf, &models[1], first.held).await? || more) {
                 return Ok::<_, Rejection>(());
             }
         }
@@ -83,20 +84,29 @@ impl Turns {
         &mut self,
         gate: &Gate,
         admission: &PairAdmission,
+        behalf: &Behalf,
         model: &Arc<dyn Model>,
         besides: usize,
     ) -> Result<bool, Rejection> {
         let Some(tensors) = self.waiting.next() else { return Ok(false) };
         let rows = tensors.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
-        let asked = Arc::clone(model);
-        let timed = move || {
-            let began = Instant::now();
-            let raw = run(asked.as_ref(), ModelInput(tensors))?;
-            Ok((raw, began.elapsed()))
-        };
         let own = Arc::clone(admission.admission.place());
         let timeout = admission.admission.principal().snapshot().settings.inference_timeout;
-        let (raw, took) = pooled(&gate.pool, own, timeout, timed).await.map_err(rejection)?;
+        let input = ModelInput(tensors);
+        let (raw, took) = if let Some(remote) = model.remote() {
+            let began = Instant::now();
+            let raw = elsewhere::ask(remote, &own, input, behalf, began + timeout).await;
+            raw.map(|raw| (raw, began.elapsed()))
+        } else {
+            let asked = Arc::clone(model);
+            let timed = move || {
+                let began = Instant::now();
+                let raw = run(asked.as_ref(), input)?;
+                Ok((raw, began.elapsed()))
+            };
+            pooled(&gate.pool.working, own, timeout, timed).await
+        }
+        .map_err(rejection)?;
         if !fits(&raw, model.contract(), rows) {
             return Err(Rejection::unavailable("the model's output breaks its contract"));
         }

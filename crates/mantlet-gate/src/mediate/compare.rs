@@ -111,7 +111,7 @@ async fn difference<T: Trial>(
     let admission = perimeter::limit_pair(gate, pair)?;
     let valid = input::validate_pair(gate, admission, trial, record).await?; // also charges for the rows, for both
     let screened = input::screen_pair(valid, record);
-    let sitting = infer::infer_pair(gate, screened).await?;
+    let sitting = infer::infer_pair(gate, screened, record.behalf()).await?;
     let judged = output::judge_pair(sitting)?;
     output::compare(gate, judged, record).await
 }

@@ -11,10 +11,14 @@ use std::{
 };
 
 use mantlet_types::{Code, PrincipalId, Rejection, limits::CONCURRENT_MAX};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// When it makes sense to try again: most answers take less.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One principal's share of what runs elsewhere, in parts so fine that a part of it for each of some thousand questions
+/// leaves less than another one's over.
+const WHOLE_SHARE: u32 = 1 << 24;
 
 /// The places of all principals. Whoever has nothing under way is not in it.
 pub(crate) struct Places {
@@ -25,6 +29,7 @@ pub(crate) struct Places {
 struct Taken {
     places: usize,
     pool: Arc<Semaphore>,
+    elsewhere: Arc<Semaphore>,
 }
 
 /// A place, given back when it is dropped.
@@ -32,6 +37,7 @@ pub(crate) struct Place {
     places: Arc<Places>,
     principal: PrincipalId,
     pool: Arc<Semaphore>,
+    elsewhere: Arc<Semaphore>,
 }
 
 impl Places {
@@ -46,15 +52,22 @@ impl Places {
     /// 429 if the principal has taken all of its own.
     pub(crate) fn take(self: &Arc<Self>, principal: &PrincipalId) -> Result<Place, Rejection> {
         let mut taken = self.lock();
-        let own = taken
-            .entry(principal.clone())
-            .or_insert_with(|| Taken { places: 0, pool: Arc::new(Semaphore::new(self.share)) });
+        let own = taken.entry(principal.clone()).or_insert_with(|| Taken {
+            places: 0,
+            pool: Arc::new(Semaphore::new(self.share)),
+            elsewhere: Arc::new(Semaphore::new(WHOLE_SHARE as usize)),
+        });
         if own.places >= CONCURRENT_MAX {
             let detail = "too many requests at a time";
             return Err(Rejection::new(Code::RateLimited).detailed(detail).retry_after(RETRY_AFTER));
         }
         own.places += 1;
-        Ok(Place { places: Arc::clone(self), principal: principal.clone(), pool: Arc::clone(&own.pool) })
+        Ok(Place {
+            places: Arc::clone(self),
+            principal: principal.clone(),
+            pool: Arc::clone(&own.pool),
+            elsewhere: Arc::clone(&own.elsewhere),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PrincipalId, Taken>> {
@@ -67,6 +80,14 @@ impl Place {
     /// The principal's share of the pool.
     pub(crate) fn pool(&self) -> &Arc<Semaphore> {
         &self.pool
+    }
+
+    /// Waits in the principal's own queue for its turn with a model elsewhere that takes so many questions at a time.
+    /// Half of them and one may be one principal's, so that no single caller has all of what runs elsewhere; who asks
+    /// several models there has that share in all.
+    pub(crate) async fn turn(&self, concurrent_max: usize) -> Option<OwnedSemaphorePermit> {
+        let share = u32::try_from(concurrent_max / 2 + 1).unwrap_or(WHOLE_SHARE);
+        Arc::clone(&self.elsewhere).acquire_many_owned(WHOLE_SHARE / share).await.ok()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mantlet_gate::ports::Elsewhere;
 use mantlet_types::{Contract, ProjectId, Tensor, Version};
 
 use super::VerifiedArtifact;
@@ -18,6 +19,7 @@ pub struct LoadedModel {
     contract: Arc<Contract>,
     engine: Arc<Engine>,
     explainer: Option<Explainer>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl LoadedModel {
@@ -37,6 +39,12 @@ impl LoadedModel {
     #[must_use]
     pub fn explainer(&self) -> Option<&Explainer> {
         self.explainer.as_ref()
+    }
+
+    /// How it is called where it runs, if that is not here.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&Elsewhere> {
+        self.elsewhere.as_ref()
     }
 
     /// Runs the model; outputs come in the contract's order.
@@ -61,9 +69,10 @@ pub fn load(
     let model = Model::new(package)?;
     let profile = package.profile()?;
     let contract = model.contract(profile.as_ref(), project, version, artifact.digest())?;
+    let elsewhere = model.settings.declared.map(|declared| declared.elsewhere);
     let engine = Arc::new(model.engine);
     let explainer = profile.as_ref().and_then(|profile| explainer(&engine, &contract, profile));
-    Ok(LoadedModel { contract: Arc::new(contract), engine, explainer })
+    Ok(LoadedModel { contract: Arc::new(contract), engine, explainer, elsewhere })
 }
 
 /// What explains a model's answers against its profile's background.

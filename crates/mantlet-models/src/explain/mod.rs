@@ -11,7 +11,7 @@ mod sampling;
 mod sums;
 mod trees;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use mantlet_gate::ports::{Attributions, Case, Effort, EngineFault, Evaluate, Method, Scale};
 use mantlet_types::{
@@ -36,8 +36,11 @@ pub struct Explainer {
     background: Rows,
     /// What is explained: an output of so many columns.
     output: usize,
-    /// The model's output for each row of the background, by column.
-    said: Vec<Vec<f64>>,
+    /// Columns of that output: a class each, or one.
+    columns: usize,
+    /// The model's output for each row of the background, by column. A model that runs elsewhere is asked for it with
+    /// every explanation: it may be another one by then.
+    said: Option<Vec<Vec<f64>>>,
     scale: Scale,
     sums: Option<Sums>,
     seed: [u8; 32],
@@ -61,16 +64,20 @@ impl Explainer {
         let affordable = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(1, trees::ROWS_MAX);
         let background = background.iter().map(|tensor| first(tensor, affordable)).collect::<Option<_>>()?;
         let background = Rows::new(background, features, contract.layout)?;
-        let said = said(&engine, contract, &background, output, columns)?;
+        let said = match engine.is_elsewhere() {
+            true => None,
+            false => Some(said(&engine, contract, &background, output, columns)?),
+        };
         let is_distribution = matches!(contract.judgment.confidence, Confidence::Probability { .. });
         let scale = match &contract.task {
             Task::Regress { .. } => Scale::Value,
             _ if is_distribution => Scale::Probability,
             _ => Scale::Score,
         };
-        let sums = Sums::new(&engine, output, scale, &background, features, &said);
+        let exact = |said: &Vec<Vec<f64>>| Sums::new(&engine, output, scale, &background, features, said);
+        let sums = said.as_ref().and_then(exact);
         let seed = sha256(contract.digest.0.as_slice()).0;
-        Some(Self { engine, background, output, said, scale, sums, seed })
+        Some(Self { engine, background, output, columns, said, scale, sums, seed })
     }
 
     /// Whether answers are explained exactly, and from what.
@@ -87,7 +94,7 @@ impl Explainer {
     fn read(&self, outputs: &[Tensor], column: usize, rows: usize) -> Result<Vec<f64>, EngineFault> {
         let broken = || EngineFault::Broken("the model's output cannot be explained".to_owned());
         let values = outputs.get(self.output).and_then(|tensor| numbers(&tensor.data)).ok_or_else(broken)?;
-        let columns = self.said.len();
+        let columns = self.columns;
         if values.len() != rows * columns || values.iter().any(|value| !value.is_finite()) {
             return Err(broken());
         }
@@ -101,11 +108,16 @@ impl Explainer {
         output: f64,
         evaluate: &mut Evaluate<'_>,
     ) -> Result<Attributions, EngineFault> {
-        let background = self.said.get(column).map(Vec::as_slice).unwrap_or_default();
-        let base = mean(background);
-        let game = Game { features: self.features(), output, background, base };
+        let asked = self.asked();
+        let background = match &self.said {
+            Some(said) => Cow::Borrowed(said.get(column).map(Vec::as_slice).unwrap_or_default()),
+            None => Cow::Owned(self.ask(case, column, evaluate)?),
+        };
+        let base = mean(&background);
+        let game = Game { features: self.features(), output, background: &background, base };
         let mut random = Random::new(self.seed(case.row));
-        let sample = sampling::sample(&game, case.evaluations, case.rows_at_once, &mut random, |mixtures| {
+        let affordable = case.evaluations.saturating_sub(asked);
+        let sample = sampling::sample(&game, affordable, case.rows_at_once, &mut random, |mixtures| {
             let mut values = Vec::with_capacity(mixtures.len());
             for mixtures in mixtures.chunks(case.rows_at_once.max(1)) {
                 let raw = evaluate(self.background.mix(case.row, mixtures))?;
@@ -120,8 +132,32 @@ impl Explainer {
             output,
             values: sample.attributions,
             errors: Some(sample.errors),
-            evaluations: sample.evaluations + 1,
+            evaluations: sample.evaluations + 1 + asked,
         })
+    }
+
+    /// Rows of the background that the model is asked about with every explanation.
+    fn asked(&self) -> usize {
+        if self.said.is_some() { 0 } else { self.background.count() }
+    }
+
+    /// What the model says of the background now.
+    fn ask(
+        &self,
+        case: &Case<'_>,
+        column: usize,
+        evaluate: &mut Evaluate<'_>,
+    ) -> Result<Vec<f64>, EngineFault> {
+        let count = self.background.count();
+        let mut said = Vec::with_capacity(count);
+        for start in (0..count).step_by(case.rows_at_once.max(1)) {
+            let end = count.min(start + case.rows_at_once.max(1));
+            let rows = self.background.some(start..end);
+            let rows =
+                rows.ok_or_else(|| EngineFault::Broken("the background has no such rows".to_owned()))?;
+            said.extend(self.read(&evaluate(rows)?.0, column, end - start)?);
+        }
+        Ok(said)
     }
 
     /// The same row under the same version is explained by the same sample.
@@ -137,7 +173,7 @@ impl mantlet_gate::ports::Explainer for Explainer {
         if self.sums.is_some() {
             return Effort::Exact;
         }
-        let least = sampling::least(self.features());
+        let least = sampling::least(self.features()) + self.asked();
         let affordable = SAMPLING_WORK_MAX / self.engine.cost().work_per_row.max(1);
         let affordable = usize::try_from(affordable).unwrap_or(usize::MAX);
         Effort::Sampled { least, most: affordable.min(EVALUATIONS_MAX).max(least) }
@@ -145,7 +181,7 @@ impl mantlet_gate::ports::Explainer for Explainer {
 
     fn explain(&self, case: &Case<'_>, evaluate: &mut Evaluate<'_>) -> Result<Attributions, EngineFault> {
         let column = case.class.unwrap_or(0);
-        if column >= self.said.len() || !self.background.are_consistent(case.row, 1) {
+        if column >= self.columns || !self.background.are_consistent(case.row, 1) {
             return Err(EngineFault::Broken("the row is not one that the background fits".to_owned()));
         }
         let raw = evaluate(case.row.to_vec())?;

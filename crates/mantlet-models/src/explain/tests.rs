@@ -185,7 +185,7 @@ fn exported_models_are_explained_as_the_definition_says() {
         };
         *methods.entry(explainer.method().as_str()).or_default() += 1;
         let features = contract.features.len();
-        let columns = explainer.said.len();
+        let columns = explainer.columns;
         // Log-odds that a 32-bit probability near 0 or 1 says are too coarse to compare with; the first row will do.
         for row in 0..2 {
             let x = some(row..row + 1);

@@ -102,7 +102,7 @@ pub struct Page {
 
 impl Weights {
     /// # Errors
-    /// 400 if there is no such tensor, or the page is none; 503 if the model cannot be read.
+    /// 400 if there is no such tensor, or the page is none; 409 for a model that runs elsewhere; 503 if the model cannot be read.
     pub(super) fn of(
         model: ModelName,
         version: Version,
@@ -112,6 +112,10 @@ impl Weights {
         let limit = window.limit.unwrap_or(VALUES_DEFAULT);
         if !(1..=VALUES_MAX).contains(&limit) {
             return Err(Rejection::argument(format!("`limit` is a number from 1 to {VALUES_MAX}")));
+        }
+        if artifact.package().runs_elsewhere() {
+            let detail = "the model runs elsewhere, and so do its weights";
+            return Err(Rejection::new(Code::Conflict).detailed(detail));
         }
         if artifact.package().model().len() > MODEL_BYTES_MAX {
             let detail = "the model is larger than weights are shown of; export it instead";

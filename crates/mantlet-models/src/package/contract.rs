@@ -83,7 +83,7 @@ pub enum ContractError {
     #[error("the profile's column `{0}` is of another type than the model's input")]
     ColumnType(String),
     /// The profile was made with another model.
-    #[error("the profile was made for another `model.onnx` (SHA-256 {made_for}, actual {actual})")]
+    #[error("the profile was made for another model (SHA-256 {made_for}, actual {actual})")]
     Stale {
         /// The model that the profile was made for.
         made_for: Sha256,
@@ -138,7 +138,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) classes: Option<&'a ClassValues>,
     /// Whether the first output that could hold probabilities does so when tried; `None` where it could not be tried.
     pub(crate) are_probabilities: Option<bool>,
-    /// SHA-256 of `model.onnx`.
+    /// SHA-256 of `model.onnx`, or of what is declared in its place.
     pub(crate) model: Sha256,
     /// What the author says.
     pub(crate) settings: &'a Settings,

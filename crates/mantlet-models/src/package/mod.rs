@@ -6,6 +6,7 @@
 
 mod classes;
 pub(crate) mod contract;
+pub(crate) mod declared;
 pub(crate) mod interface;
 pub(crate) mod model;
 pub mod settings;
@@ -19,6 +20,7 @@ use std::{
 };
 
 pub use contract::ContractError;
+pub use declared::Declared;
 pub use interface::ClassValues;
 pub use model::LoadError;
 pub use settings::{ConfidenceRule, RangeRule, Settings, SettingsError};
@@ -56,6 +58,9 @@ pub enum PackageError {
     /// A file that every package has is absent.
     #[error("the package has no `{0}`")]
     Missing(&'static str),
+    /// A model file beside the statement that the model runs elsewhere.
+    #[error("the package says that its model runs elsewhere, and has a `{MODEL_FILE}`")]
+    TwoModels,
     /// A file is larger than its bound.
     #[error("`{name}` has more than {bytes_max} bytes")]
     TooLarge {
@@ -93,6 +98,7 @@ impl PackageError {
             Self::Missing(name) if *name == MODEL_FILE => {
                 Some(format!("export the model to ONNX under the name `{MODEL_FILE}`"))
             }
+            Self::TwoModels => Some(format!("remove `{MODEL_FILE}`, or `backend = \"v2\"`")),
             Self::TooLarge { .. } | Self::TooMany => {
                 Some("keep training data and other models outside the package".into())
             }
@@ -176,15 +182,24 @@ impl Package {
         skipped: Vec<String>,
         subject: String,
     ) -> Result<Self, PackageError> {
-        for name in [MODEL_FILE, SETTINGS_FILE] {
-            if !files.contains_key(name) {
-                return Err(PackageError::Missing(name));
-            }
+        let package = Self { files, skipped, subject };
+        let has = |name| package.files.contains_key(name);
+        if !(has(MODEL_FILE) || has(SETTINGS_FILE) && package.runs_elsewhere()) {
+            return Err(PackageError::Missing(MODEL_FILE));
         }
-        Ok(Self { files, skipped, subject })
+        if !has(SETTINGS_FILE) {
+            return Err(PackageError::Missing(SETTINGS_FILE));
+        }
+        Ok(package)
     }
 
-    /// The model's bytes; a handle to them, not a copy.
+    /// Whether its model runs elsewhere, so that there is no file of it here. Settings that cannot be read do not say so.
+    #[must_use]
+    pub fn runs_elsewhere(&self) -> bool {
+        self.settings().is_ok_and(|settings| settings.declared.is_some())
+    }
+
+    /// The model's bytes; a handle to them, not a copy. None for a model that runs elsewhere.
     #[must_use]
     pub fn model(&self) -> Bytes {
         self.files.get(MODEL_FILE).cloned().unwrap_or_default()

@@ -7,7 +7,7 @@ use mantlet_types::{
 };
 
 use super::{
-    ClassValues, Package, PackageError, Settings,
+    ClassValues, MODEL_FILE, Package, PackageError, Settings,
     classes::class_values,
     contract::{self, Parts},
     interface,
@@ -53,7 +53,7 @@ pub(crate) struct Model {
     pub(crate) classes: Option<ClassValues>,
     /// Whether its class scores are probabilities; `None` where that could not be tried.
     are_probabilities: Option<bool>,
-    /// SHA-256 of `model.onnx`.
+    /// SHA-256 of `model.onnx`, or of what is declared in its place.
     pub(crate) sha256: Sha256,
 }
 
@@ -61,6 +61,14 @@ impl Model {
     /// Parses what is said of the model, then makes its engine.
     pub(crate) fn new(package: &Package) -> Result<Self, LoadError> {
         let settings = package.settings()?;
+        if let Some(declared) = &settings.declared {
+            if package.file(MODEL_FILE).is_some() {
+                return Err(PackageError::TwoModels.into());
+            }
+            let classes = declared.classes(settings.labels.as_deref()).map_err(PackageError::from)?;
+            let (engine, sha256) = (Engine::elsewhere(declared), declared.identity());
+            return Ok(Self { engine, settings, classes, are_probabilities: None, sha256 });
+        }
         let bytes = package.model();
         let engine = Engine::load_shared(&bytes)?;
         let outputs = &engine.signature().outputs;

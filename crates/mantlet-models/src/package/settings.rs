@@ -11,6 +11,8 @@ use mantlet_types::{
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::declared::{Declared, FileBackend, FileDeclared, FileServedAs, FileTensor};
+
 /// Longest label, feature name, option name or fallback text, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
 
@@ -71,6 +73,8 @@ pub struct Settings {
     pub text: BTreeMap<String, usize>,
     /// How sensitive features are, by name, where it is not [`SENSITIVITY_OPEN`].
     pub sensitivity: BTreeMap<String, u8>,
+    /// What is declared of a model that runs elsewhere; `None` for one that runs here.
+    pub declared: Option<Declared>,
 }
 
 /// How confidence is computed.
@@ -104,6 +108,12 @@ pub enum RangeRule {
 #[serde(deny_unknown_fields)]
 struct File {
     name: Spanned<String>,
+    #[serde(default)]
+    backend: FileBackend,
+    served_as: Option<Spanned<FileServedAs>>,
+    input: Option<Spanned<Vec<FileTensor>>>,
+    output: Option<Spanned<Vec<FileTensor>>>,
+    label_values: Option<Spanned<Vec<i64>>>,
     features: Option<Spanned<Vec<Spanned<String>>>>,
     labels: Option<Spanned<Vec<Spanned<String>>>>,
     confidence: Option<ConfidenceRule>,
@@ -204,7 +214,15 @@ fn line(text: &str, at: usize) -> usize {
 
 impl File {
     fn check(self) -> Result<Settings, SettingsError> {
-        let name = self.name.get_ref().parse().map_err(|cause| at(&self.name, format!("`name`: {cause}")))?;
+        let name: ModelName =
+            self.name.get_ref().parse().map_err(|cause| at(&self.name, format!("`name`: {cause}")))?;
+        let declared = FileDeclared {
+            served_as: self.served_as,
+            input: self.input,
+            output: self.output,
+            label_values: self.label_values,
+        };
+        let declared = declared.check(self.backend, name.as_str())?;
         let features = self.features.map(|list| names("features", &list, FEATURES_MAX)).transpose()?;
         let labels = self.labels.map(|list| names("labels", &list, LABELS_MAX)).transpose()?;
         let threshold = self.threshold.map_or(Ok(0.7), |value| within("threshold", &value, 0.0, 1.0))?;
@@ -237,6 +255,7 @@ impl File {
             options,
             text: texts(&self.text)?,
             sensitivity: sensitivities(&self.sensitivity)?,
+            declared,
         })
     }
 }
@@ -336,7 +355,7 @@ fn names(
         .collect()
 }
 
-fn phrase<'a>(key: &str, value: &'a Spanned<String>) -> Result<&'a str, SettingsError> {
+pub(super) fn phrase<'a>(key: &str, value: &'a Spanned<String>) -> Result<&'a str, SettingsError> {
     let text = value.get_ref().as_str();
     let ok = !text.is_empty() && text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control);
     if ok {

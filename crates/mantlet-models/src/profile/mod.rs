@@ -74,6 +74,9 @@ pub enum ProfileError {
     /// The model failed on calibration rows.
     #[error("the model fails on the calibration rows: {0}")]
     Engine(String),
+    /// A model that runs elsewhere cannot be asked here.
+    #[error("the model runs elsewhere, so that it cannot be tried on calibration rows here")]
+    Elsewhere,
     /// Opaque outputs, or confidence that the settings decline, cannot be calibrated.
     #[error("calibration rows are given, but there is nothing to calibrate: {0}")]
     Nothing(&'static str),
@@ -85,7 +88,7 @@ pub enum ProfileError {
 pub struct Profile {
     /// The format and its version.
     pub format: Format,
-    /// SHA-256 of the `model.onnx` it was made with: a temperature is of one model only.
+    /// SHA-256 of the `model.onnx` it was made with, or of what is declared in its place: a temperature is of one model only.
     pub model: Sha256,
     /// Reference rows.
     pub rows: u64,

@@ -14,7 +14,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use mantlet_types::{Tensor, TensorSpec};
 use prost::bytes::Bytes;
 
-use crate::onnx::{self, Domain, LoadError};
+use crate::{
+    onnx::{self, Domain, LoadError},
+    package::Declared,
+};
 
 #[cfg(test)]
 pub(crate) use self::tabular::Mode;
@@ -47,6 +50,9 @@ pub struct Cost {
 /// Work that may run on a thread that also serves connections: some 50 µs, which no other request notices.
 const INLINE_WORK_MAX: u64 = 50_000;
 
+/// What one row is taken to cost elsewhere, which nobody here can know: a tenth of a millisecond.
+const ELSEWHERE_WORK: u64 = 100_000;
+
 impl Cost {
     /// Whether so many rows may run on a thread that also serves connections; otherwise they belong into a pool.
     #[must_use]
@@ -59,6 +65,8 @@ impl Cost {
 enum Executor {
     Tabular(Plan),
     Neural(Box<Neural>),
+    /// Nothing here: the gate asks it where it runs, and only its tensors are known.
+    Elsewhere,
 }
 
 /// Why a run gave no answer. Holds names and fixed sentences, never a caller's value.
@@ -82,6 +90,9 @@ pub enum RunError {
         /// Whether it is a value that the model does not know what to do with, so that other rows may fare better.
         unknown_value: bool,
     },
+    /// Nothing runs here.
+    #[error("the model runs elsewhere")]
+    Elsewhere,
     /// The model does not compute one of its outputs.
     #[error("an output was not computed")]
     Incomplete,
@@ -153,6 +164,18 @@ impl Engine {
         Ok(Self { signature, executor })
     }
 
+    /// What stands for a model that runs elsewhere: its tensors as they are declared, and nothing that computes.
+    pub(crate) fn elsewhere(declared: &Declared) -> Self {
+        let (inputs, outputs) = (declared.inputs.clone(), declared.outputs.clone());
+        Self { signature: Signature { inputs, outputs }, executor: Executor::Elsewhere }
+    }
+
+    /// Whether the model runs elsewhere.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self.executor, Executor::Elsewhere)
+    }
+
     /// What the model takes and gives.
     #[must_use]
     pub const fn signature(&self) -> &Signature {
@@ -172,15 +195,17 @@ impl Engine {
         match &self.executor {
             Executor::Tabular(plan) => probe::rows_max(plan, &self.signature.inputs, limit),
             Executor::Neural(neural) => neural.rows_max(limit),
+            Executor::Elsewhere => limit,
         }
     }
 
-    /// Which engine runs the model, for people: `tabular` or `neural`.
+    /// Which engine runs the model, for people: `tabular` or `neural`; `elsewhere` if none here.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self.executor {
             Executor::Tabular(_) => "tabular",
             Executor::Neural(_) => "neural",
+            Executor::Elsewhere => "elsewhere",
         }
     }
 
@@ -199,7 +224,7 @@ impl Engine {
     pub(crate) fn exposed(&self, output: usize) -> Option<Exposed> {
         match &self.executor {
             Executor::Tabular(plan) => plan.exposed(output),
-            Executor::Neural(_) => None,
+            Executor::Neural(_) | Executor::Elsewhere => None,
         }
     }
 
@@ -255,6 +280,7 @@ impl Executor {
         match self {
             Self::Tabular(plan) => plan.work(),
             Self::Neural(neural) => neural.work(),
+            Self::Elsewhere => ELSEWHERE_WORK,
         }
     }
 
@@ -262,6 +288,7 @@ impl Executor {
         let run = || match self {
             Self::Tabular(plan) => plan.run(inputs),
             Self::Neural(neural) => neural.run(inputs),
+            Self::Elsewhere => Err(RunError::Elsewhere),
         };
         // An engine has no state that a panic could leave half-changed.
         catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(RunError::Panicked))

@@ -13,6 +13,7 @@ use crate::{
     home::{Home, RootKey},
     issuers::Issuers,
     server::{Server, tls::ServerCertificate, trust::Trust},
+    upstream::{Switchboard, Upstreams},
 };
 
 /// What can be put in place while the server runs.
@@ -21,6 +22,8 @@ pub struct Live {
     pub(super) root: Arc<RootKey>,
     pub(super) config: Arc<Mutex<Config>>,
     pub(super) shelf: Shelf,
+    /// Where models run that do not run here.
+    pub(super) switchboard: Arc<Switchboard>,
     /// What flags and environment said at start: they hold for every reload, too.
     pub(super) overlay: Overlay,
     /// The listener's certificate, once there is a listener.
@@ -66,16 +69,25 @@ impl Live {
         }
     }
 
-    /// The models that the new configuration judges otherwise than the old one, as they are under the new one, and those
-    /// that can be served now and could not before.
-    fn judged_anew(
+    /// From now on, looks whether models answer that run elsewhere.
+    pub fn watch_upstreams(&self) {
+        self.switchboard.watch();
+    }
+
+    /// The models that the new configuration judges otherwise than the old one, or has run elsewhere than before, as they
+    /// are under the new one, and those that can be served now and could not before.
+    fn changed(
         &self,
         snapshot: &Snapshot,
         old: &Config,
         new: &Config,
         shelf: &Shelf,
+        upstreams: &Upstreams,
     ) -> Result<Vec<Arc<dyn Model>>, String> {
-        let shelf = Shelf { threshold: threshold(Arc::new(Mutex::new(new.clone()))), ..shelf.clone() };
+        let moved = !upstreams.is(&self.switchboard.current());
+        let reach = self.switchboard.reach(Some(upstreams.clone()));
+        let threshold = threshold(Arc::new(Mutex::new(new.clone())));
+        let shelf = Shelf { threshold, reach, ..shelf.clone() };
         // Where a lower threshold is not allowed any more, it is refused here as it would be at a start.
         let stricter = old.danger.threshold_lowered && !new.danger.threshold_lowered;
         let concerned = |name: &ModelName| {
@@ -89,9 +101,10 @@ impl Live {
             for (version, registered) in &record.versions {
                 let concerned = concerned(name);
                 if let Some(served) = snapshot.model(name, Some(*version)) {
-                    if concerned {
-                        loaded.push(served.judged_by(shelf.threshold.as_ref())?);
-                    }
+                    let judged = concerned.then(|| served.judged_by(shelf.threshold.as_ref())).transpose()?;
+                    let now = judged.as_ref().unwrap_or(served);
+                    let reached = if moved { now.reached_by(shelf.reach.as_ref()) } else { None };
+                    loaded.extend(reached.or(judged));
                     continue;
                 }
                 // Perhaps it was the threshold, or its signer, that kept it from being served.
@@ -145,9 +158,10 @@ impl Reloader for Live {
         let signers = trusted(&self.home.trusted_signers_dir()).map_err(|failure| failure.message)?;
         let shelf =
             Shelf { trusted: Arc::new(self.shelf.trusted.under(signers.clone())), ..self.shelf.clone() };
-        let loaded = self.judged_anew(snapshot, &old, &new, &shelf)?;
         let domains = trust_domains(&new).map_err(|failure| failure.message)?;
         let issuers = self.issuers.prepare(&new.identity.issuers)?;
+        let upstreams = Upstreams::new(&new, &self.switchboard.current())?;
+        let loaded = self.changed(snapshot, &old, &new, &shelf, &upstreams)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
             let identity =
                 server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
@@ -160,6 +174,7 @@ impl Reloader for Live {
         let unloaded = Self::disowned(snapshot, &self.shelf.trusted);
         self.trust.replace(domains);
         let settings = settings(&new, self.issuers.adopt(issuers));
+        self.switchboard.go_over(upstreams);
         *old = new;
         Ok(Renewal { settings, loaded, unloaded })
     }

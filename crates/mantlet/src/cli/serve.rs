@@ -78,6 +78,7 @@ async fn attend(
     announce(common, home, address, &listeners, config.danger.plaintext)?;
     let fetching = Arc::clone(&live);
     fetching.issuers().fetch();
+    live.watch_upstreams();
     let renewing = tokio::spawn(Arc::clone(&live).renew_daily());
     let expiring = tokio::spawn(expire(Arc::clone(&app.server)));
     let reloading = tokio::spawn(reload_on_hangup(Arc::clone(&app.server), live, hangup));

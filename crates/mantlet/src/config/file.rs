@@ -12,6 +12,7 @@ use super::{
     nearest::nearest,
     settings::{MODEL_KEYS, SETTINGS},
     shown::{message, shown},
+    upstream::{UPSTREAM_KEYS, UpstreamSection},
     workloads::{ISSUER_KEYS, TRUST_DOMAIN_KEYS, TypedIssuer, TypedTrustDomain},
 };
 
@@ -66,6 +67,7 @@ pub(super) struct Sections {
     pub(super) limits: Limits,
     pub(super) model: Vec<Model>,
     pub(super) review: Review,
+    pub(super) upstream: Vec<UpstreamSection>,
     pub(super) audit: Audit,
     pub(super) store: Store,
     pub(super) log: Log,
@@ -120,6 +122,8 @@ pub(super) struct Model {
     pub(super) hold: Text,
     #[serde(default)]
     pub(super) hold_sample: Option<Given<f64>>,
+    #[serde(default)]
+    pub(super) upstream: Text,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -157,6 +161,7 @@ pub(super) struct Danger {
     pub(super) plaintext: Flag,
     pub(super) audit_os: Flag,
     pub(super) threshold_lowered: Flag,
+    pub(super) upstream_plaintext: Flag,
 }
 
 /// What the environment and the command line say instead of the file. The command line wins.
@@ -284,14 +289,14 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
     let mut errors = Vec::new();
     for (section, value) in document {
         let name: &str = section.get_ref();
-        match value.get_ref() {
-            DeValue::Array(models) if name == "model" => {
+        match (value.get_ref(), keys_of_item(name)) {
+            (DeValue::Array(items), Some(known)) => {
                 given.insert(name.to_owned(), Source::File(section.span()));
-                for model in models.iter().filter_map(|model| model.get_ref().as_table()) {
-                    errors.extend(unknown_in(name, model, &MODEL_KEYS));
+                for item in items.iter().filter_map(|item| item.get_ref().as_table()) {
+                    errors.extend(unknown_in(name, item, known));
                 }
             }
-            DeValue::Table(table) if keys_of(name).next().is_some() => {
+            (DeValue::Table(table), _) if keys_of(name).next().is_some() => {
                 let known: Vec<&str> = keys_of(name).collect();
                 errors.extend(unknown_in(name, table, &known));
                 for (key, value) in table {
@@ -301,7 +306,7 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
                 }
             }
             // A section's name with a value of another type: serde says what is expected.
-            _ if keys_of(name).next().is_some() || name == "model" => {}
+            (_, item) if keys_of(name).next().is_some() || item.is_some() => {}
             _ => errors.push(unknown_section(name, section.span())),
         }
     }
@@ -346,7 +351,18 @@ fn unknown_section(name: &str, span: Range<usize>) -> ConfigError {
     }
 }
 
-fn keys_of(section: &str) -> impl Iterator<Item = &'static str> {
+fn keys_of<'s>(section: &'s str) -> impl Iterator<Item = &'static str> + 's {
     let of_section = move |setting: &&super::settings::Setting| setting.section() == section;
-    SETTINGS.iter().filter(of_section).map(super::settings::Setting::name).filter(|name| *name != "model")
+    // A list's one setting is the list itself.
+    let of_table = move |name: &&'static str| *name != section || keys_of_item(name).is_none();
+    SETTINGS.iter().filter(of_section).map(super::settings::Setting::name).filter(of_table)
+}
+
+/// The keys of one item, of a section that is a list.
+fn keys_of_item(section: &str) -> Option<&'static [&'static str]> {
+    match section {
+        "model" => Some(&MODEL_KEYS),
+        "upstream" => Some(&UPSTREAM_KEYS),
+        _ => None,
+    }
 }

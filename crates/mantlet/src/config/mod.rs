@@ -15,18 +15,20 @@ mod settings;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod values;
 mod workloads;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{ConfigFile, FILE_BYTES_MAX, Overlay, Source};
 use ipnet::IpNet;
 use mantlet_gate::{perimeter::Allowlist, reviews::Hold};
-use mantlet_types::{ModelName, NodeId, UserId};
+use mantlet_types::{ModelName, NodeId, UpstreamName, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
+pub use upstream::{Forward, TensorForm, Upstream};
 pub use values::is_host_name;
 pub use workloads::{IssuerSettings, KeySource, TrustDomainSettings};
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub limits: Limits,
     /// What differs for single models.
     pub models: BTreeMap<ModelName, ModelSettings>,
+    /// Where models run that do not run here.
+    pub upstreams: BTreeMap<UpstreamName, Upstream>,
     /// Held answers.
     pub review: Review,
     /// The audit log.
@@ -132,6 +136,8 @@ pub struct ModelSettings {
     pub threshold: Option<f64>,
     /// When its answers wait for a person.
     pub hold: Hold,
+    /// Where it runs, for one whose package says that it runs elsewhere.
+    pub upstream: Option<UpstreamName>,
 }
 
 /// `[review]`
@@ -214,6 +220,8 @@ pub struct Danger {
     pub audit_os: bool,
     /// A model's threshold may be lowered below its package's.
     pub threshold_lowered: bool,
+    /// Upstreams that are not on this machine may be asked without TLS.
+    pub upstream_plaintext: bool,
 }
 
 impl Config {
@@ -239,12 +247,14 @@ impl Config {
     /// The names of the switches under `[danger]` that are on, to be shown at start.
     #[must_use]
     pub fn dangers(&self) -> Vec<&'static str> {
-        let Danger { single_person, plaintext, audit_os, threshold_lowered } = self.danger;
+        let Danger { single_person, plaintext, audit_os, threshold_lowered, upstream_plaintext } =
+            self.danger;
         let switches = [
             (single_person, "single_person"),
             (plaintext, "plaintext"),
             (audit_os, "audit_os"),
             (threshold_lowered, "threshold_lowered"),
+            (upstream_plaintext, "upstream_plaintext"),
         ];
         switches.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect()
     }
@@ -306,13 +316,15 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
         }
     };
 }
+
+use words;
 
 words! { Durability { Every = "every", Group = "group", Os = "os", } }
 words! { LogFormat { Auto = "auto", Json = "json", Text = "text", } }

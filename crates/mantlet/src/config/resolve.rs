@@ -7,11 +7,11 @@ use std::{
 };
 
 use mantlet_gate::{perimeter::Allowlist, reviews::Hold};
-use mantlet_types::{ModelName, id::IdError, limits};
+use mantlet_types::{ModelName, UpstreamName, id::IdError, limits};
 
 use super::{
     Audit, CertificateFiles, Config, Danger, Durability, Identity, Limits, Log, LogFormat, LogLevel,
-    ModelSettings, Review, Server, Store,
+    ModelSettings, Review, Server, Store, Upstream,
     error::{ConfigError, ConfigErrors},
     file::{self, ConfigFile, Given, Source},
 };
@@ -40,20 +40,32 @@ pub(super) fn resolve(file: &ConfigFile) -> Result<Config, ConfigErrors> {
         plaintext: given(sections.danger.plaintext.as_ref(), false),
         audit_os: given(sections.danger.audit_os.as_ref(), false),
         threshold_lowered: given(sections.danger.threshold_lowered.as_ref(), false),
+        upstream_plaintext: given(sections.danger.upstream_plaintext.as_ref(), false),
     };
     let server = resolver.server(&sections.server, danger);
     let identity = resolver.identity(&sections.identity);
     let limits = resolver.limits(&sections.limits);
-    let models = resolver.models(&sections.model);
+    let upstreams = resolver.upstreams(&sections.upstream, danger);
+    let models = resolver.models(&sections.model, &upstreams);
     let review = resolver.review(&sections.review);
     let audit = resolver.audit(&sections.audit, danger);
     let store = resolver.store(&sections.store, danger);
     let log = resolver.log(&sections.log);
     let given = file.given.iter().map(|(key, source)| (key.clone(), source_text(file, source))).collect();
     match (audit, store) {
-        (Some(audit), Some(store)) if resolver.errors.is_empty() => {
-            Ok(Config { server, identity, limits, models, review, audit, store, log, danger, given })
-        }
+        (Some(audit), Some(store)) if resolver.errors.is_empty() => Ok(Config {
+            server,
+            identity,
+            limits,
+            models,
+            upstreams,
+            review,
+            audit,
+            store,
+            log,
+            danger,
+            given,
+        }),
         _ => Err(ConfigErrors(resolver.errors)),
     }
 }
@@ -200,7 +212,11 @@ impl Resolver<'_> {
         }
     }
 
-    fn models(&mut self, typed: &[file::Model]) -> BTreeMap<ModelName, ModelSettings> {
+    fn models(
+        &mut self,
+        typed: &[file::Model],
+        upstreams: &BTreeMap<UpstreamName, Upstream>,
+    ) -> BTreeMap<ModelName, ModelSettings> {
         let mut models = BTreeMap::new();
         for model in typed {
             let threshold = model.threshold.as_ref().map(|threshold| {
@@ -211,12 +227,13 @@ impl Resolver<'_> {
                 threshold.value
             });
             let hold = self.hold(model);
+            let upstream = self.upstream_of(model.upstream.as_ref(), upstreams);
             match model.name.value.parse::<ModelName>() {
                 Err(error) => {
                     self.fail(&model.name.source, error.to_string(), "see the names: mantlet model list");
                 }
                 Ok(name) => {
-                    if models.insert(name, ModelSettings { threshold, hold }).is_some() {
+                    if models.insert(name, ModelSettings { threshold, hold, upstream }).is_some() {
                         let message = format!("two sections for model `{}`", model.name.value);
                         self.fail(&model.name.source, message, "put both into one `[[model]]`");
                     }

@@ -9,7 +9,7 @@ use super::Config;
 
 /// One setting.
 pub(super) struct Setting {
-    /// `section.name`, or `model` for the list of models.
+    /// `section.name`, or the section alone where it is a list.
     pub(super) key: &'static str,
     /// Its value.
     pub(super) value: fn(&Config) -> Value,
@@ -30,7 +30,7 @@ impl Setting {
 }
 
 /// The keys of a `[[model]]`.
-pub(super) const MODEL_KEYS: [&str; 4] = ["name", "threshold", "hold", "hold_sample"];
+pub(super) const MODEL_KEYS: [&str; 5] = ["name", "threshold", "hold", "hold_sample", "upstream"];
 
 const BOUND_ONCE: Option<&str> = Some("the socket is bound once, at start");
 const READ_AT_START: Option<&str> = Some("open connections keep the bounds that they began with");
@@ -50,6 +50,9 @@ fn model(name: &mantlet_types::ModelName, settings: &super::ModelSettings) -> Va
     let mut shown = json!({ "name": name.as_str(), "threshold": settings.threshold, "hold": hold });
     if let Some(share) = sample {
         shown["hold_sample"] = json!(share);
+    }
+    if let Some(upstream) = &settings.upstream {
+        shown["upstream"] = json!(upstream);
     }
     shown
 }
@@ -215,7 +218,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         value: |c| c.models.iter().map(|(name, settings)| model(name, settings)).collect(),
         reason: "a model's package says how it is to be judged; here its threshold can be raised, and its answers held \
                  for a person (`hold`: `never`, `below_threshold`, `sampled` with `hold_sample`, `always`); somebody has \
-                 to look at what is held, so nothing is unless somebody says so",
+                 to look at what is held, so nothing is unless somebody says so; and here alone is said at which \
+                 `[[upstream]]` a model runs that does not run here",
+        restart: None,
+    },
+    Setting {
+        key: "upstream",
+        value: |c| c.upstreams.iter().map(|(name, upstream)| upstream.shown(name)).collect(),
+        reason: "nothing leaves this server unless somebody says where to; the keys of an upstream are in \
+                 `docs/how-to/serve-a-model-that-runs-elsewhere.md`",
         restart: None,
     },
     Setting {
@@ -291,6 +302,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "danger.threshold_lowered",
         value: |c| json!(c.danger.threshold_lowered),
         reason: "answers would be served that the model's author would have a person look at",
+        restart: None,
+    },
+    Setting {
+        key: "danger.upstream_plaintext",
+        value: |c| json!(c.danger.upstream_plaintext),
+        reason: "what models elsewhere are asked and answer would cross the network in the clear",
         restart: None,
     },
 ];

@@ -75,8 +75,12 @@ fn everything_can_be_said() {
         threshold = 0.9
         [[model]]
         name = "other"
+        upstream = "triton"
         hold = "sampled"
         hold_sample = 0.5
+        [[upstream]]
+        name = "triton"
+        url = "http://triton.internal:8000/path"
         [review]
         days = 1
         pending_per_principal = 10
@@ -93,6 +97,7 @@ fn everything_can_be_said() {
         single_person = true
         audit_os = true
         threshold_lowered = true
+        upstream_plaintext = true
         "#,
     );
     // Every setting but one (plaintext cannot be had away from loopback) differs from its default.
@@ -135,6 +140,73 @@ fn a_models_answers_are_held_as_it_is_said() {
         let errors = Config::load(&text, Overlay::default()).unwrap_err().to_string();
         assert!(errors.contains(wrong), "{said}: {errors}");
     }
+}
+
+#[test]
+fn upstreams_are_said_once_and_whole() {
+    let upstream = |keys: &str| format!("[[upstream]]\nname = \"there\"\n{keys}");
+    let config = load(&upstream(
+        "url = \"https://[2001:db8::1]:8443/v\"\nca = \"/ca.pem\"\ncertificate = \"/c.pem\"\nkey = \"/c.key\"\n\
+         networks = [\"10.0.0.0/8\"]\nconnect_timeout_ms = 10\ntimeout_ms = 20\nretries = 0\nconcurrent_max = 2\n\
+         reply_bytes_max = 2048\nprotocol = \"json\"\nforward = [\"request_id\", \"request_id\", \"address\"]\n\
+         probe_interval_ms = 30",
+    ));
+    let there = config.upstreams.values().next().unwrap();
+    assert_eq!(there.forward, [Forward::RequestId, Forward::Address]);
+    assert_eq!((there.protocol, there.retries, there.concurrent_max), (TensorForm::Json, 0, 2));
+    // The strictest is what nobody has to say.
+    let plain = load(&upstream("url = \"https://models.example\""));
+    let there = plain.upstreams.values().next().unwrap();
+    assert!(there.forward.is_empty() && there.networks.is_empty() && there.certificate.is_none());
+    for local in ["http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost"] {
+        load(&upstream(&format!("url = \"{local}\"")));
+    }
+    let far = upstream("url = \"http://models.example\"");
+    check(
+        &far,
+        "what is asked and answered would cross the network in the clear",
+        "\"http://models.example\"",
+        "danger",
+    );
+    assert_eq!(
+        load(&format!("{far}\n[danger]\nupstream_plaintext = true")).dangers(),
+        ["upstream_plaintext"]
+    );
+    let errors =
+        Config::load(&upstream("url = \"https://user:hunter2@host\""), Overlay::default()).unwrap_err();
+    assert!(!errors.0[0].to_string().contains("hunter2"), "{}", errors.0[0]);
+    let https = "url = \"https://h\"";
+    check(
+        &upstream(&format!("{https}\nca = \"ca.pem\"")),
+        "`upstream.ca` is not an absolute path",
+        "\"ca.pem\"",
+        "whole path",
+    );
+    check(
+        &upstream(&format!("{https}\nkey = \"/k\"")),
+        "`key` without `certificate`",
+        "\"/k\"",
+        "certificate",
+    );
+    check(
+        &upstream(&format!("{https}\nforward = [\"adress\"]")),
+        "`upstream.forward` has no such choice",
+        "\"adress\"",
+        "did you mean `address`?",
+    );
+    check(
+        &upstream(&format!("{https}\nretrys = 1")),
+        "unknown key `retrys` in `[upstream]`",
+        "retrys",
+        "did you mean `retries`?",
+    );
+    let twice = format!("{}\n{}", upstream(https), upstream(https));
+    assert!(Config::load(&twice, Overlay::default()).unwrap_err().0[0].to_string().contains("two sections"));
+    let model = "[[model]]\nname = \"m\"\nupstream = \"ther\"";
+    check(model, "`upstream` names none", "\"ther\"", "say where it is");
+    check(&format!("{}\n{model}", upstream(https)), "`upstream` names none", "\"ther\"", "`there`");
+    let old = load(&upstream(https));
+    assert!(old.reloadable(&plain).is_ok(), "destinations change in a running server");
 }
 
 #[test]
@@ -324,7 +396,7 @@ fn every_key_of_the_file_is_a_setting() {
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), settings::SETTINGS.len());
-    for key in keys.into_iter().filter(|key| *key != "model") {
+    for key in keys.into_iter().filter(|key| key.contains('.')) {
         let (section, name) = key.split_once('.').unwrap();
         let errors = ConfigFile::parse(&format!("[{section}]\n{name} = {{}}")).unwrap_err();
         assert!(errors.0[0].to_string().starts_with("invalid type"), "{key}: {}", errors.0[0]);

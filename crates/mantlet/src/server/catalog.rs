@@ -10,6 +10,7 @@ use mantlet_gate::{
     directory::Directory,
     identity::Principal,
     policy::{self, Target},
+    ports::Model,
 };
 use mantlet_types::{
     Action, Code, Contract, ModelName, Rejection, Resource, TensorSpec, Version,
@@ -44,11 +45,10 @@ impl Which {
         Claims::All(vec![(claim.0, Target::Resource(claim.1))])
     }
 
-    /// Its contract, if it is loaded.
-    fn contract(&self, snapshot: &Snapshot) -> Result<Arc<Contract>, Rejection> {
+    /// The model, if it is loaded.
+    fn model<'a>(&self, snapshot: &'a Snapshot) -> Result<&'a Arc<dyn Model>, Rejection> {
         let model = snapshot.model(&self.model, self.version);
-        let contract = model.map(|model| Arc::clone(model.contract()));
-        contract.ok_or_else(|| Rejection::unavailable(format!("no loaded version of `{}`", self.model)))
+        model.ok_or_else(|| Rejection::unavailable(format!("no loaded version of `{}`", self.model)))
     }
 }
 
@@ -58,6 +58,8 @@ pub(super) struct Read<R> {
     /// Whether a model that was stopped has it all the same.
     pub(super) of_disabled: bool,
     pub(super) read: fn(&Contract, Vec<Version>) -> R,
+    /// What is said in its place of a model that does not answer now; `None` where that does not matter.
+    pub(super) unready: Option<fn() -> Result<R, Rejection>>,
 }
 
 impl<R: Send + 'static> Deed for Read<R> {
@@ -80,21 +82,25 @@ impl<R: Send + 'static> Deed for Read<R> {
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<R>, Rejection> {
-        let contract = self.which.contract(office.snapshot)?;
+        let model = self.which.model(office.snapshot)?;
+        let contract = model.contract();
         let record = office.snapshot.directory.models.get(&self.which.model);
         let stopped =
             record.filter(|record| record.live == Some(contract.version) && record.disabled.is_some());
         if stopped.is_some() && !self.of_disabled {
             return Err(Rejection::unavailable(format!("`{}` is disabled", self.which.model)));
         }
+        if let Some(unready) = self.unready.filter(|_| !model.is_ready()) {
+            return unready().map(Done::read);
+        }
         // Only the version that answers is told of: candidates are their authors' secret.
-        Ok(Done::read((self.read)(&contract, vec![contract.version])))
+        Ok(Done::read((self.read)(contract, vec![contract.version])))
     }
 }
 
 fn read<R: Serialize + Send + 'static>(call: Call, read: fn(&Contract, Vec<Version>) -> R) -> Replying {
     call.deed(Event::ModelRead, &[], move |params, _| {
-        Ok(Read { which: Which::of(params)?, of_disabled: true, read })
+        Ok(Read { which: Which::of(params)?, of_disabled: true, read, unready: None })
     })
 }
 
@@ -141,9 +147,10 @@ pub(super) fn extents(spec: &TensorSpec) -> Vec<i64> {
 
 /// `GET /v2/models/{model}/ready`.
 pub(super) fn ready(call: Call) -> Replying {
+    let read = |contract: &Contract, _| Ready { name: contract.model.clone(), ready: true };
     call.deed(Event::ModelRead, &[], move |params, _| {
-        let read = |contract: &Contract, _| Ready { name: contract.model.clone(), ready: true };
-        Ok(Read { which: Which::of(params)?, of_disabled: false, read })
+        let unready = || Err(Rejection::unavailable("the model does not answer where it runs"));
+        Ok(Read { which: Which::of(params)?, of_disabled: false, read, unready: Some(unready) })
     })
 }
 
@@ -248,7 +255,8 @@ impl Deed for Index {
             policy::permits(office.caller, Action::Predict, &target, now)
         });
         let listed = visible.map(|(name, record)| {
-            let answers = snapshot.model(name, None).is_some() && record.disabled.is_none();
+            let ready = snapshot.model(name, None).is_some_and(|model| model.is_ready());
+            let answers = ready && record.disabled.is_none();
             Indexed {
                 name: name.clone(),
                 version: record.live.map(|version| version.to_string()),

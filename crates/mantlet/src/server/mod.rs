@@ -32,11 +32,12 @@ pub mod simple;
 pub mod statistics;
 pub mod tensor;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tls;
 pub mod trust;
 mod update;
 pub mod upload;
+mod upstreams;
 pub mod v2;
 
 use std::{
@@ -73,7 +74,7 @@ use self::{
     statistics::Statistics,
     trust::Trust,
 };
-use crate::deeds::reload::Reloader;
+use crate::{deeds::reload::Reloader, upstream::Switchboard};
 
 /// What administrative routes reach beside the gate.
 pub struct Facilities {
@@ -83,6 +84,8 @@ pub struct Facilities {
     pub audit_dir: PathBuf,
     /// Where models come from.
     pub shelf: Shelf,
+    /// Where models run that do not run here.
+    pub switchboard: Arc<Switchboard>,
     /// What reads the configuration again.
     pub reloader: Arc<dyn Reloader>,
     /// Who vouches for workloads' certificates.

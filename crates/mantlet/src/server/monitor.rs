@@ -7,7 +7,7 @@ use http::StatusCode;
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office},
     changes::running,
-    directory::Directory,
+    directory::{Directory, ModelRecord},
     identity::Principal,
     policy::{self, Target},
 };
@@ -27,7 +27,9 @@ use super::{
     call::{Call, Replying},
     reply,
     statistics::{LATENCY_BOUNDS_US, ModelTotals, RouteTotals, STATUSES, Statistics},
+    upstreams::UpstreamScrape,
 };
+use crate::upstream::Switchboard;
 
 /// Whether this caller may see this project's numbers.
 fn may_monitor(office: &Office<'_>, project: &ProjectId) -> bool {
@@ -162,9 +164,10 @@ impl Deed for ReadStatistics {
 /// `GET /metrics`.
 pub(super) fn metrics(call: Call) -> Replying {
     let statistics = Arc::clone(&call.server.statistics);
+    let switchboard = Arc::clone(&call.server.facilities.switchboard);
     call.deed_shown(
         Event::MonitorRead,
-        move |_| Ok(ReadMetrics { statistics }),
+        move |_| Ok(ReadMetrics { statistics, switchboard }),
         |text: String| {
             let media = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             Ok(reply::with_body(StatusCode::OK, media, text.into_bytes()))
@@ -175,6 +178,7 @@ pub(super) fn metrics(call: Call) -> Replying {
 /// Reads the node's metrics.
 struct ReadMetrics {
     statistics: Arc<Statistics>,
+    switchboard: Arc<Switchboard>,
 }
 
 impl Deed for ReadMetrics {
@@ -214,8 +218,19 @@ impl Deed for ReadMetrics {
             ready: office.gate.is_ready(),
             break_glass: running(directory, office.gate.now()).len(),
         };
+        let mut upstreams = self.switchboard.figures();
+        for upstream in &mut upstreams {
+            upstream.models.retain(|(name, version, _)| {
+                let told = |record: &ModelRecord| {
+                    let kept = record.versions.get(version).is_some_and(|kept| kept.was_live);
+                    (kept || record.live == Some(*version)) && may_monitor(office, &record.project)
+                };
+                directory.models.get(name).is_some_and(told)
+            });
+        }
         let mut registry = Registry::default();
         registry.register_collector(Box::new(scrape));
+        registry.register_collector(Box::new(UpstreamScrape(upstreams)));
         let mut out = String::new();
         text::encode(&mut out, &registry)
             .map_err(|fmt::Error| Rejection::unavailable("metrics cannot be written"))?;

@@ -46,7 +46,7 @@ pub(super) fn contract() -> Contract {
 }
 
 /// An answer of so many rows by [`contract`]: every second one withheld.
-pub(super) fn answer(rows: usize) -> mantlet_gate::output::Answer {
+pub(crate) fn answer(rows: usize) -> mantlet_gate::output::Answer {
     use mantlet_gate::output::{Answer, Outcome, RowAnswer, Value};
     use mantlet_types::{Tensor, TensorData};
     let row = |index: usize| {

@@ -40,6 +40,9 @@ mod updates;
 // What a person is to decide.
 mod held_inputs;
 mod reviews;
+// Models that run elsewhere: the same mediation, and what an upstream can do wrong.
+mod elsewhere;
+mod elsewhere_faults;
 
 // No acknowledged entry is lost, however the process ends.
 mod crash;

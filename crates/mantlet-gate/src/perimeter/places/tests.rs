@@ -27,3 +27,23 @@ fn all_places_of_one_principal_have_one_share_of_the_pool() {
     let stranger = places.take(&id("user:b")).ok().unwrap();
     assert!(stranger.pool().try_acquire().is_ok());
 }
+
+#[tokio::test]
+async fn one_principal_has_half_and_one_of_what_a_model_elsewhere_takes() {
+    let places = Places::new(1);
+    let own = places.take(&id("user:a")).ok().unwrap();
+    for concurrent_max in [1, 2, 3, 8, 100] {
+        let mut held = Vec::new();
+        for _ in 0..concurrent_max / 2 + 1 {
+            held.push(own.turn(concurrent_max).await.unwrap());
+        }
+        assert!(is_pending(own.turn(concurrent_max)), "of {concurrent_max}");
+        let stranger = places.take(&id("user:b")).ok().unwrap();
+        assert!(!is_pending(stranger.turn(concurrent_max)), "others are not concerned");
+    }
+}
+
+/// Whether one poll does not end it.
+fn is_pending<T>(future: impl Future<Output = T>) -> bool {
+    std::pin::pin!(future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending()
+}

@@ -21,21 +21,21 @@ use crate::server::{
 };
 
 /// Reads something of one model's contract, as a message.
-fn read<M>(call: Call, read: fn(&Contract, Vec<Version>) -> M) -> Replying
-where
-    M: prost::Message + 'static,
-{
-    reading(call, true, read)
+fn read<M: prost::Message + 'static>(call: Call, read: fn(&Contract, Vec<Version>) -> M) -> Replying {
+    reading(call, true, read, None)
 }
 
-/// The same, and whether a model that was stopped has it too.
-fn reading<M>(call: Call, of_disabled: bool, read: fn(&Contract, Vec<Version>) -> M) -> Replying
-where
-    M: prost::Message + 'static,
-{
+/// The same, and whether a model that was stopped has it too, and what is said in its place of one that does not answer
+/// now.
+fn reading<M: prost::Message + 'static>(
+    call: Call,
+    of_disabled: bool,
+    read: fn(&Contract, Vec<Version>) -> M,
+    unready: Option<fn() -> Result<M, Rejection>>,
+) -> Replying {
     let make = move |Named { name, version }: Named| {
         let (model, version) = which(&name, &version)?;
-        Ok(Read { which: Which { model, version }, of_disabled, read })
+        Ok(Read { which: Which { model, version }, of_disabled, read, unready })
     };
     call.deed_of_message(Event::ModelRead, make, show)
 }
@@ -47,7 +47,7 @@ fn show<M: prost::Message>(message: M) -> Result<Reply, Rejection> {
 
 /// `ModelReady`.
 pub(in crate::server) fn ready(call: Call) -> Replying {
-    reading(call, false, |_, _| Readiness { ready: true })
+    reading(call, false, |_, _| Readiness { ready: true }, Some(|| Ok(Readiness { ready: false })))
 }
 
 /// `ModelMetadata`.

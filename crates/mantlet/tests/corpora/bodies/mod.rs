@@ -13,6 +13,7 @@ mod oracle;
 mod request;
 mod tiles;
 mod upload;
+mod upstream;
 mod workload;
 
 /// Feeds one input to a parser.
@@ -32,4 +33,5 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("token", workload::token),
     ("spiffe_id", workload::spiffe_id),
     ("svid", workload::svid),
+    ("upstream", upstream::body),
 ];

@@ -4,6 +4,7 @@ pub mod client;
 pub mod people;
 pub mod rows;
 pub mod rpc;
+pub mod upstream;
 pub mod workloads;
 
 use std::{
