@@ -11,9 +11,11 @@ import pathlib
 import subprocess
 
 import numpy
+import pyarrow.csv
 import pytest
 import requests
 from conftest import BINARY, ROOT, clean_environment
+from pyarrow import parquet
 from sklearn import metrics
 
 MODELS = ROOT / "testdata/models"
@@ -237,3 +239,33 @@ def test_intervals_of_an_area_are_those_of_delong(served, packages):
     half = 1.959963984540054 * math.sqrt(variance)
     agrees(found["interval"]["low"], kernel.mean() - half, "low")
     agrees(found["interval"]["high"], min(1.0, kernel.mean() + half), "high")
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "gzip", "zstd", "lz4"])
+def test_parquet_says_what_csv_says(packages, tmp_path, compression):
+    """A profile and a report of PyArrow's file are those of the same rows as CSV."""
+    root, _ = packages
+    files = {}
+    for part in ("train", "calib", "test"):
+        source = MODELS / "credit" / f"{part}.csv"
+        files[part] = tmp_path / f"{part}.parquet"
+        # Text columns as dictionaries, as data frames with categories are written.
+        rows = pyarrow.csv.read_csv(source, convert_options=pyarrow.csv.ConvertOptions(auto_dict_encode=True))
+        parquet.write_table(rows, files[part], compression=compression, row_group_size=300)
+    package = tmp_path / "credit-lr"
+    package.mkdir()
+    for file in ("model.onnx", "mantlet-model.toml"):
+        (package / file).write_bytes((root / "credit-lr" / file).read_bytes())
+
+    def run(*arguments):
+        return subprocess.run(
+            [BINARY, *map(str, arguments)], check=True, capture_output=True, text=True, env=clean_environment()
+        ).stdout
+
+    run("model", "profile", package, "--reference", files["train"], "--calibration", files["calib"])
+    assert (package / "profile.json").read_bytes() == (root / "credit-lr/profile.json").read_bytes()
+    reports = [
+        run("evaluate", package, "--data", data, "--slice", "purpose", "--json")
+        for data in (files["test"], MODELS / "credit/test.csv")
+    ]
+    assert reports[0] == reports[1]

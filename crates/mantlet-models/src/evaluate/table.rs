@@ -1,13 +1,13 @@
-//! CSV files as tables of text, for whoever evaluates: read whole, within bounds.
+//! Data files as tables of text, for whoever evaluates: read whole, within bounds.
 
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord};
-use mantlet_types::limits::{ELEMENTS_MAX, EVALUATED_ROWS_MAX, FEATURES_MAX};
+use csv::{ByteRecord, StringRecord};
+use mantlet_types::limits::{ELEMENTS_MAX, EVALUATED_ROWS_MAX};
 
-use crate::profile::TableError;
+use crate::{profile::TableError, rows::Rows};
 
-/// The file as a whole: an evaluation's cells at a hundred bytes each.
+/// The file as a whole, unpacked: an evaluation's cells at a hundred bytes each.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// A header and rows of as many cells.
@@ -19,30 +19,25 @@ pub struct Texts {
     pub rows: Vec<StringRecord>,
 }
 
-/// Reads a CSV file.
+/// Reads a CSV or a Parquet file.
 ///
 /// # Errors
 /// If it cannot be read, is no table of UTF-8, or has more rows or cells than one evaluation takes.
 pub fn read(path: &Path) -> Result<Texts, TableError> {
-    let io = |cause| TableError::Io { path: path.to_owned(), cause };
-    let torn = |cause: csv::Error| TableError::Csv { path: path.to_owned(), cause: cause.to_string() };
-    let too_large = |what: String| TableError::TooLarge { path: path.to_owned(), what };
-    let file = File::open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.len() > FILE_BYTES_MAX {
-        return Err(too_large(format!("{FILE_BYTES_MAX} bytes")));
-    }
-    let mut reader = ReaderBuilder::new().from_reader(file.take(FILE_BYTES_MAX));
-    let columns: Vec<String> = reader.headers().map_err(torn)?.iter().map(str::to_owned).collect();
-    if columns.len() > FEATURES_MAX + 1 {
-        return Err(too_large(format!("{FEATURES_MAX} columns")));
-    }
+    let mut source = Rows::open(path, FILE_BYTES_MAX)?;
+    let columns = source.columns().to_vec();
     let rows_max = EVALUATED_ROWS_MAX.min(2 * ELEMENTS_MAX / columns.len().max(1));
     let mut rows = Vec::new();
-    for record in reader.into_records() {
+    let mut record = ByteRecord::new();
+    while source.next(&mut record)? {
         if rows.len() == rows_max {
-            return Err(too_large(format!("{rows_max} rows")));
+            return Err(TableError::TooLarge { path: path.to_owned(), what: format!("{rows_max} rows") });
         }
-        rows.push(record.map_err(torn)?);
+        let row = StringRecord::from_byte_record(record.clone()).map_err(|_| TableError::NotATable {
+            path: path.to_owned(),
+            cause: format!("row {} is not UTF-8", rows.len() + 1),
+        })?;
+        rows.push(row);
     }
     if rows.is_empty() {
         return Err(TableError::Empty { path: path.to_owned() });

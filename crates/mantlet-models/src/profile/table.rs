@@ -1,19 +1,20 @@
-//! CSV files as a model's columns. Reads row by row within bounds; every refusal names the column and the row, and
+//! Data files as a model's columns. Reads row by row within bounds; every refusal names the column and the row, and
 //! never a value: data files hold what must not reach a log.
 
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use csv::{ByteRecord, ReaderBuilder};
-use mantlet_types::{Datatype, Tensor, TensorData, TensorSpec, contract::Layout, limits::FEATURES_MAX};
+use csv::ByteRecord;
+use mantlet_types::{Datatype, Tensor, TensorData, TensorSpec, contract::Layout};
 
-use crate::package::interface::{Column, is_number};
+use crate::{
+    package::interface::{Column, is_number},
+    rows::Rows,
+};
 
-/// The file as a whole.
+/// The file as a whole, unpacked.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Cells that are held at once: 256 MiB of numbers.
 const CELLS_MAX: usize = 32 << 20;
@@ -31,9 +32,9 @@ pub enum TableError {
         /// What the system said.
         cause: std::io::Error,
     },
-    /// Not CSV, or rows of different lengths.
+    /// Neither CSV with rows of one length nor Parquet.
     #[error("`{}` is not a table: {cause}", path.display())]
-    Csv {
+    NotATable {
         /// The file.
         path: PathBuf,
         /// Where and why.
@@ -107,41 +108,28 @@ pub(crate) struct Table {
     pub(crate) rows: usize,
 }
 
-/// The names in a file's header.
+/// The names of a file's columns.
 pub(crate) fn header(path: &Path) -> Result<Vec<Arc<str>>, TableError> {
-    let mut reader = open(path)?;
-    let record = reader.byte_headers().map_err(|cause| csv_error(path, &cause))?;
-    if record.len() > FEATURES_MAX + 1 {
-        return Err(TableError::TooLarge { path: path.to_owned(), what: format!("{FEATURES_MAX} columns") });
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    record
-        .iter()
-        .map(|name| {
-            let name = std::str::from_utf8(name).map_err(|_| TableError::Csv {
-                path: path.to_owned(),
-                cause: "the header is not UTF-8".into(),
-            })?;
-            if seen.insert(name.to_owned()) { Ok(name.into()) } else { Err(TableError::Twice(name.into())) }
-        })
-        .collect()
+    let rows = Rows::open(path, FILE_BYTES_MAX)?;
+    Ok(rows.columns().iter().map(|name| name.as_str().into()).collect())
 }
 
 impl Table {
     /// Reads the model's columns in any order; every other column but the target is refused.
     pub(crate) fn read(path: &Path, columns: &[Column], target: Option<&str>) -> Result<Self, TableError> {
-        let header = header(path)?;
-        let place = |name: &str| header.iter().position(|column| **column == *name);
+        let rows = Rows::open(path, FILE_BYTES_MAX)?;
+        let place = |name: &str| rows.columns().iter().position(|column| column == name);
         let places = columns
             .iter()
             .map(|column| place(&column.name).ok_or_else(|| TableError::Missing(column.name.to_string())))
             .collect::<Result<Vec<_>, _>>()?;
         let target_place = target.and_then(place).filter(|place| !places.contains(place));
         let is_known = |index: usize| places.contains(&index) || Some(index) == target_place;
-        if let Some(index) = (0..header.len()).find(|index| !is_known(*index)) {
-            return Err(TableError::Unknown(header[index].to_string()));
+        let unknown = rows.columns().iter().enumerate().find(|(index, _)| !is_known(*index));
+        if let Some((_, name)) = unknown {
+            return Err(TableError::Unknown(name.clone()));
         }
-        Filling::new(path, columns, places, target_place).fill()
+        Filling::new(path, columns, places, target_place).fill(rows)
     }
 
     /// The tensors of some rows, as the model takes them.
@@ -254,15 +242,11 @@ impl<'a> Filling<'a> {
         Self { path, columns, places, target_place, table, cells: 0, text_bytes: 0 }
     }
 
-    fn fill(mut self) -> Result<Table, TableError> {
-        let mut reader = open(self.path)?;
+    fn fill(mut self, mut rows: Rows) -> Result<Table, TableError> {
         let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).map_err(|cause| csv_error(self.path, &cause))? {
+        while rows.next(&mut record)? {
             self.table.rows += 1;
             self.row(&record)?;
-        }
-        if reader.position().byte() > FILE_BYTES_MAX {
-            return Err(self.too_large(format!("{FILE_BYTES_MAX} bytes")));
         }
         if self.table.rows == 0 {
             return Err(TableError::Empty { path: self.path.to_owned() });
@@ -312,15 +296,4 @@ fn number(text: &str) -> Option<f64> {
         return Some(f64::NAN);
     }
     text.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-fn open(path: &Path) -> Result<csv::Reader<impl Read + use<>>, TableError> {
-    let file = File::open(path).map_err(|cause| TableError::Io { path: path.to_owned(), cause })?;
-    // One byte beyond the bound, so that a file that is cut there is noticed.
-    Ok(ReaderBuilder::new().from_reader(file.take(FILE_BYTES_MAX + 1)))
-}
-
-fn csv_error(path: &Path, cause: &csv::Error) -> TableError {
-    // The library's message repeats no cell, only positions and lengths.
-    TableError::Csv { path: path.to_owned(), cause: cause.to_string() }
 }

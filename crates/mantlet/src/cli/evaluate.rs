@@ -22,7 +22,6 @@ use crate::{assemble::told, config::env_vars::API_KEY};
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Evaluate) -> Result<(), Failure> {
-    check_format(&command.data)?;
     let report =
         if command.model.is_dir() { offline(&command)? } else { registered(common, &command).await? };
     if let Some(path) = &command.html {
@@ -37,15 +36,6 @@ pub async fn run(common: &Common, command: Evaluate) -> Result<(), Failure> {
         Some(path) => print::line(format!("wrote {}", path.display())),
         None => Ok(()),
     }
-}
-
-/// Whether a file of rows is of a kind that is read.
-pub(super) fn check_format(data: &Path) -> Result<(), Failure> {
-    if data.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
-        let failure = Failure::new("Parquet files cannot be read yet");
-        return Err(failure.hint("write the rows as CSV, with the columns' names in the first line"));
-    }
-    Ok(())
 }
 
 /// A directory that nobody verified yet.

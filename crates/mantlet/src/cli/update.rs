@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, Step, Update},
-    evaluate::check_format,
     exit::Failure,
     init::register,
     model::{signed, stage},
@@ -36,7 +35,6 @@ struct Answered {
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Update) -> Result<(), Failure> {
-    check_format(&command.data)?;
     let body = table_body(&command.data, command.target.as_deref())?;
     let session = Session::open(common).await?;
     let outcome = update(common, &session, &command, &body).await;

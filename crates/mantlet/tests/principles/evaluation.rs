@@ -204,9 +204,11 @@ fn a_directory_and_a_registered_model_are_evaluated_alike() {
     let page = fs::read_to_string(out).unwrap();
     assert!(!page.contains("<script") && !page.contains("<img") && page.contains("&lt;script&gt;"));
     // What cannot be read says so.
-    let output = home.run(&["evaluate", "again", "--data", "rows.parquet"]);
+    let damaged = home.beside("rows.csv");
+    fs::write(&damaged, b"PAR1 and nothing else").unwrap();
+    let output = home.run(&["evaluate", "again", "--data", damaged.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("Parquet files cannot be read yet"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the Parquet file is"));
 }
 
 #[test]

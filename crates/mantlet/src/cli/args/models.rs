@@ -49,7 +49,7 @@ pub struct Evaluate {
     /// A package directory, which needs no server, or else the name of a registered model
     #[arg(value_name = "MODEL|DIR")]
     pub model: PathBuf,
-    /// Rows with the truth, as CSV
+    /// Rows with the truth, as CSV or Parquet
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// The column with the truth
@@ -153,10 +153,10 @@ pub enum Model {
     Profile {
         /// The package directory
         dir: PathBuf,
-        /// Rows that the model was trained on, as CSV
+        /// Rows that the model was trained on, as CSV or Parquet
         #[arg(long, value_name = "FILE")]
         reference: PathBuf,
-        /// Rows that the model has never seen, for calibration, as CSV
+        /// Rows that the model has never seen, for calibration, as CSV or Parquet
         #[arg(long, value_name = "FILE")]
         calibration: Option<PathBuf>,
         /// The column with the truth [default: `target`, if there]
