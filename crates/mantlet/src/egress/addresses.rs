@@ -12,29 +12,46 @@ use ipnet::IpNet;
 pub(super) fn may_connect(address: IpAddr, networks: &[IpNet]) -> bool {
     // An IPv4 address in IPv6's clothes is what it is.
     let address = address.to_canonical();
-    if is_never(address) {
+    if is_never(address) || within(address).is_some_and(is_never_v4) {
         return false;
     }
     is_public(address) || networks.iter().any(|network| network.contains(&address))
 }
 
+/// Where clouds give machines their credentials, beside the link-local networks.
+const CREDENTIALS_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
+const CREDENTIALS_V6: [[u16; 2]; 2] = [[0xfd00, 0x0ec2], [0xfd20, 0x00ce]];
+
 /// No network that is listed reaches these.
 fn is_never(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => {
-            address.is_link_local()
-                || address.is_unspecified()
-                || address.is_multicast()
-                || address.is_broadcast()
-        }
+        IpAddr::V4(address) => is_never_v4(address),
         IpAddr::V6(address) => {
             address.is_unicast_link_local()
                 || address.is_unspecified()
                 || address.is_multicast()
-                // The metadata services of a cloud, in a unique local network.
-                || address.segments().starts_with(&[0xfd00, 0x0ec2])
+                || CREDENTIALS_V6.iter().any(|network| address.segments().starts_with(network))
         }
     }
+}
+
+fn is_never_v4(address: Ipv4Addr) -> bool {
+    address.is_link_local()
+        || address.is_unspecified()
+        || address.is_multicast()
+        || address.is_broadcast()
+        || CREDENTIALS_V4.contains(&address)
+}
+
+/// The IPv4 address to which a translator or a relay would carry on: NAT64 (RFC 6052) and 6to4 (RFC 3056).
+fn within(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(address) = address else { return None };
+    let (high, low) = match address.segments() {
+        [0x0064, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => (high, low),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -118,6 +135,12 @@ mod tests {
     #[test]
     fn no_list_leads_to_a_machines_credentials() {
         for never in [
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "fd20:ce::254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
             "169.254.169.254",
             "::ffff:169.254.169.254",
             "fe80::1",

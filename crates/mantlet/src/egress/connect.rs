@@ -107,7 +107,8 @@ impl Inner {
     async fn connect(&self) -> Result<Stream, EgressError> {
         let connecting = async {
             let addresses = self.addresses().await?;
-            let stream = first(&addresses).await?;
+            // Half of the time for finding a listener, so that the handshake has the other.
+            let stream = first(&addresses, self.timeout / 2).await?;
             // Small requests wait for nothing.
             stream.set_nodelay(true).map_err(|error| EgressError::Connect(error.to_string()))?;
             match &self.tls {
@@ -139,12 +140,16 @@ impl Inner {
     }
 }
 
-async fn first(addresses: &[SocketAddr]) -> Result<TcpStream, EgressError> {
+/// Tries one address after the other, none for longer than its share of the time: one that swallows what it is sent
+/// must not keep the next from being tried.
+async fn first(addresses: &[SocketAddr], time: Duration) -> Result<TcpStream, EgressError> {
+    let share = time / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = error,
+        match tokio::time::timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
         }
     }
     Err(EgressError::Connect(last.to_string()))

@@ -285,7 +285,9 @@ impl Server {
             (None, presented) => presented,
         };
         let trace_id = credential::trace_id(headers);
-        let channel = peer.channel(self.trust());
+        // A proxy's own certificate says who the proxy is, and nothing of those whom it carries.
+        let is_carried = peer.workload.is_some() && self.addresses.load().is_proxy(peer.ip);
+        let channel = if is_carried { Channel::Tls(None) } else { peer.channel(self.trust()) };
         Ok(Arrival { request_id: id, ip, trace_id, channel, credential })
     }
 

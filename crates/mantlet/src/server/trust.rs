@@ -64,7 +64,7 @@ pub enum BundleError {
 /// The bundles of all trust domains at one time.
 #[derive(Debug, Default)]
 pub struct TrustDomains {
-    by_name: HashMap<String, Arc<dyn ClientCertVerifier>>,
+    by_name: HashMap<String, Arc<Bundle>>,
 }
 
 impl TrustDomains {
@@ -75,8 +75,21 @@ impl TrustDomains {
     pub fn read<'a>(
         domains: impl IntoIterator<Item = (&'a TrustDomain, &'a Path)>,
     ) -> Result<Self, BundleError> {
-        let verifier = |(domain, path)| Ok((TrustDomain::as_str(domain).to_owned(), bundle(domain, path)?));
-        Ok(Self { by_name: domains.into_iter().map(verifier).collect::<Result<_, _>>()? })
+        let mut by_name = HashMap::new();
+        let mut known: HashMap<Vec<u8>, &TrustDomain> = HashMap::new();
+        for (domain, path) in domains {
+            let (bundle, keys) = bundle(domain, path)?;
+            for key in keys {
+                // Whoever holds it could name the workloads of either.
+                if let Some(other) = known.insert(key, domain).filter(|other| *other != domain) {
+                    let why = format!("it has an authority in common with trust domain `{other}`");
+                    let path = path.display().to_string();
+                    return Err(BundleError::Bundle { path, domain: domain.clone(), why });
+                }
+            }
+            by_name.insert(domain.as_str().to_owned(), Arc::new(bundle));
+        }
+        Ok(Self { by_name })
     }
 
     /// Verifies a workload's certificate by the bundle of the trust domain that it names.
@@ -87,12 +100,75 @@ impl TrustDomains {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verifier = self.by_name.get(id.trust_domain()).ok_or_else(untrusted)?;
-        verifier.verify_client_cert(leaf, intermediates, now)
+        let bundle = self.by_name.get(id.trust_domain()).ok_or_else(untrusted)?;
+        // Bundles may have a root in common; the authorities below it say whose they are.
+        if !intermediates.iter().all(|one| belongs(id.trust_domain(), one)) {
+            return Err(untrusted());
+        }
+        bundle.verifier_at(now)?.verify_client_cert(leaf, intermediates, now)
     }
 }
 
-fn bundle(domain: &TrustDomain, path: &Path) -> Result<Arc<dyn ClientCertVerifier>, BundleError> {
+/// The authorities of one trust domain.
+#[derive(Debug)]
+struct Bundle {
+    /// Each with its end, in seconds since 1970.
+    roots: Vec<(CertificateDer<'static>, i64)>,
+    /// By those that had not ended when it was made, and when the first of them ends.
+    current: ArcSwap<(Arc<dyn ClientCertVerifier>, i64)>,
+}
+
+impl Bundle {
+    /// # Errors
+    /// If no authority is left.
+    fn new(roots: Vec<(CertificateDer<'static>, i64)>, now: i64) -> Result<Self, Error> {
+        let current = ArcSwap::from_pointee(verifier(&roots, now)?);
+        Ok(Self { roots, current })
+    }
+
+    /// A verifier by the authorities that have not ended: an authority is believed in whatever it signs, and nobody else
+    /// looks whether it ended.
+    fn verifier_at(&self, now: UnixTime) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let current = self.current.load();
+        if now <= current.1 {
+            return Ok(Arc::clone(&current.0));
+        }
+        let next = verifier(&self.roots, now)?;
+        let found = Arc::clone(&next.0);
+        self.current.store(Arc::new(next));
+        Ok(found)
+    }
+}
+
+fn verifier(
+    roots: &[(CertificateDer<'static>, i64)],
+    now: i64,
+) -> Result<(Arc<dyn ClientCertVerifier>, i64), Error> {
+    let mut store = RootCertStore::empty();
+    let mut ends = i64::MAX;
+    for (root, end) in roots.iter().filter(|(_, end)| now <= *end) {
+        store.add(root.clone())?;
+        ends = ends.min(*end);
+    }
+    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider()).build();
+    Ok((built.map_err(|_| untrusted())?, ends))
+}
+
+/// Whether an authority that was shown may stand between this trust domain's bundle and a workload: one that names a
+/// trust domain names this one.
+fn belongs(domain: &str, der: &CertificateDer<'_>) -> bool {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return false };
+    let Some(uris) = uris(&certificate) else { return false };
+    uris.iter().filter(|uri| claims_spiffe(uri)).all(|uri| uri.strip_prefix("spiffe://") == Some(domain))
+}
+
+fn claims_spiffe(uri: &str) -> bool {
+    uri.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:"))
+}
+
+/// A bundle, and the public keys of its authorities.
+fn bundle(domain: &TrustDomain, path: &Path) -> Result<(Bundle, Vec<Vec<u8>>), BundleError> {
     use std::io::Read;
     let shown = path.display().to_string();
     let wrong = |why: String| BundleError::Bundle { path: shown.clone(), domain: domain.clone(), why };
@@ -100,38 +176,54 @@ fn bundle(domain: &TrustDomain, path: &Path) -> Result<Arc<dyn ClientCertVerifie
     std::fs::File::open(path)
         .and_then(|file| file.take(BUNDLE_BYTES_MAX).read_to_end(&mut pem))
         .map_err(|source| BundleError::File { path: shown.clone(), source })?;
-    let mut roots = RootCertStore::empty();
+    let (mut roots, mut keys) = (Vec::new(), Vec::new());
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let certificate = certificate.map_err(|_| wrong("it is not PEM".to_owned()))?;
-        check_authority(domain, &certificate).map_err(|why| wrong(why.to_owned()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        let (key, end) = authority(domain, &certificate).map_err(|why| wrong(why.to_owned()))?;
+        keys.push(key);
+        roots.push((certificate, end));
     }
     if roots.is_empty() || roots.len() > BUNDLE_MAX {
         return Err(wrong(format!("it has 1 to {BUNDLE_MAX} certificates")));
     }
-    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider()).build();
-    built.map_err(|error| wrong(error.to_string()))
+    let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
+    let ended = roots.iter().filter(|(_, end)| *end < now).count();
+    if ended == roots.len() {
+        return Err(wrong("all its authorities have ended".to_owned()));
+    }
+    if ended > 0 {
+        tracing::warn!(%domain, ended, "authorities of a trust domain have ended, and count no more");
+    }
+    let bundle = Bundle::new(roots, now).map_err(|error| wrong(error.to_string()))?;
+    Ok((bundle, keys))
 }
 
 /// A certificate of a bundle is believed in whatever it signs, so it must say that it is there to sign; and where it
 /// names a trust domain, it is this one (X509-SVID, section 4.1).
-fn check_authority(domain: &TrustDomain, der: &CertificateDer<'_>) -> Result<(), &'static str> {
+///
+/// Gives its public key and when it ends, in seconds since 1970.
+fn authority(domain: &TrustDomain, der: &CertificateDer<'_>) -> Result<(Vec<u8>, i64), &'static str> {
     let (_, certificate) =
         X509Certificate::from_der(der).map_err(|_| "it has something else than certificates")?;
     if !certificate.is_ca() {
         return Err("it has a certificate that is no authority's");
     }
-    let uris = uris(&certificate).unwrap_or_default();
+    let uris = uris(&certificate).ok_or("it has a certificate with names that cannot be read")?;
     let own = |uri: &&str| uri.strip_prefix("spiffe://").is_some_and(|name| name == domain.as_str());
-    if uris.iter().all(own) { Ok(()) } else { Err("it has an authority of something else") }
+    if uris.iter().all(own) {
+        Ok((certificate.public_key().raw.to_vec(), certificate.validity().not_after.timestamp()))
+    } else {
+        Err("it has an authority of something else")
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
+/// The URIs that a certificate names; `None` if its names cannot be read.
 fn uris<'a>(certificate: &'a X509Certificate<'_>) -> Option<Vec<&'a str>> {
-    let names = certificate.subject_alternative_name().ok()??;
+    let Some(names) = certificate.subject_alternative_name().ok()? else { return Some(Vec::new()) };
     let uri = |name: &GeneralName<'a>| match name {
         GeneralName::URI(uri) => Some(*uri),
         _ => None,
@@ -147,8 +239,7 @@ fn uris<'a>(certificate: &'a X509Certificate<'_>) -> Option<Vec<&'a str>> {
 pub fn svid(der: &[u8]) -> Result<Option<(SpiffeId, Timestamp)>, ()> {
     let Ok((rest, certificate)) = X509Certificate::from_der(der) else { return Ok(None) };
     let Some(uris) = uris(&certificate) else { return Ok(None) };
-    let claims = |uri: &&str| uri.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("spiffe:"));
-    if !uris.iter().any(claims) {
+    if !uris.iter().any(|uri| claims_spiffe(uri)) {
         return Ok(None);
     }
     let [uri] = uris.as_slice() else { return Err(()) };
@@ -285,5 +376,7 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
+#[cfg(test)]
+mod chains;
 #[cfg(test)]
 mod tests;
