@@ -4,9 +4,12 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Client, Home, Person, Reply, Server,
-    rows::{benign, doubtful, first_of, inference, names, question},
+use crate::{
+    promotion::Team,
+    support::{
+        Client, Home, Reply, Server,
+        rows::{benign, doubtful, first_of, inference, names, question},
+    },
 };
 
 const MODEL: &str = "breast-cancer";
@@ -135,45 +138,20 @@ fn a_held_answer_waits_for_a_person_and_then_reaches_who_asked() {
 
 #[test]
 fn a_team_reviews_and_nobody_their_own_requests() {
-    let home = Home::init(&["--operator", "alice", "--security", "bob"]);
-    let server = Server::start(&home);
-    let bob = server.take_over(home.founder("bob"));
-    let team =
-        [("dora", "data_scientist"), ("mel", "ml_engineer"), ("max", "ml_engineer")].map(|(user, role)| {
-            let person = server.take_over(home.invite(user));
-            let grant = home.json(&["role", "assign", user, role])["grant"].to_string();
-            assert_eq!(
-                server.client_as(&bob).post(&format!("/admin/v1/grants/{grant}/approve"), &json!({})).status,
-                200
-            );
-            home.json(&["role", "apply", &grant]);
-            person
-        });
-    let [dora, mel, max] = &team;
-    let package = home.package("tumors");
-    let author = home.beside("author.key");
-    home.run(&["model", "keygen", author.to_str().unwrap()]);
-    fs::copy(format!("{}.pub", author.display()), home.path.join("keys/trusted/dora.pem")).unwrap();
+    let team = Team::new();
+    let (home, server) = (&team.home, &team.server);
     home.configure("[[model]]\nname = \"tumors\"\nhold = \"always\"\n");
     assert!(home.run(&["config", "reload"]).status.success());
-    home.run(&["model", "sign", package.to_str().unwrap(), "--key", author.to_str().unwrap()]);
-    let as_person = |person: &Person, arguments: &[&str]| {
-        // The key was replaced, and the directory says so too.
-        fs::write(person.dir.join("key"), &person.key).unwrap();
-        let output = server.command_as(person, arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
-    as_person(dora, &["model", "add", package.to_str().unwrap()]);
     // What the candidate says to its author nobody reviews.
-    let tried = server.client_as(dora).post("/v1/models/tumors/versions/1/predict", &question(&benign()));
+    let dora = server.client_as(&home.invited("dora"));
+    let tried = dora.post("/v1/models/tumors/versions/1/predict", &question(&benign()));
     assert_eq!((&tried.json()["result"], &tried.json()["candidate"]), (&json!("benign"), &json!(true)));
-    as_person(mel, &["model", "request", "tumors", "1"]);
-    as_person(max, &["model", "approve", "tumors", "1"]);
-    as_person(mel, &["model", "promote", "tumors", "1"]);
+    team.promote("1");
     // Rita reads and reviews; rolf reviews; rob does so in another project.
     home.json(&["project", "create", "elsewhere"]);
-    let [rita, rolf, rob] = ["rita", "rolf", "rob"].map(|user| home.invite(user));
-    for (user, role) in [("rita", "reader"), ("rita", "reviewer"), ("rolf", "reviewer")] {
+    let [rolf, rob] = ["rolf", "rob"].map(|user| home.invite(user));
+    let rita = home.invited("rita"); // of the team already, and reads
+    for (user, role) in [("rita", "reviewer"), ("rolf", "reviewer")] {
         home.json(&["role", "assign", user, role]);
     }
     home.json(&["role", "assign", "rob", "reviewer", "--project", "elsewhere"]);
@@ -190,7 +168,7 @@ fn a_team_reviews_and_nobody_their_own_requests() {
         assert!(reply.text().contains("F15_own_review"), "{}", reply.text());
     }
     // Another project's reviewer, and colleagues who do not review, learn what strangers learn.
-    for outsider in [&rob, &server.client_as(mel)] {
+    for outsider in [&rob, &server.client_as(&home.invited("mel"))] {
         for (method, path, body) in [
             ("GET", path.clone(), String::new()),
             ("DELETE", path.clone(), String::new()),
