@@ -60,7 +60,7 @@ def serve(work, durability):
     process = subprocess.Popen(
         [BINARY, "serve", "--home", home, "--listen", "127.0.0.1:0", "--json"], stdout=subprocess.PIPE,
         stderr=open(work / "serve.log", "w"), text=True, env=clean())
-    return process, json.loads(process.stdout.readline())["listen"], home / "ca.pem", json.loads(out.stdout)["key"]
+    return process, json.loads(process.stdout.readline())["listen"], home, json.loads(out.stdout)["key"]
 
 
 def main():
@@ -71,14 +71,14 @@ def main():
     parser.add_argument("--durability", choices=["group", "os"], default="group")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        process, listen, ca, key = serve(pathlib.Path(work), options.durability)
+        process, listen, home, key = serve(pathlib.Path(work), options.durability)
         figures = {name: [] for name, _, _ in KINDS}
         try:
             for _ in range(options.rounds):
                 for name, protocol, version in KINDS:
                     before = cpu_seconds(process.pid)
                     out = subprocess.run(
-                        [LOAD, listen, ca, protocol, version, str(options.connections), str(options.seconds)],
+                        [LOAD, listen, home / ("grpc.pem" if version == "h2" else "ca.pem"), protocol, version, str(options.connections), str(options.seconds)],
                         check=True, capture_output=True, text=True, env=clean(MANTLET_API_KEY=key))
                     told = json.loads(out.stdout)
                     if told["failed"] or not told["answered"]:

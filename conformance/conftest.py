@@ -26,6 +26,11 @@ class Served:
         return str(self.home / "ca.pem")
 
     @property
+    def grpc_ca(self):
+        """The certificate for clients of gRPC, whose libraries refuse an authority that is confined to addresses."""
+        return str(self.home / "grpc.pem")
+
+    @property
     def key(self):
         return self.made["demo_key"]
 

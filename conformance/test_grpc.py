@@ -38,7 +38,7 @@ PROTO = ROOT / "crates/mantlet/proto"
 
 
 def credentials(served):
-    return grpc.ssl_channel_credentials(pathlib.Path(served.ca).read_bytes())
+    return grpc.ssl_channel_credentials(pathlib.Path(served.grpc_ca).read_bytes())
 
 
 def bearer(key):
@@ -52,7 +52,7 @@ def own(served):
 
 @pytest.fixture(scope="module")
 def client(served):
-    client = triton.InferenceServerClient(served.listen, ssl=True, root_certificates=served.ca)
+    client = triton.InferenceServerClient(served.listen, ssl=True, root_certificates=served.grpc_ca)
     yield client
     client.close()
 

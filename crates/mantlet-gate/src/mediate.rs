@@ -184,9 +184,11 @@ async fn opened<E: Envelope>(
     let principal = identity::authenticate(gate, arrival, record)?;
     record.request(envelope.action(), None); // of which model, authorization will say
     let seat = perimeter::seat(gate, &principal)?; // nobody's messages are in memory without bound
+    let opening = perimeter::opening(gate, &principal)?; // nor are they read without end for nothing
     let (ask, payload) = envelope.open().await?;
     let permit = policy::authorize(principal, &ask, gate.now(), record)?;
     let admission = perimeter::limit_seated(gate, permit, seat)?;
+    opening.admitted();
     admitted(gate, record, admission, payload).await
 }
 

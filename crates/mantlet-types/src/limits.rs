@@ -94,6 +94,10 @@ pub const CONCURRENT_MAX: usize = 64;
 /// Administrative requests per minute and principal: scripts that walk a list fit, a loop gone wrong does not.
 pub const DEEDS_PER_MINUTE: u32 = 600;
 
+/// Messages per minute and principal that are read and lead to nothing, where they have to be read to know what they ask:
+/// a client with a fault or two fits, one that lives on refusals does not.
+pub const OPENINGS_IN_VAIN_PER_MINUTE: u32 = 240;
+
 /// Principal × model pairs whose use is remembered at a time. At about 200 bytes each, 13 MB if all are busy at once.
 pub const LIMITED_MAX: usize = 1 << 16;
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use mantlet_types::{
     Code, ModelName, PrincipalId, Rejection, Timestamp,
-    limits::{DEEDS_PER_MINUTE, EVALUATED_ROWS_PER_MINUTE, LIMITED_MAX},
+    limits::{DEEDS_PER_MINUTE, EVALUATED_ROWS_PER_MINUTE, LIMITED_MAX, OPENINGS_IN_VAIN_PER_MINUTE},
     quota::Standing,
 };
 
@@ -51,6 +51,7 @@ enum Use {
     Model(PrincipalId, ModelName),
     Evaluation(PrincipalId, ModelName),
     Deeds(PrincipalId),
+    Openings(PrincipalId),
 }
 
 impl Limiter {
@@ -219,6 +220,45 @@ pub(crate) struct Seat(Place);
 /// 429 if all are taken.
 pub(crate) fn seat(gate: &Gate, principal: &Principal) -> Result<Seat, Rejection> {
     gate.limiter.places.take(principal.id()).map(Seat)
+}
+
+/// A message that is opened before it is known what it asks. It counts as opened in vain, unless the limit admits what was
+/// in it.
+pub(crate) struct Opening {
+    bucket: Arc<Bucket>,
+    clock: Arc<dyn Clock>,
+    in_vain: bool,
+}
+
+/// Leave to open a message of this principal's.
+///
+/// # Errors
+/// 429 with the time to wait, if too many were opened in vain: reading and unpacking them is work that no limit of a model
+/// charges for.
+pub(crate) fn opening(gate: &Gate, principal: &Principal) -> Result<Opening, Rejection> {
+    let now = gate.now();
+    let bucket = gate.limiter.bucket(Use::Openings(principal.id().clone()), now)?;
+    bucket.admits(1, OPENINGS_IN_VAIN_PER_MINUTE, now).map_err(|exceeded| Rejection {
+        retry_after: exceeded.retry_after,
+        ..Rejection::new(Code::RateLimited)
+    })?;
+    Ok(Opening { bucket, clock: Arc::clone(&gate.clock), in_vain: true })
+}
+
+impl Opening {
+    /// What was in the message was admitted: its own limit charges for it.
+    pub(crate) fn admitted(mut self) {
+        self.in_vain = false;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if self.in_vain {
+            // One beyond the quota leaves no trace, as everywhere.
+            let _ = self.bucket.charge(1, OPENINGS_IN_VAIN_PER_MINUTE, self.clock.now());
+        }
+    }
 }
 
 /// As [`limit`], for a principal that has its place already.

@@ -59,6 +59,11 @@ impl Bucket {
         }
     }
 
+    /// Whether so many units would fit; charges nothing.
+    pub(super) fn admits(&self, units: u32, quota: u32, now: Timestamp) -> Result<(), Exceeded> {
+        self.lock().drained(quota, now).charged(units, quota).map(drop)
+    }
+
     /// Whether nothing would be lost by forgetting it: it has had a whole window to drain.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         let level = self.lock();

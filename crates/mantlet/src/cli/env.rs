@@ -23,6 +23,7 @@ pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
     // Clients that add one file to what they trust trust the system anyway; MANTLET_CA is all that `predict` trusts.
     let is_own = config.server.certificate.is_none();
     let bundle = bundle(&home, &ca)?;
+    let grpc = if is_own && home.grpc_path().exists() { home.grpc_path() } else { bundle.clone() };
     let (bundle, ca) = (bundle.display().to_string(), ca.display().to_string());
     let mut variables = vec![
         (env_vars::HOME.name, home.dir().display().to_string()),
@@ -33,6 +34,8 @@ pub fn run(common: &Common, command: &Env) -> Result<(), Failure> {
         ("REQUESTS_CA_BUNDLE", bundle.clone()),
         ("SSL_CERT_FILE", bundle),
         ("NODE_EXTRA_CA_CERTS", ca),
+        // gRPC's own libraries.
+        ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", grpc.display().to_string()),
         ("OPENAI_BASE_URL", format!("{url}/v1")),
     ];
     // A key is shown once and kept nowhere, except the one of a demonstration.

@@ -140,8 +140,8 @@ impl<'a> Authority<'a> {
         params.name_constraints =
             Some(NameConstraints { permitted_subtrees: permitted(names)?, excluded_subtrees: Vec::new() });
         let certificate = params.self_signed(&key).map_err(AuthorityError::from)?;
-        let pem = certificate.pem() + &lone::create(home, root, names)?;
-        files::make(&home.ca_path(), pem.as_bytes())?;
+        lone::create(home, root, names)?;
+        files::make(&home.ca_path(), certificate.pem().as_bytes())?;
         files::replace_sealed(&ca_key_path(home), root, key.serialized_der())
     }
 

@@ -3,9 +3,10 @@
 //! The authority is confined to this machine's addresses and to the home's names, in a critical extension. BoringSSL, by
 //! which gRPC's own libraries (Python, C++, Ruby …) and Envoy verify, knows no constraint on addresses and refuses
 //! whatever such an authority has signed for one. Loosening the constraint would let a thief of the authority's key
-//! impersonate every address there is. So a home has a second certificate beside the authority in `ca.pem`: it is signed by
-//! itself, names the home's names and nothing else, and can vouch for nobody. It lasts as long as the authority, because to
-//! change it every client must trust a new one.
+//! impersonate every address there is. So a home has a second certificate, signed by itself, which names the home's names and
+//! nothing else. It stands in a file of its own, `grpc.pem`, for those libraries alone: they let nobody sign who is no
+//! authority, but others (rustls's webpki among them) believe a certificate that they trust in whatever it signs. It lasts
+//! as long as the authority, because to change it every client must trust a new one.
 
 use std::path::PathBuf;
 
@@ -28,8 +29,8 @@ pub struct LoneIdentity {
     pub key: PrivateKeyDer<'static>,
 }
 
-/// Makes the certificate of a new home for this machine and these names; its PEM form belongs behind the authority's.
-pub(super) fn create(home: &Home, root: &RootKey, names: &[String]) -> Result<String, HomeError> {
+/// Makes the certificate of a new home for this machine and these names.
+pub(super) fn create(home: &Home, root: &RootKey, names: &[String]) -> Result<(), HomeError> {
     let key = KeyPair::generate().map_err(AuthorityError::from)?;
     let mut params = lasting(OffsetDateTime::now_utc(), AUTHORITY_DAYS);
     params.distinguished_name.push(DnType::CommonName, format!("Mantlet server {}", home.id()));
@@ -38,20 +39,22 @@ pub(super) fn create(home: &Home, root: &RootKey, names: &[String]) -> Result<St
     // would say too much.
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = params.self_signed(&key).map_err(AuthorityError::from)?;
-    files::replace_sealed(&key_path(home), root, key.serialized_der())?;
-    Ok(certificate.pem())
+    files::make(&home.grpc_path(), certificate.pem().as_bytes())?;
+    files::replace_sealed(&key_path(home), root, key.serialized_der())
 }
 
-/// The certificate of this home; `None` if there is none behind the authority's in `ca.pem`, because clients were told to
-/// trust that alone.
+/// The certificate of this home; `None` if it has none, because clients were told to trust the authority alone.
 ///
 /// # Errors
 /// If what is there is no certificate, or its key cannot be opened.
 pub(super) fn identity(home: &Home, root: &RootKey) -> Result<Option<LoneIdentity>, AuthorityError> {
-    let path = home.ca_path();
+    let path = home.grpc_path();
+    if !path.exists() {
+        return Ok(None);
+    }
     let pem = files::read(&path)?;
-    let Some(certificate) = CertificateDer::pem_slice_iter(&pem).nth(1) else { return Ok(None) };
-    let certificate = certificate.map_err(|_| AuthorityError::Unreadable { path })?;
+    let certificate =
+        CertificateDer::from_pem_slice(&pem).map_err(|_| AuthorityError::Unreadable { path })?;
     let key = files::read_sealed(&key_path(home), root)?;
     Ok(Some(LoneIdentity { certificate, key: private_key(&key, &key_path(home))? }))
 }

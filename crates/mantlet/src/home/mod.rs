@@ -150,6 +150,12 @@ impl Home {
         self.dir.join("ca.pem")
     }
 
+    /// The certificate that clients of gRPC trust, and they alone.
+    #[must_use]
+    pub fn grpc_path(&self) -> PathBuf {
+        self.dir.join("grpc.pem")
+    }
+
     /// The store's database.
     #[must_use]
     pub fn store_path(&self) -> PathBuf {

@@ -329,16 +329,18 @@ fn a_stolen_authority_impersonates_no_other_site() {
 }
 
 #[test]
-fn the_certificate_that_stands_alone_is_for_the_homes_names_and_vouches_for_nobody() {
+fn the_certificate_that_stands_alone_is_for_the_homes_names_and_in_a_file_of_its_own() {
     let temp = tempfile::tempdir().unwrap();
     let (home, root) = made_for(&temp.path().join("home"), &["gate.example.com", "192.0.2.1"]);
     let lone = home.authority(&root).server_identity(&[], now()).unwrap().lone.unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut trusted = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(home.ca_path()).unwrap() {
-        trusted.add(certificate.unwrap()).unwrap();
-    }
-    assert_eq!(trusted.len(), 2);
+    let alone: Vec<_> =
+        CertificateDer::pem_file_iter(home.grpc_path()).unwrap().map(Result::unwrap).collect();
+    assert_eq!(alone, [lone.certificate.clone()]);
+    trusted.add(lone.certificate.clone()).unwrap();
+    // Who trusts the authority trusts nothing else: some verifiers believe whatever they trust in all that it signs.
+    assert_eq!(CertificateDer::pem_file_iter(home.ca_path()).unwrap().count(), 1);
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(trusted), provider).build().unwrap();
     let verify = |certificate: &CertificateDer<'_>, name: &str| {
         let name = ServerName::try_from(name.to_owned()).unwrap();

@@ -235,6 +235,12 @@ impl Server {
         if let Credential::InUrl(_) = arrival.credential {
             return self.leaked(arrival).await;
         }
+        if grpc::is_call(parts)
+            && let Err(rejection) = grpc::timeout(&parts.headers)
+        {
+            self.gate.turned_away(rejection.code, ip);
+            return rejection.into();
+        }
         let (route, params) = match found {
             Found::Route(route, params) => (route, params),
             Found::Methods(_) => return self.turned_away(Code::MethodNotAllowed, ip),

@@ -70,17 +70,17 @@ fn is_media(headers: &HeaderMap) -> bool {
 /// call is seen through to its end and to its entry, as if its client had hung up.
 pub(super) async fn in_time(parts: &Parts, outcome: impl Future<Output = Outcome>) -> Outcome {
     match timeout(&parts.headers) {
-        Ok(None) => outcome.await,
         Ok(Some(timeout)) => {
             let late = |_| Rejection::new(Code::DeadlineExceeded).into();
             tokio::time::timeout(timeout, outcome).await.unwrap_or_else(late)
         }
-        Err(rejection) => rejection.into(),
+        // What is wrong with it is told where other faults of a known caller's request are.
+        Ok(None) | Err(_) => outcome.await,
     }
 }
 
 /// The caller's own deadline: up to eight digits and a unit.
-fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Rejection> {
+pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Rejection> {
     let wrong = || Rejection::invalid("grpc-timeout");
     let mut values = headers.get_all("grpc-timeout").iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -15,7 +15,7 @@ use super::wire::{Fields, Value, fixed, varint};
 use crate::server::{
     json::{Malformed, once},
     tensor,
-    v2::{binary_data_output, is_id, known, place},
+    v2::{binary_data_output, is_id, known, listed, place},
 };
 
 /// Parameters in one list; contracts list a handful of options.
@@ -231,7 +231,7 @@ fn output(value: Value<'_>, contract: &Contract) -> Result<(Arc<str>, Option<boo
             _ => {}
         }
     }
-    Ok((known(name, &contract.outputs), binary))
+    Ok((listed(name, &contract.outputs).ok_or("name")?, binary))
 }
 
 /// Gives every input its elements.

@@ -16,7 +16,7 @@ use mantlet_types::Code;
 pub(super) use answer::{Parameter, Parameters};
 pub use answer::{Written, write};
 pub use request::{Form, Infer, decode, decode_body, decode_raw};
-pub(super) use request::{binary_data_output, is_id, known, place};
+pub(super) use request::{binary_data_output, is_id, known, listed, place};
 
 use super::reply::{self, Reply};
 

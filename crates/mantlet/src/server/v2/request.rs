@@ -317,7 +317,12 @@ fn binary_data_size(reader: &mut Reader<'_>) -> Result<Option<usize>, Malformed>
 
 /// The name as the contract has it, so that it is shared rather than copied.
 pub(in crate::server) fn known(name: &str, specs: &[mantlet_types::TensorSpec]) -> Arc<str> {
-    specs.iter().find(|spec| *spec.name == *name).map_or_else(|| name.into(), |spec| Arc::clone(&spec.name))
+    listed(name, specs).unwrap_or_else(|| name.into())
+}
+
+/// The name if the contract has it. Of names that it lacks, as many and as long as a body allows, none is kept.
+pub(in crate::server) fn listed(name: &str, specs: &[mantlet_types::TensorSpec]) -> Option<Arc<str>> {
+    specs.iter().find(|spec| *spec.name == *name).map(|spec| Arc::clone(&spec.name))
 }
 
 /// Cuts what is behind the header into the tensors that announced their share of it.
@@ -373,7 +378,7 @@ fn output(reader: &mut Reader<'_>, contract: &Contract) -> Result<Output, &'stat
         }
     }
     let name = name.ok_or("name")?;
-    Ok((known(&name, &contract.outputs), parameters.flatten()))
+    Ok((listed(&name, &contract.outputs).ok_or("name")?, parameters.flatten()))
 }
 
 /// The parameters of a requested output: `binary_data` is the only one taken; `classification` has no place where
