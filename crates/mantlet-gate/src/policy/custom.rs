@@ -17,7 +17,10 @@ use mantlet_types::{Action, entry::Token};
 use miette::Diagnostic;
 use serde::Serialize;
 
-use super::engine::{Embedded, PolicyError, speaks_of_action};
+use super::{
+    PolicyError,
+    engine::{Embedded, speaks_of_action},
+};
 
 /// What a custom `permit` may give: to ask a model, and to read a project's statistics.
 pub const PERMITTABLE: [Action; 5] =

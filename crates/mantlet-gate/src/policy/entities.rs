@@ -4,6 +4,7 @@
 //! built does not exist, and what does not exist is denied.
 
 mod beside;
+mod pending;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,12 +17,14 @@ use super::{
 };
 use crate::{
     approvals::{Waiting, standing},
-    changes::{BreakGlass, Proposal},
-    directory::{Ceiling, Consumer, Deployment, Directory, Grant, ModelRecord, User},
+    directory::{Ceiling, Consumer, Deployment, Directory, ModelRecord, User},
 };
 
-use self::beside::review_item;
 pub(super) use self::beside::{feature, model_of_features};
+use self::{
+    beside::review_item,
+    pending::{break_glass, change, grant, role_grant},
+};
 
 /// A user who cannot exist, because no user name has this character: where the schema wants a person and there is
 /// none, as the beneficiary of a consumer's scope.
@@ -222,7 +225,7 @@ fn projects<'a>(ids: impl IntoIterator<Item = &'a ProjectId>) -> Value {
     set(ids.into_iter().map(project_uid))
 }
 
-fn people<'a>(ids: impl IntoIterator<Item = &'a UserId>) -> Value {
+pub(super) fn people<'a>(ids: impl IntoIterator<Item = &'a UserId>) -> Value {
     set(ids.into_iter().map(|id| user_uid(id.as_str())))
 }
 
@@ -244,19 +247,6 @@ fn user(directory: &Directory, id: &UserId, user: &User) -> Option<Entity> {
         attributes.push(("break_glass", break_glass(directory, glass)));
     }
     entity(user_uid(id.as_str()), attributes, [])
-}
-
-/// Leave to stop models. It rests on an approval, so it ends with the approver's right to have given it.
-fn break_glass(directory: &Directory, glass: &BreakGlass) -> Value {
-    let oversees = |id: &&UserId| {
-        let user = directory.users.get(*id).filter(|user| !user.disabled);
-        user.is_some_and(|user| user.is_bound(Role::Security, &glass.project))
-    };
-    record([
-        ("project", Value::new_entity_uid(project_uid(&glass.project))),
-        ("until", datetime(glass.until)),
-        ("approved_by", people(glass.approved_by.iter().filter(oversees))),
-    ])
 }
 
 /// An operator's ceiling with its models spelled out: a set that says "all" would be one more thing to get wrong.
@@ -357,20 +347,6 @@ fn on_its_way(way: &Deployment) -> Option<Entity> {
     entity(names::uid(&names::DEPLOYMENT, &key), attributes, [project_uid(&way.project)])
 }
 
-/// A binding of one role as a grant of that role and nothing else.
-fn role_grant(
-    (directory, single_person): (&Directory, bool),
-    uid: EntityUid,
-    number: u64,
-    record: &Grant,
-) -> Option<Entity> {
-    let scope = scope([record.role], [], 0);
-    let waiting = Waiting::grant(number, record);
-    let approved_by = standing(directory, &waiting, single_person);
-    let people = [record.beneficiary.as_str(), record.proposed_by.as_str()];
-    grant(uid, &record.project, scope, people, approved_by, record.expires)
-}
-
 /// What a grant gives, or the most that an operator may give.
 pub(super) fn scope<'a>(
     roles: impl IntoIterator<Item = Role>,
@@ -390,44 +366,7 @@ pub(super) fn scope<'a>(
 }
 
 /// A record. It fails for a name given twice, and the names are ours; a set is then no such record, hence denied.
-fn record<const FIELDS: usize>(fields: [(&str, Value); FIELDS]) -> Value {
+pub(super) fn record<const FIELDS: usize>(fields: [(&str, Value); FIELDS]) -> Value {
     Value::new_record(fields.map(|(name, value)| (name.to_owned(), value)))
         .unwrap_or_else(|_| Value::new_set([]))
-}
-
-/// A pending change.
-fn change(
-    (directory, single_person): (&Directory, bool),
-    uid: EntityUid,
-    number: u64,
-    proposal: &Proposal,
-) -> Option<Entity> {
-    let waiting = Waiting::proposal(number, proposal);
-    let mut attributes = vec![
-        ("kind", Value::new_string(waiting.item.kind().as_str().to_owned())),
-        ("proposed_by", Value::new_entity_uid(user_uid(proposal.proposed_by.as_str()))),
-        ("approved_by", people(standing(directory, &waiting, single_person))),
-        ("expires", datetime(proposal.expires)),
-    ];
-    let beneficiary = proposal.what.beneficiary();
-    attributes.extend(beneficiary.map(|id| ("beneficiary", Value::new_entity_uid(user_uid(id.as_str())))));
-    entity(uid, attributes, [project_uid(&proposal.project)])
-}
-
-fn grant<'a>(
-    uid: EntityUid,
-    project: &ProjectId,
-    scope: Value,
-    [beneficiary, proposed_by]: [&str; 2],
-    approved_by: impl IntoIterator<Item = &'a UserId>,
-    expires: Timestamp,
-) -> Option<Entity> {
-    let attributes = [
-        ("scope", scope),
-        ("beneficiary", Value::new_entity_uid(user_uid(beneficiary))),
-        ("proposed_by", Value::new_entity_uid(user_uid(proposed_by))),
-        ("approved_by", people(approved_by)),
-        ("expires", datetime(expires)),
-    ];
-    entity(uid, attributes, [project_uid(project)])
 }

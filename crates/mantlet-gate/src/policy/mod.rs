@@ -7,6 +7,7 @@ mod custom;
 mod difference;
 mod engine;
 mod entities;
+mod error;
 mod matrix;
 mod names;
 mod pair;
@@ -27,7 +28,7 @@ pub(crate) use attribute::{attributable, attributable_recalled};
 pub(crate) use authorize::handed_over;
 pub use custom::{PERMITTABLE, Place, SETS_MAX, SPARED, TEXT_BYTES_MAX};
 pub use difference::{CellChange, Conditions, DecisionChange, Difference, Touched};
-pub use engine::PolicyError;
+pub use error::PolicyError;
 pub use matrix::Cell;
 pub(crate) use pair::{PairPermit, authorize_pair};
 
