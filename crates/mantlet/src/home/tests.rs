@@ -337,7 +337,7 @@ fn the_certificate_that_stands_alone_is_for_the_homes_names_and_in_a_file_of_its
     let mut trusted = rustls::RootCertStore::empty();
     let alone: Vec<_> =
         CertificateDer::pem_file_iter(home.grpc_path()).unwrap().map(Result::unwrap).collect();
-    assert_eq!(alone, [lone.certificate.clone()]);
+    assert_eq!(alone, std::slice::from_ref(&lone.certificate));
     trusted.add(lone.certificate.clone()).unwrap();
     // Who trusts the authority trusts nothing else: some verifiers believe whatever they trust in all that it signs.
     assert_eq!(CertificateDer::pem_file_iter(home.ca_path()).unwrap().count(), 1);
