@@ -95,7 +95,7 @@ def mantlet(binary, work, name, there):
     for command in (["profile", package, "--reference", reference], ["add", package, "--home", home]):
         subprocess.run([binary, "model", *command], check=True, capture_output=True, env=clean())
     with open(home / "mantlet.toml", "a") as config:
-        config.write(f'\n[[upstream]]\nname = "nginx"\nurl = "{there.url}"\n[[model]]\nname = "there"\nupstream = "nginx"\n')
+        config.write(f'\n[[upstream]]\nname = "nginx"\nurl = "{there.url}"\n[[model]]\nname = "there"\nupstream = "nginx"\nserved_as = ["breast-cancer"]\n')
     out = subprocess.run([binary, "key", "create", "--home", home, "--consumer", "bench", "--model", MODEL, "--model", "there",
                           "--rate", "60000000/min", "--json"], check=True, capture_output=True, env=clean())
     process = subprocess.Popen([binary, "serve", "--home", home, "--listen", "127.0.0.1:0", "--json", "--plaintext-loopback"],

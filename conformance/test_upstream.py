@@ -198,7 +198,7 @@ def gate(elsewhere, tmp_path_factory):
         run(home, "model", "add", str(echo))
     with open(home / "mantlet.toml", "a") as config:
         config.write(f'\n[[upstream]]\nname = "there"\nurl = "{elsewhere.url}"\nprobe_interval_ms = 200\n')
-        config.writelines(f'\n[[model]]\nname = "{model}"\nupstream = "there"\n' for model in models)
+        config.writelines(f'\n[[model]]\nname = "{model}"\nupstream = "there"\nserved_as = ["cancer-there"]\n' for model in models)
     gate = serve(home, made)
     gate.key_there = gate.new_key("app", models)
     yield gate

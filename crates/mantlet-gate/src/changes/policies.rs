@@ -145,13 +145,17 @@ impl Deed for ApplyPolicies {
         let (number, directory) = (self.number, &office.snapshot.directory);
         let proposal = directory.proposals.get(&number).ok_or(Code::NotFound)?;
         let Proposed::Policy { name, text } = &proposal.what else { return Err(Code::NotFound.into()) };
-        let done_with = Change::RemoveProposal(number);
+        // What else waits was looked at beside the policies that are in force until now, and approved as a change to these.
+        let waits =
+            directory.proposals.iter().filter(|(_, other)| matches!(other.what, Proposed::Policy { .. }));
+        let done_with = waits.map(|(number, _)| Change::RemoveProposal(*number));
         let Some(text) = text else {
             if !directory.policies.contains_key(name) {
                 return Err(missing(name));
             }
             let applied = Applied { name: name.clone(), state: "withdrawn", digest: None };
-            return Ok(Done::changed(applied, vec![Change::RemovePolicies(name.clone()), done_with]));
+            let withdrawn = [Change::RemovePolicies(name.clone())];
+            return Ok(Done::changed(applied, withdrawn.into_iter().chain(done_with).collect()));
         };
         // Other sets may have come into force since it was proposed.
         planned(directory, name, Some(text))?;
@@ -167,7 +171,8 @@ impl Deed for ApplyPolicies {
             applied: office.gate.now(),
         };
         let applied = Applied { name: name.clone(), state: "in_force", digest: Some(file.digest) };
-        Ok(Done::changed(applied, vec![Change::PutPolicies(name.clone(), file), done_with]))
+        let put = [Change::PutPolicies(name.clone(), file)];
+        Ok(Done::changed(applied, put.into_iter().chain(done_with).collect()))
     }
 }
 

@@ -244,12 +244,14 @@ async fn an_approval_is_of_one_text() {
 }
 
 #[tokio::test]
-async fn what_is_in_force_by_then_is_looked_at_again() {
+async fn what_was_approved_beside_other_policies_has_to_be_proposed_again() {
     let kit = team();
     let (one, other) =
         (approved_set(&kit, "one", NOBODY_ASKS).await, approved_set(&kit, "two", NOBODY_ASKS).await);
     done(&kit, OPERATOR, ApplyPolicies { number: one }).await.unwrap();
-    let (code, detail) = done(&kit, OPERATOR, ApplyPolicies { number: other }).await.unwrap_err();
+    assert_eq!(done(&kit, OPERATOR, ApplyPolicies { number: other }).await.unwrap_err().0, Code::NotFound);
+    let again = ProposePolicies { name: "two".parse().unwrap(), text: Some(NOBODY_ASKS.into()) };
+    let (code, detail) = done(&kit, OPERATOR, again).await.unwrap_err();
     assert!(code == Code::InvalidArgument && detail.contains("`X_stop` is taken"), "{detail}");
     let listed = done(&kit, "sam", ListPolicies).await.unwrap();
     let names: Vec<&str> = listed.in_force.iter().map(|set| set.name.as_str()).collect();

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Contents, Hold, Input, Item, Said, Status};
 use crate::{
     Gate,
-    output::{Outcome, RowAnswer, Value, Verdict},
+    output::{Outcome, Rounding, RowAnswer, Value, Verdict},
     perimeter::Admission,
     record::Record,
 };
@@ -163,9 +163,14 @@ fn contents(
     if kept.tensors.iter().map(elements).fold(0, usize::saturating_add) > REVIEW_BYTES_MAX / 2 {
         return None;
     }
+    let rounding = Rounding::to(contract.disclosure.decimals);
     let contents = Contents {
         input: Input::of(contract, &kept.tensors, row),
-        guess: guesses.get(row).and_then(Option::as_ref).and_then(Said::of),
+        // What is upheld is told to whoever asked, and as finely as any answer.
+        guess: guesses.get(row).and_then(Option::as_ref).and_then(Said::of).map(|guess| match guess {
+            Said::Number(number) => Said::Number(rounding.round(number)),
+            label @ Said::Label(_) => label,
+        }),
         confidence: answer.confidence,
     };
     let bytes = Zeroizing::new(serde_json::to_vec(&contents).ok()?);

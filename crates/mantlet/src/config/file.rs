@@ -124,6 +124,8 @@ pub(super) struct Model {
     pub(super) hold_sample: Option<Given<f64>>,
     #[serde(default)]
     pub(super) upstream: Text,
+    #[serde(default)]
+    pub(super) served_as: Texts,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

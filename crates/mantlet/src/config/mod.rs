@@ -138,6 +138,8 @@ pub struct ModelSettings {
     pub hold: Hold,
     /// Where it runs, for one whose package says that it runs elsewhere.
     pub upstream: Option<UpstreamName>,
+    /// Names beside its own by which packages may ask for it there.
+    pub served_as: Vec<String>,
 }
 
 /// `[review]`

@@ -228,12 +228,18 @@ impl Resolver<'_> {
             });
             let hold = self.hold(model);
             let upstream = self.upstream_of(model.upstream.as_ref(), upstreams);
+            let served_as = model.served_as.as_deref().unwrap_or_default();
+            if let (Some(name), None) = (served_as.first(), &model.upstream) {
+                let hint = "name the `upstream` where it is called so";
+                self.fail(&name.source, "`served_as` without `upstream`", hint);
+            }
+            let served_as = served_as.iter().map(|name| name.value.clone()).collect();
             match model.name.value.parse::<ModelName>() {
                 Err(error) => {
                     self.fail(&model.name.source, error.to_string(), "see the names: mantlet model list");
                 }
                 Ok(name) => {
-                    if models.insert(name, ModelSettings { threshold, hold, upstream }).is_some() {
+                    if models.insert(name, ModelSettings { threshold, hold, upstream, served_as }).is_some() {
                         let message = format!("two sections for model `{}`", model.name.value);
                         self.fail(&model.name.source, message, "put both into one `[[model]]`");
                     }

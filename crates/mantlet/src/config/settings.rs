@@ -30,7 +30,8 @@ impl Setting {
 }
 
 /// The keys of a `[[model]]`.
-pub(super) const MODEL_KEYS: [&str; 5] = ["name", "threshold", "hold", "hold_sample", "upstream"];
+pub(super) const MODEL_KEYS: [&str; 6] =
+    ["name", "threshold", "hold", "hold_sample", "upstream", "served_as"];
 
 const BOUND_ONCE: Option<&str> = Some("the socket is bound once, at start");
 const READ_AT_START: Option<&str> = Some("open connections keep the bounds that they began with");
@@ -53,6 +54,7 @@ fn model(name: &mantlet_types::ModelName, settings: &super::ModelSettings) -> Va
     }
     if let Some(upstream) = &settings.upstream {
         shown["upstream"] = json!(upstream);
+        shown["served_as"] = json!(settings.served_as);
     }
     shown
 }

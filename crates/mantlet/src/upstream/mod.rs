@@ -31,7 +31,15 @@ use crate::config::Config;
 #[derive(Clone, Default)]
 pub struct Upstreams {
     peers: BTreeMap<UpstreamName, Arc<Peer>>,
-    models: BTreeMap<ModelName, UpstreamName>,
+    models: BTreeMap<ModelName, Place>,
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    upstream: UpstreamName,
+    /// What it may be called there, beside its own name. A package's author does not choose whose model is asked.
+    served_as: Vec<String>,
 }
 
 impl Upstreams {
@@ -51,7 +59,8 @@ impl Upstreams {
             peers.insert(name.clone(), peer);
         }
         let at = |(model, settings): (&ModelName, &crate::config::ModelSettings)| {
-            settings.upstream.clone().map(|upstream| (model.clone(), upstream))
+            let upstream = settings.upstream.clone()?;
+            Some((model.clone(), Place { upstream, served_as: settings.served_as.clone() }))
         };
         Ok(Self { peers, models: config.models.iter().filter_map(at).collect() })
     }
@@ -110,7 +119,16 @@ impl Switchboard {
     ) -> Option<Arc<dyn Remote>> {
         let mut inner = self.lock();
         let upstreams = upstreams.unwrap_or(&inner.current);
-        let peer = Arc::clone(upstreams.peers.get(upstreams.models.get(&contract.model)?)?);
+        let place = upstreams.models.get(&contract.model)?;
+        let peer = Arc::clone(upstreams.peers.get(&place.upstream)?);
+        let named = |name: &str| *name == *elsewhere.model;
+        if !named(contract.model.as_str()) && !place.served_as.iter().any(|name| named(name)) {
+            tracing::error!(
+                model = %contract.model, version = %contract.version,
+                "the package asks for a model by a name that `served_as` does not list"
+            );
+            return None;
+        }
         let known = inner.watched.find(|link| link.is(&peer, contract, elsewhere));
         let link = known.unwrap_or_else(|| {
             let link = Arc::new(Link::new(peer, Arc::clone(contract), elsewhere.clone()));

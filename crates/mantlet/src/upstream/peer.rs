@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config,
-    egress::{Destination, Options, Outbound, Reply, Roots},
+    egress::{Destination, EgressError, Options, Outbound, Reply, Roots},
 };
 
 /// When it makes sense to come back to an upstream that too many are asking: most answers take less.
@@ -167,7 +167,12 @@ impl Peer {
                     return Ok(reply);
                 }
                 Err(error) => {
-                    attempt.failed();
+                    // A reply that is too large was one: what somebody asks for must not close the way for others.
+                    if matches!(error, EgressError::TooLarge(_)) {
+                        attempt.answered();
+                    } else {
+                        attempt.failed();
+                    }
                     self.counts.ended(End::Failed);
                     if error.sent() || tries_left == 0 || !self.budget.take_out() {
                         return Err(self.broken(&error));

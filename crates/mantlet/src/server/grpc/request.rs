@@ -74,11 +74,8 @@ pub fn decode(message: &[u8], contract: &Contract) -> Result<(Question, Form), R
             6 => {
                 let index = outputs.len();
                 let wrong = |member: &'static str| Rejection::invalid(place("outputs", index, member));
-                if index == TENSORS_MAX {
-                    return Err(Rejection::invalid("outputs"));
-                }
                 let (name, wish) = output(value, contract).map_err(wrong)?;
-                // INVARIANT (small-product): both sides of this scan are at most TENSORS_MAX long.
+                // INVARIANT (small-product): both sides of this scan are at most as long as the contract's outputs.
                 if outputs.contains(&name) {
                     return Err(wrong("name"));
                 }

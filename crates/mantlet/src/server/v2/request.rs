@@ -351,12 +351,9 @@ fn outputs(reader: &mut Reader<'_>, contract: &Contract) -> Result<Vec<Output>, 
     let mut items = reader.array().map_err(malformed)?;
     while reader.element(&mut items).map_err(malformed)? {
         let index = outputs.len();
-        if index == TENSORS_MAX {
-            return Err(Rejection::invalid("outputs"));
-        }
         let wrong = |member: &'static str| Rejection::invalid(place("outputs", index, member));
         let output = output(reader, contract).map_err(wrong)?;
-        // INVARIANT (small-product): both sides of this scan are at most TENSORS_MAX long.
+        // INVARIANT (small-product): both sides of this scan are at most as long as the contract's outputs.
         if outputs.iter().any(|(name, _)| *name == output.0) {
             return Err(wrong("name"));
         }

@@ -118,9 +118,9 @@ fn what_is_wrong_is_named() {
     check(|r| r.raw = vec![vec![0; 8]; 2], "raw_input_contents");
     check(|r| r.raw = vec![Vec::new(); 2_000], "raw_input_contents");
     check(|r| r.inputs = vec![oracle::Tensor::default(); 1_025], "inputs");
-    check(|r| r.outputs = vec![Requested::default(); 2], "outputs[1].name");
-    let named = |number: usize| Requested { name: number.to_string(), ..Requested::default() };
-    check(|r| r.outputs = (0..1_025).map(named).collect(), "outputs");
+    let named = |name: &str| Requested { name: name.into(), ..Requested::default() };
+    check(|r| r.outputs = vec![named("label"); 2], "outputs[1].name");
+    check(|r| r.outputs = vec![named("label"), named("a")], "outputs[1].name");
     let shared = || ("shared_memory_region".to_owned(), Choice::Text("x".into()).into());
     check(|r| r.inputs[0].parameters.extend([shared()]), "inputs[0].parameters");
     let class = || [("classification".to_owned(), Choice::Int64(1).into())].into();

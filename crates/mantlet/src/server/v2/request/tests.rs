@@ -99,7 +99,8 @@ fn what_is_wrong_is_named_and_nothing_else() {
         (r#"{"inputs":[],"parameters":{"a":[]}}"#.to_owned(), "parameters"),
         (r#"{"inputs":[],"parameters":{"binary_data_output":1}}"#.to_owned(), "parameters"),
         (r#"{"inputs":[],"outputs":[{}]}"#.to_owned(), "outputs[0].name"),
-        (r#"{"inputs":[],"outputs":[{"name":"a"},{"name":"a"}]}"#.to_owned(), "outputs[1].name"),
+        (r#"{"inputs":[],"outputs":[{"name":"label"},{"name":"label"}]}"#.to_owned(), "outputs[1].name"),
+        (r#"{"inputs":[],"outputs":[{"name":"label"},{"name":"a"}]}"#.to_owned(), "outputs[1].name"),
         (
             r#"{"inputs":[],"outputs":[{"name":"a","parameters":{"classification":1}}]}"#.to_owned(),
             "outputs[0].parameters",
