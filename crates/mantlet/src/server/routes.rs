@@ -4,16 +4,20 @@
 //! but the fact whether the node is ready. There is no fourth way to write a line of this table, and the router is
 //! built from the table alone.
 
+mod pages;
+mod router;
+
 use http::Method;
 use mantlet_types::Action;
 
+pub(super) use self::pages::{EXTENSIONS, NAME, PROTOCOL_VERSION};
+use self::pages::{live, ready, server};
+pub use self::router::{Found, Router};
 use super::{
     admin,
     call::{Call, Replying},
-    catalog, grpc, inspect,
-    json::Writer,
-    monitor, openapi,
-    reply::{self, Reply},
+    catalog, grpc, inspect, monitor, openapi,
+    reply::Reply,
     reviews, second, update,
 };
 
@@ -447,160 +451,5 @@ pub static TABLE: &[Route] = &[
     ),
 ];
 
-/// What this server is called, in either form of the protocol.
-pub(super) const NAME: &str = "mantlet";
-
-/// The protocol's version.
-pub(super) const PROTOCOL_VERSION: &str = "2";
-
-/// Extensions of the protocol that both of its forms have.
-pub(super) const EXTENSIONS: [&str; 4] =
-    ["binary_tensor_data", "model_configuration", "model_repository", "statistics"];
-
-/// An extension of our own, over REST alone.
-const EXPLAIN_EXTENSION: &str = "mantlet_explain";
-
-fn live(_: bool) -> Reply {
-    reply::json(br#"{"live":true}"#.to_vec())
-}
-
-fn ready(ready: bool) -> Reply {
-    if ready {
-        return reply::json(br#"{"ready":true}"#.to_vec());
-    }
-    reply::with_body(
-        http::StatusCode::SERVICE_UNAVAILABLE,
-        "application/json",
-        br#"{"ready":false}"#.to_vec(),
-    )
-}
-
-/// Says which protocol this is, and of the software nothing but its name: the protocol wants a version, so it gets the
-/// protocol's own.
-fn server(_: bool) -> Reply {
-    let mut json = Writer::with_capacity(160);
-    json.object();
-    json.member("name", NAME);
-    json.member("version", PROTOCOL_VERSION);
-    json.key("extensions");
-    json.array();
-    EXTENSIONS.iter().chain(&[EXPLAIN_EXTENSION]).for_each(|extension| json.string(extension));
-    json.end_array();
-    json.end_object();
-    reply::json(json.into_bytes())
-}
-
-/// What the table has for a request.
-pub enum Found<'r, 'p> {
-    /// A route, with its path's parameters.
-    Route(&'r Route, matchit::Params<'r, 'p>),
-    /// The path, but not this method; those it has, as `Allow` writes them.
-    Methods(String),
-    /// No such path.
-    Nothing,
-}
-
-/// The table, ready to be searched.
-pub struct Router(matchit::Router<[Option<&'static Route>; Verb::ALL.len()]>);
-
-impl Router {
-    /// The router of [`TABLE`].
-    ///
-    /// # Errors
-    /// If two paths conflict.
-    pub fn new() -> Result<Self, matchit::InsertError> {
-        let mut router = matchit::Router::new();
-        for route in TABLE {
-            let known = TABLE.iter().filter(|other| other.path == route.path);
-            let mut by_verb = [None; Verb::ALL.len()];
-            for other in known {
-                if let Some(slot) = by_verb.get_mut(other.verb as usize) {
-                    *slot = Some(other);
-                }
-            }
-            let first = TABLE.iter().find(|other| other.path == route.path);
-            if first.is_some_and(|first| std::ptr::eq(first, route)) {
-                router.insert(route.path, by_verb)?;
-            }
-        }
-        Ok(Self(router))
-    }
-
-    /// Finds the route of a request.
-    #[must_use]
-    pub fn find<'r, 'p>(&'r self, method: &Method, path: &'p str) -> Found<'r, 'p> {
-        let Ok(found) = self.0.at(path) else { return Found::Nothing };
-        let route = Verb::of(method).and_then(|verb| found.value.get(verb as usize).copied().flatten());
-        match route {
-            Some(route) => Found::Route(route, found.params),
-            None => Found::Methods(allowed(found.value)),
-        }
-    }
-}
-
-fn allowed(routes: &[Option<&Route>]) -> String {
-    let mut methods: Vec<&str> = routes.iter().flatten().map(|route| route.verb.as_str()).collect();
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
-    }
-    methods.join(", ")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(method: &str, path: &str, expect: &str) {
-        let router = Router::new().unwrap();
-        let shown = match router.find(&Method::from_bytes(method.as_bytes()).unwrap(), path) {
-            Found::Route(route, _) => format!("{} {}", route.verb.as_str(), route.path),
-            Found::Methods(methods) => format!("allow {methods}"),
-            Found::Nothing => "nothing".to_owned(),
-        };
-        assert_eq!(shown, expect, "{method} {path}");
-    }
-
-    #[test]
-    fn requests_find_their_route_or_what_else_there_is() {
-        check("GET", "/v2/models/loans", "GET /v2/models/{model}");
-        check("HEAD", "/v2/models/loans", "GET /v2/models/{model}");
-        check("GET", "/v2/models/stats", "GET /v2/models/stats");
-        check(
-            "POST",
-            "/v2/models/loans/versions/2/infer",
-            "POST /v2/models/{model}/versions/{version}/infer",
-        );
-        check("GET", "/v2/models/loans/infer", "allow POST");
-        check("OPTIONS", "/v2/models/loans", "allow GET, PUT, HEAD");
-        check("TRACE", "/admin/v1/keys", "allow GET, POST, HEAD");
-        for path in ["/", "", "/v2/", "/v2//models", "/v3", "/v2/models/a/b/infer", "/v2/models/a/../b/ready"]
-        {
-            check("GET", path, "nothing");
-        }
-    }
-
-    #[test]
-    fn every_line_of_the_table_is_reachable_as_itself() {
-        let router = Router::new().unwrap();
-        for route in TABLE {
-            let path = route.path.replace("{model}", "m").replace(['{', '}'], "");
-            let method = Method::from_bytes(route.verb.as_str().as_bytes()).unwrap();
-            let Found::Route(found, _) = router.find(&method, &path) else { panic!("{path}") };
-            assert!(std::ptr::eq(found, route), "{path}");
-        }
-    }
-
-    #[test]
-    fn only_these_pages_are_published() {
-        let open: Vec<&str> =
-            TABLE.iter().filter(|r| matches!(r.way, Way::Open(_))).map(|route| route.path).collect();
-        let rest = ["/v2/health/live", "/v2/health/ready", "/healthz", "/v2"];
-        let rpc = [
-            "/grpc.health.v1.Health/Check",
-            "/inference.GRPCInferenceService/ServerLive",
-            "/inference.GRPCInferenceService/ServerReady",
-            "/inference.GRPCInferenceService/ServerMetadata",
-        ];
-        assert_eq!(open, [&rest[..], &rpc].concat());
-    }
-}
+mod tests;
