@@ -11,6 +11,7 @@ pub mod id;
 pub mod limits;
 pub mod question;
 pub mod quota;
+pub mod reference;
 pub mod rejection;
 pub mod resource;
 pub mod review;
@@ -27,6 +28,7 @@ pub use id::{
     ComponentId, ConsumerId, Kid, ModelName, NodeId, PolicyName, PrincipalId, ProjectId, RequestId,
     UpstreamName, UserId, Version,
 };
+pub use reference::{Alias, ModelRef, VersionRef};
 pub use rejection::{Code, Rejection};
 pub use resource::Resource;
 pub use review::ReviewId;
