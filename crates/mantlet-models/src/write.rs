@@ -11,25 +11,38 @@ use std::{
 /// Tells writers of one process apart; the process id tells processes apart.
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
-/// Writes beside the target, forces the bytes to the disk, renames, and forces the rename to the disk.
+/// Writes these bytes in the place of what was there.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace_with(path, mode, |file| file.write_all(bytes))
+}
+
+/// Has a file written beside the target, forces it to the disk, renames it, and forces the rename to the disk.
+pub(crate) fn replace_with<E: From<io::Error>>(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
     let temporary = directory.join(format!(".mantlet-{}-{serial}.tmp", std::process::id()));
-    let written = write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
+    let written = write_new(&temporary, mode, write).and_then(|()| Ok(fs::rename(&temporary, path)?));
     if written.is_err() {
         // The error that is reported is the first one; a left-over temporary file harms nobody.
         let _ = fs::remove_file(&temporary);
     }
     written?;
-    File::open(directory)?.sync_all()
+    Ok(File::open(directory)?.sync_all()?)
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write_new<E: From<io::Error>>(
+    path: &Path,
+    mode: u32,
+    write: impl FnOnce(&mut File) -> Result<(), E>,
+) -> Result<(), E> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    write(&mut file)?;
+    Ok(file.sync_all()?)
 }

@@ -1,15 +1,17 @@
 //! The registry: packages at rest, addressed by their content and encrypted.
 //!
 //! Every file is a blob named by the SHA-256 of its plain bytes; a package is an index of names and digests, named by
-//! the digest of that index. Nothing is ever changed in place, so what a digest names is always the same. The registry
+//! the digest of that index. Both are objects: encrypted in chunks, each object under a key of its own. Nothing is ever changed in place, so what a digest names is always the same. The registry
 //! keeps bytes; whether they may serve is decided by their signature when they are loaded.
 
-mod seal;
+mod key;
+mod object;
+mod whole;
 
 use std::{
     collections::BTreeMap,
     fs::{self, DirBuilder, File},
-    io::{self, Read},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -17,12 +19,14 @@ use std::{
 use mantlet_types::Sha256;
 use serde::{Deserialize, Serialize};
 
-pub use seal::RegistryKey;
+pub use key::RegistryKey;
+pub use object::Object;
 
+use self::object::ObjectError;
 use crate::{
     artifact::{json, sha256},
     package::{FILES_MAX, MODEL_BYTES_MAX, Package, PackageError},
-    write::write_atomic,
+    write::replace_with,
 };
 
 /// An index: each of its files takes a name and some hundred bytes.
@@ -58,6 +62,9 @@ pub enum RegistryError {
         /// The file in the registry.
         path: PathBuf,
     },
+    /// No file of this digest.
+    #[error("the registry has no object `{0}`")]
+    UnknownObject(Sha256),
     /// The bytes do not make a package.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -76,6 +83,17 @@ impl RegistryError {
             _ => None,
         }
     }
+}
+
+/// What wrapping the keys anew came to.
+#[derive(Debug, Default)]
+pub struct Rewrapped {
+    /// Objects whose key is wrapped by the newest key since.
+    pub rewrapped: usize,
+    /// Objects whose key was.
+    pub kept: usize,
+    /// Files that no key opens: damaged before, and left as they are.
+    pub damaged: Vec<PathBuf>,
 }
 
 /// A package's files.
@@ -112,6 +130,21 @@ impl Kind {
         match self {
             Self::Blob => "blobs",
             Self::Index => "packages",
+        }
+    }
+
+    /// The kind as a header says it.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Blob => 1,
+            Self::Index => 2,
+        }
+    }
+
+    const fn bytes_max(self) -> u64 {
+        match self {
+            Self::Blob => MODEL_BYTES_MAX,
+            Self::Index => INDEX_BYTES_MAX,
         }
     }
 }
@@ -162,22 +195,68 @@ impl Registry {
     /// # Errors
     /// No such package, or any stored byte is not what was written.
     pub fn open(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
-        let index_path = self.path(Kind::Index, digest.0);
-        if !index_path.exists() {
-            return Err(RegistryError::Unknown(*digest));
-        }
-        let corrupt = || RegistryError::Corrupt { path: index_path.clone() };
-        let index = self.fetch(Kind::Index, digest.0, INDEX_BYTES_MAX)?;
-        let Index { subject, files, .. } = json::parse(&index).map_err(|_| corrupt())?;
+        let Index { subject, files, .. } = self.index(digest)?;
         let mut content = BTreeMap::new();
         for (name, stored) in files {
-            let bytes = self.fetch(Kind::Blob, stored.sha256, MODEL_BYTES_MAX)?;
+            let bytes = self.fetch(Kind::Blob, stored.sha256)?;
             if bytes.len() as u64 != stored.bytes {
-                return Err(corrupt());
+                return Err(RegistryError::Corrupt { path: self.path(Kind::Index, digest.0) });
             }
             content.insert(name, bytes);
         }
         Ok(Package::from_files(content, subject)?)
+    }
+
+    /// The files of a package: name, SHA-256 and bytes of each, in the order of the names.
+    ///
+    /// # Errors
+    /// No such package, or its index is not what was written.
+    pub fn files(&self, digest: &PackageDigest) -> Result<Vec<(String, Sha256, u64)>, RegistryError> {
+        let files = self.index(digest)?.files.into_iter();
+        Ok(files.map(|(name, stored)| (name, stored.sha256, stored.bytes)).collect())
+    }
+
+    /// One file of some package by its digest, to be read in ranges. What is read is what was stored, and how much of
+    /// it there is has been checked; the digest of the whole is checked by whoever reads the whole.
+    ///
+    /// # Errors
+    /// No such file, or it is not what was written.
+    pub fn object(&self, digest: Sha256) -> Result<Object, RegistryError> {
+        self.opened(Kind::Blob, digest)?.ok_or(RegistryError::UnknownObject(digest))
+    }
+
+    /// Wraps every object's key by the newest of the registry's keys, and brings objects of the first form into the
+    /// present one. An object is put in the place of its former self once it is whole; the rest of it is copied as it is.
+    ///
+    /// # Errors
+    /// The disk or the provider failed; then some objects are done, all can be read as before, and the rest is done by
+    /// calling again.
+    pub fn rewrap(&self) -> Result<Rewrapped, RegistryError> {
+        let mut done = Rewrapped::default();
+        for kind in [Kind::Blob, Kind::Index] {
+            for digest in self.names(kind)? {
+                let path = self.path(kind, digest);
+                match self.opened(kind, digest) {
+                    Ok(Some(object)) if object.is_current() => done.kept += 1,
+                    Ok(Some(object)) => {
+                        self.replace(&path, |file| object.rewrap(file, &self.key, kind, digest))?;
+                        done.rewrapped += 1;
+                    }
+                    Ok(None) => {}
+                    // No key opens it, neither now nor later.
+                    Err(RegistryError::Corrupt { path }) => done.damaged.push(path),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    fn index(&self, digest: &PackageDigest) -> Result<Index, RegistryError> {
+        let path = self.path(Kind::Index, digest.0);
+        let opened = self.opened(Kind::Index, digest.0)?.ok_or(RegistryError::Unknown(*digest))?;
+        let index = opened.read_all(digest.0).map_err(|error| told(&path, error))?;
+        json::parse(&index).map_err(|_| RegistryError::Corrupt { path })
     }
 
     /// Every package, in the order of the digests.
@@ -185,13 +264,17 @@ impl Registry {
     /// # Errors
     /// The directory cannot be read.
     pub fn list(&self) -> Result<Vec<PackageDigest>, RegistryError> {
-        let path = self.root.join(Kind::Index.directory());
+        Ok(self.names(Kind::Index)?.into_iter().map(PackageDigest).collect())
+    }
+
+    fn names(&self, kind: Kind) -> Result<Vec<Sha256>, RegistryError> {
+        let path = self.root.join(kind.directory());
         let io = |cause| RegistryError::Io { path: path.clone(), cause };
         let mut digests = Vec::new();
         for entry in fs::read_dir(&path).map_err(io)? {
             let name = entry.map_err(io)?.file_name();
-            // Temporary files of an interrupted write are not packages.
-            digests.extend(name.to_str().and_then(|name| name.parse().ok()).map(PackageDigest));
+            // Temporary files of an interrupted write are not objects.
+            digests.extend(name.to_str().and_then(|name| name.parse::<Sha256>().ok()));
         }
         digests.sort();
         Ok(digests)
@@ -199,23 +282,34 @@ impl Registry {
 
     fn store(&self, kind: Kind, digest: Sha256, plain: &[u8]) -> Result<(), RegistryError> {
         let path = self.path(kind, digest);
-        if path.exists() && self.fetch(kind, digest, plain.len() as u64).is_ok() {
+        if path.exists() && self.fetch(kind, digest).is_ok() {
             return Ok(());
         }
-        let sealed =
-            self.key.seal(&label(kind, digest), plain).map_err(|seal::Failed| RegistryError::Provider)?;
-        write_atomic(&path, &sealed, 0o600).map_err(|cause| RegistryError::Io { path, cause })
+        self.replace(&path, |file| object::write(file, &self.key, kind, digest, plain))
     }
 
-    fn fetch(&self, kind: Kind, digest: Sha256, bytes_max: u64) -> Result<Vec<u8>, RegistryError> {
+    /// Puts a file in its place, once it is whole and on the disk.
+    fn replace(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&mut File) -> Result<(), ObjectError>,
+    ) -> Result<(), RegistryError> {
+        replace_with(path, 0o600, write).map_err(|error| told(path, error))
+    }
+
+    fn opened(&self, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
         let path = self.path(kind, digest);
-        let bound = bytes_max.saturating_add(seal::OVERHEAD as u64).saturating_add(1);
-        let sealed = read(&path, bound).map_err(|cause| RegistryError::Io { path: path.clone(), cause })?;
-        let plain = self.key.open(&label(kind, digest), sealed);
-        plain
-            .ok()
-            .filter(|plain| sha256(plain) == digest)
-            .ok_or_else(|| RegistryError::Corrupt { path: path.clone() })
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file.map_err(|cause| RegistryError::Io { path: path.clone(), cause })?,
+        };
+        let opened = Object::open(file, &self.key, kind, digest, kind.bytes_max());
+        opened.map(Some).map_err(|error| told(&path, error))
+    }
+
+    fn fetch(&self, kind: Kind, digest: Sha256) -> Result<Vec<u8>, RegistryError> {
+        let opened = self.opened(kind, digest)?.ok_or(RegistryError::UnknownObject(digest))?;
+        opened.read_all(digest).map_err(|error| told(&self.path(kind, digest), error))
     }
 
     /// Digests are the only names used here, so no name from a package ever reaches the file system.
@@ -224,18 +318,14 @@ impl Registry {
     }
 }
 
-/// Reads a file up to a bound, into as much memory as it takes and no more.
-fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len().min(bytes_max);
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// What sealed bytes are bound to: their kind and the name they are stored under.
-fn label(kind: Kind, digest: Sha256) -> String {
-    format!("mantlet.registry/1 {} {digest}", kind.directory())
+/// An object's error, with the file that it is about.
+fn told(path: &Path, error: ObjectError) -> RegistryError {
+    let path = path.to_owned();
+    match error {
+        ObjectError::Io(cause) => RegistryError::Io { path, cause },
+        ObjectError::Corrupt | ObjectError::TooLong => RegistryError::Corrupt { path },
+        ObjectError::Provider => RegistryError::Provider,
+    }
 }
 
 #[cfg(test)]
