@@ -137,6 +137,29 @@ impl<R: Rows> DirectoryStore<R> {
         self.write(Vec::new(), beyond).await
     }
 
+    /// Seals every row under another key, in one change: until it is done, the former key fits, and from then on the other.
+    ///
+    /// # Errors
+    /// If a row was altered outside Mantlet, or the database fails; then the former key fits.
+    pub async fn rekey(self, key: StoreKey) -> Result<Self, StoreError> {
+        let generation = self.generation().await?.checked_add(1).ok_or(StoreError::Incomplete)?;
+        let mut writes = Vec::new();
+        for table in Table::ALL {
+            for row in self.counted(table).await? {
+                if Tally::is_own(table, &row.id) {
+                    continue;
+                }
+                let secret = self.key.open(table, &row.id, &row.body, &row.sealed)?;
+                let sealed = key.seal(table, &row.id, &row.body, &secret)?;
+                writes.push(Write::Put(table, Row { sealed, ..row }));
+            }
+        }
+        let mut tally = Tally::default();
+        writes.push(tally.follow(&key, &writes, generation)?);
+        self.rows.write(&writes).await?;
+        Ok(Self { rows: self.rows, key, home: self.home, known: Mutex::new(Knowledge::Counted(tally)) })
+    }
+
     /// All records. Every one is authenticated before it is parsed.
     ///
     /// # Errors

@@ -101,7 +101,7 @@ impl Tally {
         let (mut counted, mut stated) = (Self::default(), None);
         for table in Table::ALL {
             for row in rows.read(table).await? {
-                if is_own(table, &row.id) {
+                if Self::is_own(table, &row.id) {
                     stated = Some(row);
                     continue;
                 }
@@ -156,9 +156,14 @@ impl Tally {
         records::put(key, Table::Meta, ROW, &Body { generation }, &self.sum.to_bytes())
     }
 
+    /// Whether a row is the tally's own.
+    pub(crate) fn is_own(table: Table, id: &str) -> bool {
+        table == Table::Meta && id == ROW
+    }
+
     /// Whether these are the rows of a table as they were counted.
     pub(crate) fn holds(&self, key: &StoreKey, table: Table, rows: &[Row]) -> bool {
-        let counted = rows.iter().filter(|row| !is_own(table, &row.id));
+        let counted = rows.iter().filter(|row| !Self::is_own(table, &row.id));
         // A name that is there twice makes one tag of two rows, and then there is a row too many.
         let tags: HashMap<&str, Sum> =
             counted.clone().map(|row| (row.id.as_str(), key.tag(table, row))).collect();
@@ -168,10 +173,6 @@ impl Tally {
             && tags.iter().all(same)
             && tags.len() == known.map_or(0, HashMap::len)
     }
-}
-
-fn is_own(table: Table, id: &str) -> bool {
-    table == Table::Meta && id == ROW
 }
 
 #[cfg(test)]

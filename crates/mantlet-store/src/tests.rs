@@ -3,6 +3,7 @@
 mod conformance;
 mod crash;
 mod memory;
+mod rekey;
 mod rollback;
 mod sample;
 mod tamper;

@@ -252,6 +252,8 @@ names! {
         SysStop = "sys.stop",
         /// The node went on with a store that is older than the log, as it was told to.
         SysRestore = "sys.restore",
+        /// The root key was replaced, and everything that it wraps with it.
+        SysRootKey = "sys.root_key",
         /// The node sealed itself.
         SysSeal = "sys.seal",
         /// The clock jumped against the monotonic one.

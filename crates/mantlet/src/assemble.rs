@@ -27,7 +27,7 @@ use mantlet_gate::{
 use mantlet_models::{
     artifact::PublicKey,
     register::{Shelf, Threshold},
-    registry::{Registry, RegistryKey},
+    registry::Registry,
     signers::Signers,
 };
 use mantlet_store::{ReviewStore, SqliteStore};
@@ -49,7 +49,10 @@ use crate::{
 };
 
 use self::store::{check_generation, open_reviews, open_store, stored};
-pub use self::{live::Live, store::accept_older_store};
+pub use self::{
+    live::Live,
+    store::{accept_older_store, rekey},
+};
 
 /// A home in use.
 pub struct App {
@@ -231,8 +234,7 @@ fn shelf(
     reach: Arc<Reach>,
 ) -> Result<Shelf, Failure> {
     let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
-    let registry = Registry::new(home.registry_dir(), RegistryKey::new(key))
-        .map_err(|error| told(&error, error.hint()))?;
+    let registry = Registry::new(home.registry_dir(), key).map_err(|error| told(&error, error.hint()))?;
     let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
     let (unpacking, leaving) = (one_at_a_time(), one_at_a_time());

@@ -18,6 +18,14 @@ mod armed {
         *AHEAD
     }
 
+    /// Ends the process as a kill would, at the step that `MANTLET_DIE_AT` names.
+    pub fn step(name: &str) {
+        if std::env::var("MANTLET_DIE_AT").is_ok_and(|step| step == name) {
+            let own = rustix::process::getpid();
+            let _ = rustix::process::kill_process(own, rustix::process::Signal::KILL);
+        }
+    }
+
     /// Arms the plan in `MANTLET_FAULTS`, if there is one. A plan that cannot be read ends the process: a test that
     /// asks for a fault and gets none would prove nothing.
     pub fn arm(options: &mut Options) {
@@ -37,7 +45,7 @@ mod armed {
 }
 
 #[cfg(feature = "faults")]
-pub use armed::{arm, clock_ahead_s};
+pub use armed::{arm, clock_ahead_s, step};
 
 /// The clock goes as the machine's does.
 #[cfg(not(feature = "faults"))]
@@ -48,3 +56,7 @@ pub(crate) const fn clock_ahead_s() -> i64 {
 /// Does nothing: this build has no faults to arm.
 #[cfg(not(feature = "faults"))]
 pub fn arm(_options: &mut mantlet_audit::Options) {}
+
+/// Does nothing: this build does not die on order.
+#[cfg(not(feature = "faults"))]
+pub const fn step(_name: &str) {}

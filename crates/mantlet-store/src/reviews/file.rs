@@ -184,6 +184,20 @@ impl ItemFile {
     }
 }
 
+impl ItemFile {
+    /// Puts other wrapped keys in the place of those that are there, all or none.
+    pub(super) async fn rewrap(&self, wrapped: &[(Vec<u8>, String)]) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        for (wrapped, id) in wrapped {
+            let update = sqlx::query("UPDATE items SET wrapped = $1 WHERE id = $2");
+            update.bind(wrapped).bind(id).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        // Keys as they were wrapped before are in the write-ahead log, too.
+        self.scrub().await
+    }
+}
+
 #[cfg(test)]
 impl ItemFile {
     pub(super) async fn execute_for_test(&self, sql: &'static str) {

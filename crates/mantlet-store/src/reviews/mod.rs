@@ -62,6 +62,21 @@ impl ReviewStore {
         Ok(Self { file, key, index: RwLock::new(index), changing: Mutex::default() })
     }
 
+    /// Wraps every item's key by another key, in one change: until it is done, the former key fits, and from then on the
+    /// other.
+    ///
+    /// # Errors
+    /// If a row was altered outside Mantlet, or the file fails; then the former key fits.
+    pub async fn rekey(self, key: ReviewKey) -> Result<Self, StoreError> {
+        let mut wrapped = Vec::new();
+        for (row, _) in self.file.known().await? {
+            let own = self.key.unwrap(&row)?;
+            wrapped.push((key.wrap(&row.id, &row.body, own.as_ref())?, row.id));
+        }
+        self.file.rewrap(&wrapped).await?;
+        Ok(Self { key, ..self })
+    }
+
     /// Ends all work on the file. Changes that come later are refused.
     pub async fn close(&self) {
         self.file.close().await;

@@ -117,6 +117,28 @@ async fn what_is_held_survives_the_end_of_the_process() {
 }
 
 #[tokio::test]
+async fn another_key_opens_what_was_held_and_the_former_one_nothing() {
+    let bench = Bench::new().await;
+    let (held, changed, erased) = (row(1, "a").0, row(2, "a").0, row(3, "a").0);
+    bench.hold([row(1, "a"), row(2, "a"), row(3, "a")]).await;
+    bench.store.changed(vec![Step::Decide(decided(&changed), decision())]).await.unwrap();
+    bench.store.changed(vec![Step::End(erased.clone().ended(Status::Erased))]).await.unwrap();
+    let Bench { dir, store } = bench;
+    let wrapped = store.file.read(&held.id.to_string()).await.unwrap().unwrap().wrapped;
+    let bench = Bench { store: store.rekey(key(2)).await.unwrap(), dir };
+    let opened = bench.opened(&held).await.unwrap();
+    assert!(opened.contents == serde_json::from_slice(&row(1, "a").1).unwrap());
+    assert!(bench.opened(&changed).await.unwrap().decision.unwrap() == *decision());
+    assert!(bench.opened(&erased).await.is_none());
+    assert!(!contains(&bench.bytes(), &wrapped), "a key wrapped by the former one is still there");
+    bench.store.close().await;
+    let again = ReviewStore::open(&bench.path(), key(1)).await;
+    assert!(matches!(again.map(drop), Err(StoreError::AlteredItem { .. })));
+    let again = ReviewStore::open(&bench.path(), key(2)).await.unwrap();
+    assert_eq!(again.list(&|_| true, 10).len(), 3);
+}
+
+#[tokio::test]
 async fn nothing_lies_open_and_nothing_stays_behind() {
     let bench = Bench::new().await;
     let (item, other) = (row(1, "a").0, row(2, "a").0);

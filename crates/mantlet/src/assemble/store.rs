@@ -16,14 +16,44 @@ pub(super) fn stored<T>(result: Result<T, StoreError>) -> Result<T, Failure> {
 }
 
 pub(super) async fn open_store(home: &Home, root: &RootKey) -> Result<SqliteStore, Failure> {
-    let key = root.store_key().map_err(|error| Failure::new(error.to_string()))?;
-    stored(SqliteStore::open(&home.store_path(), key).await)
+    // While the root key is being replaced, the store is still under the former key, or already under the new one.
+    let mut opened = Err(StoreError::Provider);
+    for key in stored(root.store_keys())? {
+        opened = SqliteStore::open(&home.store_path(), key).await;
+        if !matches!(opened, Err(StoreError::WrongKey)) {
+            break;
+        }
+    }
+    stored(opened)
 }
 
 /// Opens the queue of held answers; a home from before there was one gets one.
 pub(super) async fn open_reviews(home: &Home, root: &RootKey) -> Result<ReviewStore, Failure> {
-    let key = root.review_key().map_err(|error| Failure::new(error.to_string()))?;
-    stored(ReviewStore::open(&home.reviews_path(), key).await)
+    let mut opened = Err(StoreError::Provider);
+    for key in stored(root.review_keys())? {
+        opened = ReviewStore::open(&home.reviews_path(), key).await;
+        if !matches!(opened, Err(StoreError::AlteredItem { .. })) {
+            break;
+        }
+    }
+    stored(opened)
+}
+
+/// Seals the store and the held answers under the newest key, each all or not at all. Nobody else may have them open.
+///
+/// # Errors
+/// If one does not open under any of the keys, or the disk fails.
+pub async fn rekey(home: &Home, root: &RootKey) -> Result<(), Failure> {
+    let newest = stored(root.store_key())?;
+    let store = open_store(home, root).await?;
+    stored(store.rekey(newest).await)?.close().await;
+    if !home.reviews_path().exists() {
+        return Ok(());
+    }
+    let reviews = open_reviews(home, root).await?;
+    let Some(newest) = stored(root.review_keys())?.into_iter().next() else { return Ok(()) };
+    stored(reviews.rekey(newest).await)?.close().await;
+    Ok(())
 }
 
 /// The newest generation of the store that the log has seen.

@@ -3,6 +3,7 @@
 mod models;
 mod people;
 mod reviews;
+mod root;
 mod second;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -17,6 +18,7 @@ use crate::{
 pub use models::{Asking, Evaluate, Explain, Model, Predict, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
+pub use root::{Root, RootKeyCommand};
 pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
 
 /// One binary that makes the secure way to serve a model the shortest way.
@@ -97,6 +99,9 @@ pub enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),
+    /// The key that wraps everything at rest
+    #[command(subcommand)]
+    Root(Root),
     /// Shell lines with which curl, Python, Node and the OpenAI SDKs trust and find this server
     ///
     /// Use it as `eval "$(mantlet env)"`.

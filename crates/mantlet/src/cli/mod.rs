@@ -22,6 +22,7 @@ pub mod reference;
 pub mod report;
 pub mod review;
 pub mod role;
+pub mod root;
 pub mod serve;
 pub mod session;
 pub mod transport;
@@ -104,6 +105,7 @@ async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Model(command) => model::run(common, command).await,
         Command::Review(command) => review::run(common, command).await,
         Command::Audit(command) => audit::run(common, command).await,
+        Command::Root(command) => root::run(common, command).await,
         Command::Env(command) => env::run(common, &command),
         Command::Config(command) => config::run(common, command).await,
         Command::Version => reference::version(common.json),

@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{HomeError, RootKey};
+use super::{HomeError, RootKey, root_key::MAGIC};
 
 /// The largest file read here is a certificate chain.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -58,6 +58,11 @@ pub(super) fn replace_sealed(path: &Path, root: &RootKey, secret: &[u8]) -> Resu
 pub(super) fn read_sealed(path: &Path, root: &RootKey) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     let sealed = read(path)?;
     root.open(&name(path), &sealed).ok_or_else(|| HomeError::Altered { path: path.to_owned() })
+}
+
+/// Whether a file is a sealed one.
+pub(super) fn is_sealed(path: &Path) -> Result<bool, HomeError> {
+    Ok(read(path)?.starts_with(MAGIC))
 }
 
 fn name(path: &Path) -> String {

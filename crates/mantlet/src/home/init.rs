@@ -183,21 +183,13 @@ fn make_root_key(
     env: impl Fn(&str) -> Option<OsString>,
     unfinished: &mut Vec<PathBuf>,
 ) -> Result<RootKey, HomeError> {
-    let path = match source {
-        RootKeySource::Inside => home.inside_root_key_path(),
-        RootKeySource::File(path) => path.clone(),
-        RootKeySource::Credential(_) | RootKeySource::Env(_) => return Ok(home.root_key(source, env)?),
-    };
-    let (root, mut text) = RootKey::generate(home.id())?;
-    text.push('\n');
-    if let (RootKeySource::File(_), Some(parent)) = (source, path.parent())
-        && !parent.is_dir()
-    {
-        fs::create_dir_all(parent).map_err(|error| HomeError::io(parent, error))?;
+    let Some(path) = home.root_key_path(source) else { return Ok(home.root_key(source, env)?) };
+    if path.exists() {
+        return Err(HomeError::io(&path, std::io::ErrorKind::AlreadyExists.into()));
     }
-    files::make(&path, text.as_bytes())?;
+    super::root_key::make_secret(&path)?;
     unfinished.push(path);
-    Ok(root)
+    Ok(home.root_key(source, env)?)
 }
 
 /// One person is author and owner: the key that signs, and the key that is trusted, are one.

@@ -4,7 +4,7 @@
 //! home.id                 says that this is a home, and which one
 //! mantlet.toml            configuration
 //! ca.pem                  our certificate authority, and the server's certificate that stands alone, for clients to trust
-//! keys/                   sealed: authority, server and audit keys; trusted/: signers of models
+//! keys/                   sealed: authority, server and audit keys; ring: the home's own; trusted/: signers of models
 //! store.db                people, keys, bindings, models
 //! reviews.db              answers that wait for a person; may be absent
 //! audit/ registry/ data/  the log, the packages, the datasets
@@ -20,7 +20,9 @@ mod files;
 mod init;
 mod lock;
 mod lone;
+mod ring;
 mod root_key;
+mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +42,7 @@ pub use lock::HomeLock;
 pub use lone::LoneIdentity;
 use mantlet_types::UserId;
 pub use root_key::{RootKey, RootKeyError, RootKeySource, RootKeySourceError};
+pub use rotation::{Rotation, RotationError};
 use zeroize::Zeroizing;
 
 use crate::config::env_vars;
@@ -248,6 +251,19 @@ impl Home {
         RootKey::fetch(source, self, env)
     }
 
+    /// How many root keys open the home; two while one is being replaced by the other.
+    ///
+    /// # Errors
+    /// If the root key is not there, or opens nothing.
+    pub fn root_keys(
+        &self,
+        source: &RootKeySource,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<usize, HomeError> {
+        let ring = ring::Ring::open(self, &root_key::secret(source, self, &env)?)?;
+        Ok(ring.roots.max(1))
+    }
+
     /// The 32 secret bytes of the audit log's signing key.
     ///
     /// # Errors
@@ -279,6 +295,19 @@ impl Home {
 
     fn audit_key_path(&self) -> PathBuf {
         self.keys_dir().join("audit.key")
+    }
+
+    fn ring_path(&self) -> PathBuf {
+        self.keys_dir().join("ring")
+    }
+
+    /// The file of a root key that is kept in one.
+    fn root_key_path(&self, source: &RootKeySource) -> Option<PathBuf> {
+        match source {
+            RootKeySource::Inside => Some(self.inside_root_key_path()),
+            RootKeySource::File(path) => Some(path.clone()),
+            RootKeySource::Credential(_) | RootKeySource::Env(_) => None,
+        }
     }
 
     fn inside_root_key_path(&self) -> PathBuf {

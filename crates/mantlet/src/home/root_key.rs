@@ -1,7 +1,8 @@
 //! The root key: wraps everything at rest, and exists in memory only as what is derived from it.
 //!
-//! Each purpose has a key of its own by HKDF-SHA256 (RFC 5869) with the home's id as salt and the purpose as info, so
-//! that no key ever serves two uses and no two homes share one.
+//! It opens the home's keys (`ring.rs`), or is the only one. Each purpose has a key of its own, by HKDF-SHA256 (RFC 5869)
+//! from the newest of them with the home's id as salt and the purpose as info, so that no key ever serves two uses and no
+//! two homes share one. While the root key is being replaced, former keys open what they sealed.
 
 use std::{
     ffi::OsString,
@@ -14,10 +15,14 @@ use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     hkdf::{HKDF_SHA256, KeyType, Prk, Salt},
 };
+use mantlet_models::registry::RegistryKey;
 use mantlet_store::{ReviewKey, StoreError, StoreKey};
 use zeroize::Zeroizing;
 
-use super::{Home, HomeError, HomeId, files};
+use super::{
+    Home, HomeError, HomeId, files,
+    ring::{Ring, Secret},
+};
 
 /// Where the root key is: a reference, never the key itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +101,9 @@ pub enum RootKeyError {
     /// Not set.
     #[error("the environment variable `{name}` is not set")]
     NoVariable { name: String },
+    /// It is not the one that opens the home's keys.
+    #[error(transparent)]
+    Ring(Box<HomeError>),
     /// Not started by systemd, or without the credential.
     #[error("systemd has passed no credentials (`$CREDENTIALS_DIRECTORY` is not set)")]
     NoCredentials,
@@ -109,7 +117,7 @@ impl RootKeyError {
             Self::Unreadable { .. } => {
                 Some("without the root key a home cannot be read: restore the key from its backup".into())
             }
-            Self::Open(error) => error.hint(),
+            Self::Open(error) | Self::Ring(error) => error.hint(),
             Self::Malformed { .. } => Some("a root key is 64 hexadecimal characters".into()),
             Self::NoVariable { name } => {
                 Some(format!("set `{name}` to the 64 hexadecimal characters of the key"))
@@ -119,9 +127,10 @@ impl RootKeyError {
     }
 }
 
-/// The root key of one home, ready to derive from.
+/// The keys of one home as its root key opened them, ready to derive from: the newest, and those before it.
 pub struct RootKey {
-    prk: Prk,
+    newest: Prk,
+    former: Vec<Prk>,
 }
 
 impl fmt::Debug for RootKey {
@@ -140,20 +149,11 @@ impl KeyType for Bytes32 {
 }
 
 impl RootKey {
-    fn new(bytes: &Zeroizing<[u8; 32]>, home: &HomeId) -> Self {
-        Self { prk: Salt::new(HKDF_SHA256, home.as_str().as_bytes()).extract(bytes.as_slice()) }
-    }
-
-    /// A fresh key, and the text to keep it as.
-    pub(super) fn generate(home: &HomeId) -> Result<(Self, Zeroizing<String>), HomeError> {
-        let mut bytes = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| HomeError::Provider)?;
-        let text = bytes.iter().fold(Zeroizing::new(String::with_capacity(65)), |mut text, byte| {
-            text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
-            text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
-            text
-        });
-        Ok((Self::new(&bytes, home), text))
+    /// From the home's keys, the newest first; `None` if there are none.
+    pub(super) fn of(keys: &[Secret], home: &HomeId) -> Option<Self> {
+        let prk = |key: &Secret| Salt::new(HKDF_SHA256, home.as_str().as_bytes()).extract(key.as_slice());
+        let (newest, former) = keys.split_first()?;
+        Some(Self { newest: prk(newest), former: former.iter().map(prk).collect() })
     }
 
     pub(super) fn fetch(
@@ -161,21 +161,9 @@ impl RootKey {
         home: &Home,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, RootKeyError> {
-        let text = match source {
-            RootKeySource::Inside => read_private(&home.inside_root_key_path())?,
-            RootKeySource::File(path) => read_private(path)?,
-            // systemd's own directory: nobody but the service can reach it, whatever its modes say.
-            RootKeySource::Credential(name) => {
-                let dir = env("CREDENTIALS_DIRECTORY").ok_or(RootKeyError::NoCredentials)?;
-                read(&Path::new(&dir).join(name))?
-            }
-            RootKeySource::Env(name) => {
-                let value = env(name).ok_or_else(|| RootKeyError::NoVariable { name: name.clone() })?;
-                Zeroizing::new(value.into_encoded_bytes())
-            }
-        };
-        let bytes = parse(&text).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })?;
-        Ok(Self::new(&bytes, home.id()))
+        let ring = Ring::open(home, &secret(source, home, &env)?);
+        let keys = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.keys;
+        Self::of(&keys, home.id()).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
     }
 
     /// The key of the store's sealed columns.
@@ -186,24 +174,28 @@ impl RootKey {
         StoreKey::new(&self.derive("store").ok_or(StoreError::Provider)?)
     }
 
-    /// The key of packages at rest; `None` if the cryptographic provider fails.
-    #[must_use]
-    pub fn registry_key(&self) -> Option<Zeroizing<[u8; 32]>> {
-        self.derive("registry")
-    }
-
-    /// The key of held answers.
+    /// The keys that the store may be sealed under, the newest first.
     ///
     /// # Errors
     /// If the cryptographic provider fails.
-    pub fn review_key(&self) -> Result<ReviewKey, StoreError> {
-        ReviewKey::new(&self.derive("reviews").ok_or(StoreError::Provider)?)
+    pub fn store_keys(&self) -> Result<Vec<StoreKey>, StoreError> {
+        self.derive_all("store").ok_or(StoreError::Provider)?.iter().map(StoreKey::new).collect()
     }
 
-    /// The key of audit receipts; `None` if the cryptographic provider fails.
+    /// The key of packages at rest; `None` if the cryptographic provider fails.
     #[must_use]
-    pub fn receipt_key(&self) -> Option<Zeroizing<[u8; 32]>> {
-        self.derive("audit-receipt")
+    pub fn registry_key(&self) -> Option<RegistryKey> {
+        let mut keys = self.derive_all("registry")?.into_iter();
+        let newest = RegistryKey::new(keys.next()?);
+        Some(keys.fold(newest, RegistryKey::after))
+    }
+
+    /// The keys that held answers may be sealed under, the newest first.
+    ///
+    /// # Errors
+    /// If the cryptographic provider fails.
+    pub fn review_keys(&self) -> Result<Vec<ReviewKey>, StoreError> {
+        self.derive_all("reviews").ok_or(StoreError::Provider)?.iter().map(ReviewKey::new).collect()
     }
 
     /// Seals a small file under its name.
@@ -211,7 +203,7 @@ impl RootKey {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).ok()?;
         let mut sealed = secret.to_vec();
-        let key = self.file_key()?;
+        let key = file_key(&self.newest)?;
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut sealed)
             .ok()?;
         sealed.splice(..0, nonce);
@@ -219,31 +211,92 @@ impl RootKey {
         Some(sealed)
     }
 
-    /// Opens what was sealed under this name.
+    /// Opens what was sealed under this name, by the newest key or by one before it.
     pub(super) fn open(&self, name: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, ciphertext) = sealed.strip_prefix(MAGIC)?.split_first_chunk::<NONCE_LEN>()?;
-        let mut secret = Zeroizing::new(ciphertext.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.file_key()?.open_in_place(nonce, Aad::from(name), &mut secret).ok()?.len();
-        secret.truncate(length);
-        Some(secret)
+        self.all().find_map(|prk| {
+            let mut secret = Zeroizing::new(ciphertext.to_vec());
+            let nonce = Nonce::assume_unique_for_key(*nonce);
+            let length = file_key(prk)?.open_in_place(nonce, Aad::from(name), &mut secret).ok()?.len();
+            secret.truncate(length);
+            Some(secret)
+        })
     }
 
-    fn file_key(&self) -> Option<LessSafeKey> {
-        let key = self.derive("file")?;
-        UnboundKey::new(&AES_256_GCM, key.as_slice()).ok().map(LessSafeKey::new)
-    }
-
+    /// The key of this purpose, from the newest key.
     fn derive(&self, purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
-        let mut key = Zeroizing::new([0; 32]);
-        let info = ["mantlet/1 ".as_bytes(), purpose.as_bytes()];
-        self.prk.expand(&info, Bytes32).ok()?.fill(key.as_mut_slice()).ok()?;
-        Some(key)
+        derive(&self.newest, purpose)
+    }
+
+    /// The keys of this purpose, the newest first: what is kept for long may be sealed under any of them.
+    fn derive_all(&self, purpose: &str) -> Option<Vec<Zeroizing<[u8; 32]>>> {
+        self.all().map(|prk| derive(prk, purpose)).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Prk> {
+        std::iter::once(&self.newest).chain(&self.former)
     }
 }
 
+fn derive(prk: &Prk, purpose: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let mut key = Zeroizing::new([0; 32]);
+    let info = ["mantlet/1 ".as_bytes(), purpose.as_bytes()];
+    prk.expand(&info, Bytes32).ok()?.fill(key.as_mut_slice()).ok()?;
+    Some(key)
+}
+
+fn file_key(prk: &Prk) -> Option<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, derive(prk, "file")?.as_slice()).ok().map(LessSafeKey::new)
+}
+
+/// Fetches the root key itself.
+pub(super) fn secret(
+    source: &RootKeySource,
+    home: &Home,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, RootKeyError> {
+    let text = match source {
+        RootKeySource::Inside => read_private(&home.inside_root_key_path())?,
+        RootKeySource::File(path) => read_private(path)?,
+        // systemd's own directory: nobody but the service can reach it, whatever its modes say.
+        RootKeySource::Credential(name) => {
+            let dir = env("CREDENTIALS_DIRECTORY").ok_or(RootKeyError::NoCredentials)?;
+            read(&Path::new(&dir).join(name))?
+        }
+        RootKeySource::Env(name) => {
+            let value = env(name).ok_or_else(|| RootKeyError::NoVariable { name: name.clone() })?;
+            Zeroizing::new(value.into_encoded_bytes())
+        }
+    };
+    parse(&text).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
+}
+
+/// Reads a root key that waits in a file until it takes its place.
+pub(super) fn read_secret(path: &Path) -> Result<Secret, RootKeyError> {
+    parse(&read_private(path)?).ok_or_else(|| RootKeyError::Malformed { place: path.display().to_string() })
+}
+
+/// Makes a root key, and the file that it is kept in: whole and on the disk, or not there.
+pub(super) fn make_secret(path: &Path) -> Result<Secret, HomeError> {
+    let mut bytes: Secret = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| HomeError::Provider)?;
+    let mut text = bytes.iter().fold(Zeroizing::new(String::with_capacity(65)), |mut text, byte| {
+        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
+        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());
+        text
+    });
+    text.push('\n');
+    if let Some(parent) = path.parent()
+        && !parent.is_dir()
+    {
+        fs::create_dir_all(parent).map_err(|error| HomeError::io(parent, error))?;
+    }
+    files::replace(path, text.as_bytes())?;
+    Ok(bytes)
+}
+
 /// Begins every sealed file, so that people and scanners see what it is.
-const MAGIC: &[u8; 17] = b"mantlet-sealed/1\n";
+pub(super) const MAGIC: &[u8; 17] = b"mantlet-sealed/1\n";
 
 /// 64 hexadecimal characters, with white space around.
 fn parse(text: &[u8]) -> Option<Zeroizing<[u8; 32]>> {

@@ -47,6 +47,9 @@ mod elsewhere_faults;
 // No acknowledged entry is lost, however the process ends.
 mod crash;
 
+// The root key is replaced, whatever ends on the way.
+mod root_key;
+
 // Starting, reloading, draining; the command line beside a running server; anchors.
 mod lifecycle;
 

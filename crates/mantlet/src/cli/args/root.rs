@@ -1,0 +1,26 @@
+//! `mantlet root`.
+
+use clap::Subcommand;
+
+use crate::home::RootKeySource;
+
+/// `mantlet root …`.
+#[derive(Debug, Subcommand)]
+pub enum Root {
+    /// The root key
+    #[command(subcommand)]
+    Key(RootKeyCommand),
+}
+
+/// `mantlet root key …`.
+#[derive(Debug, Subcommand)]
+pub enum RootKeyCommand {
+    /// Where the root key is, and whether it is being replaced
+    Status,
+    /// Replace the root key, and seal everything that it wraps anew; goes on with what was interrupted
+    Rotate {
+        /// Keep the new key here instead: `file:/PATH` makes one there, `env:NAME` and `credential:NAME` hold one already
+        #[arg(long, value_name = "PLACE")]
+        to: Option<RootKeySource>,
+    },
+}
