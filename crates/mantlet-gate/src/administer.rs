@@ -300,10 +300,12 @@ pub async fn announce(gate: &Gate, event: Event) -> Result<(), Rejection> {
 /// 503 if the log or the queue does not take it.
 pub async fn expire_reviews(gate: &Gate) -> Result<usize, Rejection> {
     let _one_at_a_time = gate.changing.lock().await;
+    // What could not be overwritten keeps nothing from ending now.
+    let tidied = gate.reviews.tidy().await.map_err(|fault| Rejection::unavailable(fault.to_string()));
     let steps = reviews::due(gate.reviews.as_ref(), gate.now());
     let ended = steps.iter().filter(|step| matches!(step, Step::End(_))).count();
     if steps.is_empty() {
-        return Ok(0);
+        return tidied.map(|()| 0);
     }
     let mut record = Record::internal(gate, Event::ReviewExpire);
     record.entry().count = u64::try_from(ended).ok();
@@ -312,7 +314,7 @@ pub async fn expire_reviews(gate: &Gate) -> Result<usize, Rejection> {
     let done = gate.reviews.apply(&Warrant { _private: () }, steps).await;
     let done = done.map_err(|fault| Rejection::unavailable(fault.to_string()));
     audit::release(gate, record, done.map(|()| ((), 200))).await.into_parts().0?;
-    Ok(ended)
+    tidied.map(|()| ended)
 }
 
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).

@@ -112,6 +112,22 @@ pub struct Consumer {
     /// What it may show in place of a key. Absent in records from before there were any.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub identities: BTreeSet<WorkloadIdentity>,
+    /// Who could ask in its name, because they made it, changed it, or made a key or let in an identity of it: they never
+    /// decide what it asks. Nobody is taken off the list, since a key may have been copied. Absent in records from before
+    /// it was kept.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keepers: BTreeSet<UserId>,
+}
+
+impl Consumer {
+    /// The application, kept by one more person.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: &PrincipalId) -> Self {
+        if let PrincipalId::User(id) = keeper {
+            self.keepers.insert(id.clone());
+        }
+        self
+    }
 }
 
 /// An API key as kept: never the secret.

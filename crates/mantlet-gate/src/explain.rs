@@ -103,7 +103,7 @@ pub(crate) async fn shown(gate: &Gate, admission: &Admission, now: Timestamp) ->
         Some(shown) => shown,
         None => {
             let decide = policy::attributable(permit, now);
-            infer::work(gate, admission, move || Ok(decide())).await?
+            infer::work(gate, admission.place(), move || Ok(decide())).await?
         }
     };
     Shown::new(shown)

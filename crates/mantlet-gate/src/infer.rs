@@ -55,12 +55,16 @@ pub struct Inference {
 /// A model's outputs for all batches of an evaluation, bound to it. Only this module makes one, only the gate reads it.
 pub(crate) struct Sitting<M> {
     pub(crate) admission: Admission,
-    /// Which of the given rows was answered, through all batches.
-    pub(crate) rows: Vec<usize>,
-    /// How many were not asked about.
-    pub(crate) refused: usize,
+    pub(crate) asked: Asked,
     pub(crate) batches: Vec<RawOutput>,
     pub(crate) marking: M,
+}
+
+/// What was asked in all batches together: see [`Taken`].
+pub(crate) struct Asked {
+    pub(crate) rows: Vec<usize>,
+    pub(crate) alike: Vec<u32>,
+    pub(crate) refused: usize,
 }
 
 /// Elements of all outputs of an evaluation: of those that are marked there are at most [`ELEMENTS_MAX`], and others may
@@ -75,20 +79,27 @@ pub struct Pool {
     waiting: Arc<Semaphore>,
 }
 
-/// Threads that wait for models elsewhere, to explain their answers. Each costs a stack while it waits.
-const WAITING_MAX: usize = 16;
+/// Threads that wait for models elsewhere, to explain their answers, on a machine of so many cores. Each costs a stack while
+/// it waits; and there are more than one principal's share, or one caller could keep them all.
+const fn waiting(cores: usize) -> usize {
+    if cores > 16 { cores } else { 16 }
+}
 
 impl Pool {
     pub(crate) fn new() -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { working: places(cores()), waiting: places(WAITING_MAX) }
+        Self { working: places(cores()), waiting: places(waiting(cores())) }
     }
 }
 
 /// How many places of the pool one principal may occupy or queue for: half of them and one, so that nobody else waits
 /// for more than that, and a single caller on a small machine still uses all of it.
 pub(crate) fn share() -> usize {
-    cores() / 2 + 1
+    share_of(cores())
+}
+
+const fn share_of(cores: usize) -> usize {
+    cores / 2 + 1
 }
 
 fn cores() -> usize {
@@ -204,7 +215,7 @@ pub(crate) async fn infer_all<M>(
     screened: ScreenedExam<M>,
     behalf: Behalf,
 ) -> Result<Sitting<M>, Rejection> {
-    let (admission, Taken { batches, rows, refused }, marking) = screened.into_parts();
+    let (admission, Taken { batches, rows, alike, refused }, marking) = screened.into_parts();
     let timeout = admission.principal().snapshot().settings.inference_timeout;
     let work = async {
         let mut answered = Vec::with_capacity(batches.len());
@@ -235,7 +246,7 @@ pub(crate) async fn infer_all<M>(
     };
     let slow = |_| Rejection::unavailable("the evaluation took too long");
     let answered = tokio::time::timeout(EVALUATION_TIMEOUT, work).await.map_err(slow)??;
-    Ok(Sitting { admission, rows, refused, batches: answered, marking })
+    Ok(Sitting { admission, asked: Asked { rows, alike, refused }, batches: answered, marking })
 }
 
 /// Other long work on behalf of an admitted request, on the same terms as a model's.
@@ -244,7 +255,7 @@ pub(crate) async fn infer_all<M>(
 /// 503 if it panics or takes too long, or what it gives.
 pub(crate) async fn work<T: Send + 'static>(
     gate: &Gate,
-    admission: &Admission,
+    place: &Arc<Place>,
     work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Rejection> {
     let guarded = move || {
@@ -252,7 +263,7 @@ pub(crate) async fn work<T: Send + 'static>(
         catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Rejection::unavailable("the work of a request panicked")))
     };
-    let done = in_pool(&gate.pool.working, Arc::clone(admission.place()), guarded);
+    let done = in_pool(&gate.pool.working, Arc::clone(place), guarded);
     let slow = |_| Rejection::unavailable("the work of a request took too long");
     tokio::time::timeout(EVALUATION_TIMEOUT, done).await.map_err(slow)?.map_err(rejection)?
 }
@@ -303,4 +314,16 @@ fn fits(raw: &RawOutput, contract: &Contract, rows: usize) -> bool {
                 && tensor.data.datatype() == spec.datatype
                 && tensor.shape.first() == Some(&rows)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_principal_never_keeps_all_threads_that_wait() {
+        for cores in 1..=1_024 {
+            assert!(share_of(cores) <= waiting(cores) / 2 + 1 && share_of(cores) < waiting(cores), "{cores}");
+        }
+    }
 }

@@ -88,7 +88,7 @@ impl Shelf {
     fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
         let read = self.registry.open(&package).map_err(|error| error.to_string())?;
         let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
-        self.trusted.remember(&artifact);
+        self.trusted.remember(package, &artifact);
         Ok(artifact)
     }
 
@@ -314,7 +314,7 @@ impl Deed for RegisterModel {
         let author = author(office.caller.id())?;
         let (digest, package) = (shelved.manifest, shelved.package.0);
         // Verified before the lock, and the configuration may have been read again since.
-        if !shelf.trusted.vouch_for(digest) {
+        if !shelf.trusted.vouch_for(shelved.package) {
             return Err(Rejection::argument("whoever signed the package is not trusted any more"));
         }
         let model = shelf.serve(shelved, version).map_err(Rejection::argument)?;

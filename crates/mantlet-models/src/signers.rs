@@ -11,7 +11,10 @@ use std::{
 
 use mantlet_types::Sha256;
 
-use crate::artifact::{PublicKey, TrustedKeys, VerifiedArtifact};
+use crate::{
+    artifact::{PublicKey, TrustedKeys, VerifiedArtifact},
+    registry::PackageDigest,
+};
 
 /// The trusted signers.
 #[derive(Debug)]
@@ -20,8 +23,9 @@ pub struct Signers {
     signed: Arc<Mutex<Signed>>,
 }
 
-/// Fingerprints of the keys that have signed, by the digest of the signed manifest.
-type Signed = HashMap<Sha256, Sha256>;
+/// Fingerprints of the keys that have signed, by the digest of the package: two people may sign one manifest, each in a
+/// package of their own, and what the one has signed stands and falls with the one.
+type Signed = HashMap<PackageDigest, Sha256>;
 
 impl Signers {
     /// Trusts the holders of these keys.
@@ -48,14 +52,14 @@ impl Signers {
     }
 
     /// Remembers who signed what was just verified.
-    pub(crate) fn remember(&self, artifact: &VerifiedArtifact) {
-        self.signed().insert(artifact.digest(), artifact.signer());
+    pub(crate) fn remember(&self, package: PackageDigest, artifact: &VerifiedArtifact) {
+        self.signed().insert(package, artifact.signer());
     }
 
-    /// Whether the one who signed this manifest is trusted now. What was never verified has no signer.
+    /// Whether the one who signed this package is trusted now. What was never verified has no signer.
     #[must_use]
-    pub fn vouch_for(&self, manifest: Sha256) -> bool {
-        let signer = self.signed().get(&manifest).copied();
+    pub fn vouch_for(&self, package: PackageDigest) -> bool {
+        let signer = self.signed().get(&package).copied();
         signer.is_some_and(|signer| self.keys().iter().any(|key| key.fingerprint() == signer))
     }
 

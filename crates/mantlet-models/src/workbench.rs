@@ -236,7 +236,7 @@ impl Workbench {
             let outputs = self.run(&batch).map_err(|error| unmarkable(&error))?;
             scores.add(&contract, count, outputs).map_err(|error| unmarkable(&error))?;
         }
-        let scores = Scores { rows: taken.rows, refused: taken.refused, ..scores };
+        let scores = Scores { rows: taken.rows, alike: taken.alike, refused: taken.refused, ..scores };
         let report = evaluate::report(&contract, &Key { truths, target, slices }, &scores);
         let report = report.ok_or_else(|| unmarkable(&"there are none"))?;
         Ok(Report { version: None, ..report })

@@ -8,7 +8,7 @@ use std::{
 
 use mantlet_types::{Code, Rejection, Tensor, limits::EVALUATION_TIMEOUT};
 
-use super::{ModelInput, OUTPUTS_HELD_MAX, elsewhere, fits, pooled, rejection, run};
+use super::{Asked, ModelInput, OUTPUTS_HELD_MAX, elsewhere, fits, pooled, rejection, run};
 use crate::{
     Gate,
     input::{ScreenedPair, Taken},
@@ -26,10 +26,7 @@ pub(crate) struct PairSitting<C> {
 
 /// One version's outputs for all batches.
 pub(crate) struct Answered {
-    /// Which of the given rows was answered, through all batches.
-    pub(crate) rows: Vec<usize>,
-    /// How many its contract refused.
-    pub(crate) refused: usize,
+    pub(crate) asked: Asked,
     pub(crate) batches: Vec<RawOutput>,
     /// Microseconds that a row took: the median over the batches, without waiting for a turn.
     pub(crate) us_per_row: f64,
@@ -64,8 +61,7 @@ pub(crate) async fn infer_pair<C>(
 /// One version's batches, as far as they have been answered.
 struct Turns {
     waiting: std::vec::IntoIter<Vec<Tensor>>,
-    rows: Vec<usize>,
-    refused: usize,
+    asked: Asked,
     batches: Vec<RawOutput>,
     /// Elements of all outputs so far.
     held: usize,
@@ -74,9 +70,9 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(Taken { batches, rows, refused }: Taken) -> Self {
+    fn new(Taken { batches, rows, alike, refused }: Taken) -> Self {
         let (waiting, took) = (batches.into_iter(), Vec::new());
-        Self { waiting, rows, refused, batches: Vec::new(), held: 0, took }
+        Self { waiting, asked: Asked { rows, alike, refused }, batches: Vec::new(), held: 0, took }
     }
 
     /// Answers the next batch, if there is one; `besides` are the elements that the other version's outputs hold.
@@ -123,7 +119,7 @@ impl Turns {
     fn done(mut self) -> Answered {
         self.took.sort_unstable();
         let median = self.took.get(self.took.len() / 2).copied().unwrap_or_default();
-        let Self { rows, refused, batches, .. } = self;
-        Answered { rows, refused, batches, us_per_row: median.as_secs_f64() * 1e6 }
+        let Self { asked, batches, .. } = self;
+        Answered { asked, batches, us_per_row: median.as_secs_f64() * 1e6 }
     }
 }

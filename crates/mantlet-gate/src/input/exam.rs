@@ -12,7 +12,7 @@ use mantlet_types::{
     question::{Question, Rows, Scalar},
 };
 
-use super::{Checked, check, screen::remarks};
+use super::{Checked, alike::Seen, check, screen::remarks};
 use crate::{
     Gate,
     mediate::{Exam, Paper},
@@ -27,6 +27,8 @@ pub struct Taken {
     pub batches: Vec<Vec<Tensor>>,
     /// Which of the given rows each row of the batches is, through all batches.
     pub rows: Vec<usize>,
+    /// A number for each of these: the same for rows that are the same question to the model.
+    pub alike: Vec<u32>,
     /// How many rows the contract refuses.
     pub refused: usize,
 }
@@ -82,7 +84,7 @@ pub fn take(contract: &Contract, rows: Vec<Vec<Scalar>>) -> Result<Taken, Reject
         return Err(Rejection::new(Code::TooLarge).detailed("more rows than one evaluation may have"));
     }
     let batch_rows = EVALUATED_BATCH_ROWS.min(contract.batch_rows_max).max(1);
-    let mut taken = Taken::default();
+    let (mut taken, mut seen) = (Taken::default(), Seen::default());
     let mut first = None;
     let mut rows = rows.into_iter().enumerate();
     loop {
@@ -90,7 +92,7 @@ pub fn take(contract: &Contract, rows: Vec<Vec<Scalar>>) -> Result<Taken, Reject
         if batch.is_empty() {
             break;
         }
-        if let Err(rejection) = taken.add(contract, batch) {
+        if let Err(rejection) = taken.add(contract, batch, &mut seen) {
             first.get_or_insert(rejection);
         }
     }
@@ -103,12 +105,19 @@ pub fn take(contract: &Contract, rows: Vec<Vec<Scalar>>) -> Result<Taken, Reject
 
 impl Taken {
     /// Adds a batch, or those of its rows that fit; gives the first rejection.
-    fn add(&mut self, contract: &Contract, batch: Vec<(usize, Vec<Scalar>)>) -> Result<(), Rejection> {
+    fn add(
+        &mut self,
+        contract: &Contract,
+        batch: Vec<(usize, Vec<Scalar>)>,
+        seen: &mut Seen,
+    ) -> Result<(), Rejection> {
         let (numbers, rows): (Vec<usize>, Vec<Vec<Scalar>>) = batch.into_iter().unzip();
-        let together = checked(contract, rows.clone());
-        let Err(rejection) = together.map(|tensors| self.batches.push(tensors)) else {
-            self.rows.extend(numbers);
-            return Ok(());
+        let rejection = match checked(contract, rows.clone()) {
+            Ok(tensors) => {
+                self.push(tensors, numbers, seen);
+                return Ok(());
+            }
+            Err(rejection) => rejection,
         };
         if rejection.code != Code::InvalidInput {
             return Err(rejection);
@@ -124,10 +133,15 @@ impl Taken {
             }
         }
         if !kept.is_empty() {
-            self.batches.push(checked(contract, kept)?);
-            self.rows.extend(kept_numbers);
+            self.push(checked(contract, kept)?, kept_numbers, seen);
         }
         Err(rejection)
+    }
+
+    fn push(&mut self, tensors: Vec<Tensor>, numbers: Vec<usize>, seen: &mut Seen) {
+        self.alike.extend(seen.number(&tensors, numbers.len()));
+        self.batches.push(tensors);
+        self.rows.extend(numbers);
     }
 }
 

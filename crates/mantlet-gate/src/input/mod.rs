@@ -1,5 +1,6 @@
 //! Input: what the model's contract does not describe does not reach the model.
 
+mod alike;
 mod columns;
 mod exam;
 pub(crate) mod half;

@@ -7,7 +7,7 @@ use mantlet_types::{Contract, Rejection, quota::Standing};
 use super::Scores;
 use crate::{
     Gate,
-    infer::{self, Sitting},
+    infer::{self, Asked, Sitting},
     mediate::Marking,
     perimeter::Admission,
     ports::RawOutput,
@@ -38,26 +38,24 @@ pub struct Marked<R> {
 /// # Errors
 /// 503 if the outputs are not what the rule speaks of.
 pub(crate) fn judge_exam<M>(sitting: Sitting<M>) -> Result<JudgedExam<M>, Rejection> {
-    let Sitting { admission, rows, refused, batches, marking } = sitting;
-    let scores = scored(admission.model().contract(), rows, refused, batches)?;
+    let Sitting { admission, asked, batches, marking } = sitting;
+    let scores = scored(admission.model().contract(), asked, batches)?;
     Ok(JudgedExam { admission, scores, marking })
 }
 
 /// What a model guessed, batch by batch, beside what its contract's confidence rule makes of that.
 pub(super) fn scored(
     contract: &Contract,
-    rows: Vec<usize>,
-    refused: usize,
+    Asked { rows, alike, refused }: Asked,
     batches: Vec<RawOutput>,
 ) -> Result<Scores, Rejection> {
     let unmarkable = || Rejection::unavailable("the model's outputs have no stated meaning");
-    let mut scores = Scores { refused, ..Scores::new(contract).ok_or_else(unmarkable)? };
+    let mut scores = Scores { rows, alike, refused, ..Scores::new(contract).ok_or_else(unmarkable)? };
     for batch in batches {
         let count = batch.0.first().and_then(|tensor| tensor.shape.first()).copied().unwrap_or(0);
         let unjudgeable = |error: super::Unjudgeable| Rejection::unavailable(error.to_string());
         scores.add(contract, count, batch.0).map_err(unjudgeable)?;
     }
-    scores.rows = rows;
     Ok(scores)
 }
 
@@ -72,7 +70,7 @@ pub(crate) async fn mark<M: Marking>(
     let JudgedExam { admission, scores, marking } = judged;
     let contract = Arc::clone(admission.model().contract());
     let own = Arc::clone(&contract);
-    let report = infer::work(gate, &admission, move || marking.mark(&own, scores)).await?;
+    let report = infer::work(gate, admission.place(), move || marking.mark(&own, scores)).await?;
     let (candidate, standing) = (admission.permit().is_candidate(), admission.standing());
     Ok(Marked { contract, report, candidate, standing })
 }

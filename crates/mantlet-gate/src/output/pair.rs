@@ -33,8 +33,8 @@ pub(crate) fn judge_pair<C>(sitting: PairSitting<C>) -> Result<JudgedPair<C>, Re
 }
 
 fn side(contract: &Arc<Contract>, answered: Answered) -> Result<Side, Rejection> {
-    let Answered { rows, refused, batches, us_per_row } = answered;
-    let scores = scored(contract, rows, refused, batches)?;
+    let Answered { asked, batches, us_per_row } = answered;
+    let scores = scored(contract, asked, batches)?;
     Ok(Side { contract: Arc::clone(contract), scores, us_per_row })
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn compare<C: Comparing>(
         let sum = sum.map_err(|_| Rejection::unavailable("a digest of another length"))?;
         Ok((document, Sha256(sum)))
     };
-    let (document, digest) = infer::work(gate, &admission, work).await?;
+    let (document, digest) = infer::work(gate, admission.place(), work).await?;
     record.entry().subject = Some(Token::of(&format!("{COMPARISON}{digest}")));
     Ok(Compared { document, digest, standing: admission.standing() })
 }

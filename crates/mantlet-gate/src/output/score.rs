@@ -18,6 +18,8 @@ use super::{
 pub struct Scores {
     /// Which of the rows given each of these is about; rows that the contract refuses have no score.
     pub rows: Vec<usize>,
+    /// A number for each of these: the same for rows that are the same question to the model.
+    pub alike: Vec<u32>,
     /// How many rows the contract refused.
     pub refused: usize,
     /// The guesses.
@@ -67,7 +69,7 @@ impl Scores {
             Task::Opaque => return None,
         };
         let (confidence, served) = (Vec::new(), Vec::new());
-        Some(Self { rows: Vec::new(), refused: 0, guesses, confidence, served })
+        Some(Self { rows: Vec::new(), alike: Vec::new(), refused: 0, guesses, confidence, served })
     }
 
     /// Adds what the model gave for a batch of so many rows.

@@ -140,6 +140,7 @@ impl Deed for ChangeConsumer {
         if changed == *consumer {
             return Ok(Done::read(reply));
         }
+        let changed = changed.kept_by(office.caller.id());
         Ok(Done::changed(reply, vec![Change::PutConsumer(self.consumer, changed)]))
     }
 }

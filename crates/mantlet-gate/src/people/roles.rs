@@ -218,7 +218,16 @@ fn bindable<'a>(office: &'a Office<'_>, grant: &Grant) -> Result<&'a User, Rejec
     if user.is_bound(*role, project) {
         return Err(conflict(format!("`{beneficiary}` is bound to `{role}` in `{project}` already")));
     }
-    if !role.is_duty() || office.snapshot.settings.single_person {
+    if office.snapshot.settings.single_person {
+        return Ok(user);
+    }
+    if let Some(held) = barring(user, *role, project) {
+        return Err(conflict(format!(
+            "`{beneficiary}` is `{held}` in `{project}`, and nobody is `{held}` and `{role}` of one project: it needs \
+             another person"
+        )));
+    }
+    if !role.is_duty() {
         return Ok(user);
     }
     // The other duty may be in a project that the caller must not know of, so only its name is told.
@@ -232,6 +241,18 @@ fn bindable<'a>(office: &'a Office<'_>, grant: &Grant) -> Result<&'a User, Rejec
         return Err(conflict(handed_over(kid)));
     }
     Ok(user)
+}
+
+/// What a person holds in a project that keeps them from this role there: reviewers decide what the models that others made
+/// were asked with keys that others handed out (policy `F29_reviewer`).
+pub(crate) fn barring(user: &User, role: Role, project: &ProjectId) -> Option<Role> {
+    const NO_REVIEWER: [Role; 3] = [Role::DataEngineer, Role::DataScientist, Role::Operator];
+    let holds = |role: &Role| user.is_bound(*role, project);
+    match role {
+        Role::Reviewer => NO_REVIEWER.into_iter().find(holds),
+        _ if NO_REVIEWER.contains(&role) => Some(Role::Reviewer).filter(holds),
+        _ => None,
+    }
 }
 
 /// Whoever does not belong to the project yet is brought in by those who manage the home's people: one project's

@@ -178,7 +178,7 @@ pub(super) fn target(directory: &Directory, target: &Target, single_person: bool
         }
         Target::ReviewItem(item) => {
             let project = exists(&item.project)?;
-            Some(Asked { entity: review_item(item)?, project, ends: None })
+            Some(Asked { entity: review_item(directory, item)?, project, ends: None })
         }
         Target::Deployment(way) => {
             let project = exists(&way.project)?;

@@ -176,7 +176,7 @@ fn cases(action: Action) -> (&'static str, Vec<Case>) {
         }
         Action::ListReviews => ("ReviewQueue", one(SAMPLES.plain(&names::REVIEW_QUEUE, "queue"))),
         Action::ReadReview | Action::DecideReview | Action::ReadHeld => {
-            ("ReviewItem", one(SAMPLES.review_item("other", "requester", "subject")))
+            ("ReviewItem", one(SAMPLES.review_item("other", ["requester", "subject"], &["keeper"])))
         }
         Action::Monitor | Action::AcknowledgeAlert => {
             ("Statistics", one(SAMPLES.plain(&names::STATISTICS, "statistics")))

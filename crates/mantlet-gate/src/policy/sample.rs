@@ -153,8 +153,13 @@ impl Samples {
         entity(self.uid(&names::SECRET, name), [("readers", set([]))], [self.parent()])
     }
 
-    pub(super) fn review_item(self, name: &str, user: &str, subject: &str) -> Option<Entity> {
-        let attributes = [("user", person(user)), ("subject", person(subject))];
+    pub(super) fn review_item(
+        self,
+        name: &str,
+        [user, subject]: [&str; 2],
+        keepers: &[&str],
+    ) -> Option<Entity> {
+        let attributes = [("user", person(user)), ("subject", person(subject)), ("keepers", people(keepers))];
         let queue = self.uid(&names::REVIEW_QUEUE, "queue");
         entity(self.uid(&names::REVIEW_ITEM, name), attributes, [queue, self.parent()])
     }

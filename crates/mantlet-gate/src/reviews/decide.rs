@@ -15,6 +15,7 @@ use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::Directory,
     identity::Principal,
+    people,
 };
 
 fn person(caller: &Principal) -> Result<UserId, Rejection> {
@@ -58,9 +59,22 @@ fn check_reviewer(office: &Office<'_>, item: &Item, to: &UserId) -> Result<(), R
     if !user.is_some_and(|user| user.is_bound(Role::Reviewer, &item.project)) {
         return Err(Rejection::argument("`to` is no reviewer of this project"));
     }
-    let own = item.requester == PrincipalId::User(to.clone());
-    if own && !office.snapshot.settings.single_person {
-        return Err(Rejection::argument("`to` is who asked"));
+    if office.snapshot.settings.single_person {
+        return Ok(());
+    }
+    let own = match &item.requester {
+        PrincipalId::User(user) => user == to,
+        PrincipalId::Consumer(id) => {
+            let consumer = office.snapshot.directory.consumers.get(id);
+            consumer.is_some_and(|consumer| consumer.keepers.contains(to))
+        }
+        PrincipalId::Component(_) => false,
+    };
+    if own {
+        return Err(Rejection::argument("`to` is who asked, or keeps the application that did"));
+    }
+    if user.is_some_and(|user| people::roles::barring(user, Role::Reviewer, &item.project).is_some()) {
+        return Err(Rejection::argument("`to` has a part in the project that keeps them from reviewing"));
     }
     Ok(())
 }
@@ -258,7 +272,7 @@ impl Deed for EraseReview {
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Item>, Rejection> {
         let desk = self.on_desk();
-        let item = desk.current(office)?.erased()?;
+        let item = desk.current(office)?.erased(&person(office.caller)?)?;
         desk.take(office, Step::End(item.clone())).await?;
         Ok(Done::read(item))
     }

@@ -4,12 +4,18 @@
 //! A row that should be held and cannot be, because its principal has too many waiting or it is too large, leaves as the
 //! fallback: it is not answered, and the record says that nobody will look at it. If the queue fails, nothing is answered.
 
-use mantlet_types::{Contract, Rejection, ReviewId, Tensor, entry::Token, limits::REVIEW_BYTES_MAX};
+use std::sync::Arc;
+
+use mantlet_types::{
+    Contract, Rejection, ReviewId, Tensor,
+    entry::Token,
+    limits::{HELD_INLINE_ELEMENTS_MAX, REVIEW_BYTES_MAX},
+};
 use zeroize::Zeroizing;
 
-use super::{Contents, Hold, Input, Item, Said, Status};
+use super::{Contents, Hold, Input, Item, Queue, Said, Status};
 use crate::{
-    Gate,
+    Gate, infer,
     output::{Outcome, Rounding, RowAnswer, Value, Verdict},
     perimeter::Admission,
     record::Record,
@@ -67,11 +73,30 @@ pub(crate) async fn hold(
 ) -> Result<Settled, Rejection> {
     let Some((kept, guesses)) = verdict.take_kept() else { return Ok(Settled(verdict)) };
     let pending_max = verdict.admission().principal().snapshot().settings.reviews_pending;
-    let Chosen { mut withheld, holdings } = choose(gate, &verdict, &kept, &guesses, record, pending_max);
+    let choice = Choice {
+        reviews: Arc::clone(gate.reviews()),
+        room: gate.reviews.room(verdict.admission().principal().id(), pending_max),
+        contract: Arc::clone(verdict.admission().model().contract()),
+        kept,
+        guesses,
+    };
+    let (mut verdict, chosen) = if choice.elements() <= HELD_INLINE_ELEMENTS_MAX {
+        let chosen = choice.make(verdict.rows());
+        (verdict, chosen)
+    } else {
+        let place = Arc::clone(verdict.admission().place());
+        let work = move || {
+            let chosen = choice.make(verdict.rows());
+            Ok((verdict, chosen))
+        };
+        infer::work(gate, &place, work).await?
+    };
+    let Chosen { mut withheld, contents } = chosen;
     if withheld.is_empty() {
         return Ok(Settled(verdict));
     }
-    let rows: Vec<usize> = holdings.iter().map(|holding| holding.item.row as usize).collect();
+    let rows: Vec<usize> = contents.iter().map(|(row, _)| *row).collect();
+    let holdings = holdings(gate, &verdict, contents, record);
     let taken = match holdings.is_empty() {
         true => 0,
         false => {
@@ -90,43 +115,66 @@ pub(crate) async fn hold(
     Ok(Settled(verdict))
 }
 
-/// The rows that do not leave as the model answered them, and of these the ones that a person gets to see.
-struct Chosen {
-    withheld: Vec<(usize, Outcome)>,
-    holdings: Vec<Holding>,
+/// What it takes to choose the rows that are held: written out as JSON, so that a large batch is work for the pool.
+struct Choice {
+    reviews: Arc<dyn Queue>,
+    /// How many more rows of the principal fit.
+    room: usize,
+    contract: Arc<Contract>,
+    kept: Kept,
+    guesses: Vec<Option<Value>>,
 }
 
-fn choose(
+/// The rows that do not leave as the model answered them, and what is sealed of those that a person gets to see.
+struct Chosen {
+    withheld: Vec<(usize, Outcome)>,
+    contents: Vec<(usize, Zeroizing<Vec<u8>>)>,
+}
+
+impl Choice {
+    fn elements(&self) -> usize {
+        self.kept.tensors.iter().map(|tensor| tensor.data.len()).fold(0, usize::saturating_add)
+    }
+
+    fn make(&self, answers: &[RowAnswer]) -> Chosen {
+        let Self { reviews, contract, kept, guesses, .. } = self;
+        let mut room = self.room;
+        let mut chosen = Chosen { withheld: Vec::new(), contents: Vec::new() };
+        for (index, answer) in answers.iter().enumerate() {
+            let wanted = match kept.hold {
+                Hold::Never => false,
+                Hold::Always => true,
+                Hold::BelowThreshold => !answer.is_served(),
+                Hold::Sampled(share) => reviews.draw(&drawn(contract, kept, index)) < share,
+            };
+            if !wanted {
+                continue;
+            }
+            chosen.withheld.push((index, Outcome::Fallback));
+            if room == 0 {
+                continue;
+            }
+            let Some(contents) = contents(contract, kept, guesses, index, answer) else { continue };
+            room -= 1;
+            chosen.contents.push((index, contents));
+        }
+        chosen
+    }
+}
+
+/// The chosen rows as items of the queue; none for what is no request, which nobody could come back to.
+fn holdings(
     gate: &Gate,
     verdict: &Verdict,
-    kept: &Kept,
-    guesses: &[Option<Value>],
+    contents: Vec<(usize, Zeroizing<Vec<u8>>)>,
     record: &Record,
-    pending_max: usize,
-) -> Chosen {
+) -> Vec<Holding> {
+    let Some(request_id) = record.request_id() else { return Vec::new() };
     let admission = verdict.admission();
     let (principal, contract) = (admission.principal(), admission.model().contract());
     let now = gate.now();
     let ends = now.plus_seconds(i64::from(principal.snapshot().settings.review_days) * 86_400);
-    let mut room = gate.reviews.room(principal.id(), pending_max);
-    let mut chosen = Chosen { withheld: Vec::new(), holdings: Vec::new() };
-    for (index, answer) in verdict.rows().iter().enumerate() {
-        let contents = || contents(contract, kept, guesses, index, answer);
-        let wanted = match kept.hold {
-            Hold::Never => false,
-            Hold::Always => true,
-            Hold::BelowThreshold => !answer.is_served(),
-            Hold::Sampled(share) => gate.reviews.draw(&drawn(contract, kept, index)) < share,
-        };
-        if !wanted {
-            continue;
-        }
-        chosen.withheld.push((index, Outcome::Fallback));
-        if room == 0 {
-            continue;
-        }
-        let (Some(contents), Some(request_id)) = (contents(), record.request_id()) else { continue };
-        room -= 1;
+    let holding = |(index, contents)| {
         let item = Item {
             id: ReviewId::new(gate.request_id()),
             project: contract.project.clone(),
@@ -143,9 +191,9 @@ fn choose(
             decided_by: None,
             decided: None,
         };
-        chosen.holdings.push(Holding { item, contents });
-    }
-    chosen
+        Holding { item, contents }
+    };
+    contents.into_iter().map(holding).collect()
 }
 
 /// What is sealed of a row; `None` if that is more than is kept of one.

@@ -147,14 +147,18 @@ impl Item {
         }
     }
 
-    /// The item with what it held forgotten.
+    /// The item with what it held forgotten, decided or not: whom the row is about may ask for that at any time, and it
+    /// must not depend on who has decided being there. What somebody is still at is theirs, as for deciding.
     ///
     /// # Errors
-    /// 409 if there is nothing left to forget.
-    pub fn erased(self) -> Result<Self, Rejection> {
-        match self.status.is_kept() {
-            true => Ok(self.ended(Status::Erased)),
-            false => Err(conflict(format!("it is {} already", self.status.as_str()))),
+    /// 409 if there is nothing left to forget, or it is open and somebody else's.
+    pub fn erased(self, by: &UserId) -> Result<Self, Rejection> {
+        if !self.status.is_kept() {
+            return Err(conflict(format!("it is {} already", self.status.as_str())));
+        }
+        match &self.assigned_to {
+            Some(other) if other != by && self.status.is_open() => Err(taken(other)),
+            _ => Ok(self.ended(Status::Erased)),
         }
     }
 

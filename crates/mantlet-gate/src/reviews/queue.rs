@@ -71,8 +71,16 @@ pub trait Queue: Send + Sync {
     /// Makes changes durable, all or none. Only door 2 can make a [`Warrant`].
     ///
     /// # Errors
-    /// If they were not taken; for what is to be forgotten also if traces of it may remain.
+    /// If they were not taken. Traces of what is forgotten may be overwritten later: see [`Self::tidy`].
     fn apply<'a>(&'a self, warrant: &'a Warrant, steps: Vec<Step>) -> Doing<'a, ()>;
+
+    /// Overwrites what is left of what was forgotten, if it could not be at once.
+    ///
+    /// # Errors
+    /// If it still cannot be.
+    fn tidy(&self) -> Doing<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// No queue: nothing can be held, so whatever would have to be is not answered.

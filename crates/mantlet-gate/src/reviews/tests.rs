@@ -215,6 +215,50 @@ async fn reviewers_decide_and_never_on_their_own_requests() {
 }
 
 #[tokio::test]
+async fn whoever_could_have_asked_as_an_application_does_not_decide_what_it_asked() {
+    let kit = kit(Hold::Always);
+    by(&kit, &[0.9]).await.unwrap();
+    let item = all(&kit)[0].id;
+    assert_eq!(listed(&kit, "rolf", None).await, 1);
+    // Rolf has held a key of it, when is no matter.
+    let app = kit.gate.snapshot().directory.consumers[CONSUMER].clone();
+    let kept = app.kept_by(&"user:rolf".parse().unwrap());
+    kit.change(&[Change::PutConsumer(CONSUMER.parse().unwrap(), kept)]);
+    assert_eq!((listed(&kit, "rolf", None).await, listed(&kit, "rita", None).await), (0, 1));
+    let refused = decide(&kit, "rolf", item, json!({ "uphold": true })).await.unwrap_err();
+    assert!(refused.detail.unwrap().contains("F15_own_review"));
+    let given = assign(&kit, "rita", item, json!({ "to": "rolf" })).await.unwrap_err();
+    assert_eq!(given.code, Code::InvalidArgument);
+    // Who makes models or hands out keys is no reviewer there, however they came by the role.
+    for duty in [Role::DataEngineer, Role::DataScientist, Role::Operator] {
+        kit.change(&[Change::PutUser("ruth".parse().unwrap(), user(&[Role::Reviewer, duty]))]);
+        assert_eq!(listed(&kit, "ruth", None).await, 0, "{duty}");
+        let refused = decide(&kit, "ruth", item, json!({ "uphold": true })).await.unwrap_err();
+        assert!(refused.detail.unwrap().contains("F29_reviewer"), "{duty}");
+        let given = assign(&kit, "rita", item, json!({ "to": "ruth" })).await.unwrap_err();
+        assert_eq!(given.code, Code::InvalidArgument, "{duty}");
+    }
+    decide(&kit, "rita", item, json!({ "uphold": true })).await.unwrap();
+}
+
+#[tokio::test]
+async fn large_batches_are_looked_through_in_the_pool() {
+    let kit = Kit::with(|snapshot| {
+        snapshot.settings = Arc::new(Settings {
+            holds: BTreeMap::from([(MODEL.parse().unwrap(), Hold::Sampled(0.01))]),
+            ..Settings::clone(&snapshot.settings)
+        });
+        snapshot.directory.consumers.get_mut(CONSUMER).unwrap().rate_per_minute = 1_000_000;
+    });
+    let own = std::thread::current().id();
+    by(&kit, &[0.9]).await.unwrap();
+    assert_eq!(kit.reviews.drawn_by(), [own].into());
+    by(&kit, &[0.9; 1_000]).await.unwrap();
+    let by_others = kit.reviews.drawn_by();
+    assert!(!by_others.is_empty() && !by_others.contains(&own), "it was work of the thread that serves");
+}
+
+#[tokio::test]
 async fn what_is_assigned_is_taken_over_only_in_so_many_words() {
     let kit = kit(Hold::Always);
     let answer = by(&kit, &[0.9]).await.unwrap();
@@ -236,6 +280,8 @@ async fn what_is_assigned_is_taken_over_only_in_so_many_words() {
         assign(&kit, "rolf", item, json!({ "to": "ana" })).await.unwrap_err().code,
         Code::InvalidArgument
     );
+    let erased = done(&kit, person(&kit, "rolf"), EraseReview { queue: queue(&kit), item }).await;
+    assert_eq!(erased.err().unwrap().code, Code::Conflict, "what somebody is at is theirs to have forgotten");
     assign(&kit, "rolf", item, json!({ "take_over": true })).await.unwrap();
     assert_eq!(decide(&kit, "rita", item, json!({ "uphold": true })).await.unwrap_err().code, Code::Conflict);
     let ruling = json!({ "result": "heads", "reason": "seen" });
@@ -297,7 +343,8 @@ async fn what_is_erased_is_erased_for_who_asked_too() {
     decide(&kit, "rolf", item, json!({ "result": "heads", "reason": "seen" })).await.unwrap();
     assert_eq!(poll(&kit, request).await.unwrap()["rows"][0]["result"], "heads");
     let erase = || EraseReview { queue: queue(&kit), item };
-    assert_eq!(done(&kit, person(&kit, "rolf"), erase()).await.unwrap().status, Status::Erased);
+    // Who has decided need not be there for it.
+    assert_eq!(done(&kit, person(&kit, "rita"), erase()).await.unwrap().status, Status::Erased);
     assert_eq!(poll(&kit, request).await.unwrap()["rows"], json!([{ "row": 0, "status": "erased" }]));
     assert!(queue(&kit).open(item).await.unwrap().is_none());
     assert_eq!(done(&kit, person(&kit, "rolf"), erase()).await.unwrap_err().code, Code::Conflict);

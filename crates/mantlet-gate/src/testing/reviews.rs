@@ -1,11 +1,12 @@
 //! The queue of held answers in memory.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread::ThreadId,
 };
 
 use mantlet_types::{PrincipalId, RequestId, ReviewId};
@@ -20,6 +21,7 @@ use crate::{
 #[derive(Default)]
 pub struct FakeQueue {
     broken: AtomicBool,
+    drawn_by: Mutex<HashSet<ThreadId>>,
     items: Mutex<BTreeMap<ReviewId, Kept>>,
 }
 
@@ -33,6 +35,11 @@ impl FakeQueue {
     /// From here on it takes and opens nothing.
     pub fn fail(&self) {
         self.broken.store(true, Ordering::SeqCst);
+    }
+
+    /// The threads that drew lots.
+    pub fn drawn_by(&self) -> HashSet<ThreadId> {
+        std::mem::take(&mut *self.drawn_by.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn items(&self) -> std::sync::MutexGuard<'_, BTreeMap<ReviewId, Kept>> {
@@ -52,6 +59,7 @@ impl Queue for FakeQueue {
     }
 
     fn draw(&self, of: &[u8]) -> f64 {
+        self.drawn_by.lock().unwrap_or_else(PoisonError::into_inner).insert(std::thread::current().id());
         f64::from(crc32fast::hash(of)) / f64::from(u32::MAX)
     }
 

@@ -218,13 +218,7 @@ fn binned<'b>(rows: impl Iterator<Item = &'b Row<'b>>) -> ([Binned; BINS], f64) 
     let mut count = 0.0;
     for row in rows {
         let Some(confidence) = row.confidence else { return (bins, f64::NAN) };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a confidence is 0 to 1, and what is outside saturates"
-        )]
-        let index = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        if let Some(bin) = bins.get_mut(index) {
+        if let Some(bin) = bins.get_mut(bin(confidence)) {
             bin.rows += 1;
             bin.confidence += confidence;
             bin.right += f64::from(u8::from(row.is_right()));
@@ -232,4 +226,14 @@ fn binned<'b>(rows: impl Iterator<Item = &'b Row<'b>>) -> ([Binned; BINS], f64) 
         count += 1.0;
     }
     (bins, count)
+}
+
+/// The bin of a confidence.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a confidence is 0 to 1, and what is outside saturates"
+)]
+pub(super) fn bin(confidence: f64) -> usize {
+    ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1
 }

@@ -51,14 +51,14 @@ impl Marking for Key {
     type Report = Report;
 
     fn mark(self, contract: &Contract, scores: Scores) -> Result<Report, Rejection> {
-        disclosure::check_rows(scores.rows.len())?;
+        disclosure::check_rows(disclosure::rows(&scores))?;
         let ends = Instant::now() + EVALUATION_TIMEOUT;
         let report = report_until(contract, &self, &scores, Some(ends));
         if Instant::now() >= ends {
             return Err(Rejection::unavailable("the evaluation took too long"));
         }
         let report = report.ok_or_else(|| Rejection::unavailable("the answers cannot be marked"))?;
-        Ok(disclosure::without_small_groups(report, &self))
+        Ok(disclosure::without_small_groups(report, &self, &scores))
     }
 }
 
@@ -186,6 +186,7 @@ impl<'a> Exam<'a> {
             confusion: rows.confusion(),
             classes: rows.classes(labels, f1),
             reliability: rows.reliability(),
+            left_out: 0,
             ece_bins: classify::BINS,
             roc: rows.roc(),
         })

@@ -80,12 +80,17 @@ pub struct Classification {
     /// What the model's threshold makes of the answers.
     pub served: Served,
     /// Rows by true class (rows) and by answer (columns), withheld answers included; absent with more classes than a
-    /// table of them can be read or held.
+    /// table of them can be read or held. A class that is left out has an empty row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub confusion: Vec<Vec<usize>>,
     /// Class by class.
     pub classes: Vec<Class>,
-    /// Confidence against being right, in as many bins of equal width as [`Classification::ece_bins`]; empty ones left out.
+    /// How many classes are left out because they, or what could be told of them, would be about few rows; then there is no
+    /// area under any curve either.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: usize,
+    /// Confidence against being right, in as many bins of equal width as [`Classification::ece_bins`]; those of no rows, or of
+    /// few, left out.
     pub reliability: Vec<Bin>,
     /// Bins of the expected calibration error.
     pub ece_bins: usize,
@@ -120,7 +125,7 @@ pub struct Served {
     pub threshold: f64,
     /// Share of rows that are served.
     pub coverage: Estimate,
-    /// Of a classifier: the share of served answers that are true; absent if none is served.
+    /// Of a classifier: the share of served answers that are true; absent if none is served, or few are or are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<Estimate>,
 }

@@ -65,6 +65,7 @@ pub(super) fn scores(probabilities: &[&[f64]]) -> Scores {
         probabilities.iter().zip(&said).map(|(row, said)| Some(row[*said])).collect();
     Scores {
         rows: (0..probabilities.len()).collect(),
+        alike: (0..probabilities.len() as u32).collect(),
         refused: 0,
         served: confidence.iter().map(|confidence| confidence.unwrap() >= 0.7).collect(),
         confidence,
@@ -225,6 +226,7 @@ fn numbers_by_hand() {
     let contract = contract(Task::Regress { value: 0 }, confidence);
     let scores = Scores {
         rows: vec![0, 2, 3],
+        alike: vec![0, 1, 2],
         refused: 1,
         guesses: Guesses::Numbers { values: vec![1.0, 4.0, 9.0], half_width: Some(2.0) },
         confidence: vec![Some(0.9); 3],

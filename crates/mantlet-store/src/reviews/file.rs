@@ -128,9 +128,25 @@ impl ItemFile {
     }
 
     /// Folds the write-ahead log into the file and empties it: it has pages as they were.
-    pub(super) async fn scrub(&self) -> Result<(), StoreError> {
-        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
-        let busy: i64 = folded.try_get(0)?;
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.scrub_within(BUSY_TIMEOUT).await
+    }
+
+    /// The same, if nobody else is at the file just now: nobody waits for a backup to end.
+    pub(super) async fn scrub_now(&self) -> Result<(), StoreError> {
+        self.scrub_within(Duration::ZERO).await
+    }
+
+    async fn scrub_within(&self, patience: Duration) -> Result<(), StoreError> {
+        let waiting = |patience: Duration| {
+            // A number of our own: a pragma takes no bound parameters.
+            sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {}", patience.as_millis()))
+        };
+        let mut connection = self.pool.acquire().await?;
+        sqlx::raw_sql(waiting(patience)).execute(&mut *connection).await?;
+        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await;
+        sqlx::raw_sql(waiting(BUSY_TIMEOUT)).execute(&mut *connection).await?;
+        let busy: i64 = folded?.try_get(0)?;
         match busy {
             0 => Ok(()),
             _ => Err(StoreError::Busy),

@@ -18,7 +18,7 @@ use mantlet_gate::{
     ports::StoreFault,
     reviews::{Contents, Decision, Doing, Holding, Item, Opened, Queue, Step},
 };
-use mantlet_types::{PrincipalId, RequestId, ReviewId};
+use mantlet_types::{PrincipalId, RequestId, ReviewId, limits::HELD_SEALED_AT_ONCE};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -32,14 +32,23 @@ use self::{
 };
 use crate::StoreError;
 
+/// Whether keys and contents that were forgotten may still be in the write-ahead log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Traces {
+    #[default]
+    Overwritten,
+    Left,
+}
+
 /// The queue over SQLite.
 pub struct ReviewStore {
     file: ItemFile,
     key: ReviewKey,
     /// What the file holds, without what is inside.
     index: RwLock<Index>,
-    /// One change at a time: room is counted before a row is written.
-    changing: Mutex<()>,
+    /// One change at a time: room is counted before a row is written. Holds whether traces of what was forgotten are left,
+    /// since another process was reading when they were to be overwritten.
+    changing: Mutex<Traces>,
 }
 
 impl ReviewStore {
@@ -96,10 +105,16 @@ impl ReviewStore {
         plain.truncate(fitting);
         let mut rows = Vec::with_capacity(fitting);
         let mut taken = Vec::with_capacity(fitting);
+        let mut sealed = 0;
         for (item, plain) in plain {
             let own = ItemKey::generate()?;
             let (id, body) = (item.id.to_string(), body(&item)?);
             let contents = own.seal(Part::Contents, &id, &plain)?;
+            sealed += contents.len();
+            if sealed >= HELD_SEALED_AT_ONCE {
+                sealed = 0;
+                tokio::task::yield_now().await;
+            }
             taken.push((item, contents.len()));
             let wrapped = self.key.wrap(&id, &body, Some(&own))?;
             rows.push(ItemRow { id, body, wrapped, contents, decision: Vec::new() });
@@ -125,7 +140,7 @@ impl ReviewStore {
     }
 
     async fn changed(&self, steps: Vec<Step>) -> Result<(), StoreError> {
-        let _one_at_a_time = self.changing.lock().await;
+        let mut traces = self.changing.lock().await;
         let mut rows = Vec::new();
         let mut gone = Vec::new();
         let mut forgets = false;
@@ -146,8 +161,18 @@ impl ReviewStore {
         self.file.replace(&rows, &gone).await?;
         self.write(|index| steps.into_iter().for_each(|step| index.follow(step)));
         if forgets {
-            // Old keys and contents are in the write-ahead log, too.
-            self.file.scrub().await?;
+            *traces = Traces::Left;
+        }
+        // What was asked for is done. While another process reads the file the log cannot be emptied: `tidy` does it later.
+        let _ = self.overwrite(&mut traces).await;
+        Ok(())
+    }
+
+    /// Overwrites old keys and contents, which are gone from the table and in the write-ahead log still.
+    async fn overwrite(&self, traces: &mut Traces) -> Result<(), StoreError> {
+        if *traces == Traces::Left {
+            self.file.scrub_now().await?;
+            *traces = Traces::Overwritten;
         }
         Ok(())
     }
@@ -222,6 +247,10 @@ impl Queue for ReviewStore {
 
     fn apply<'a>(&'a self, _: &'a Warrant, steps: Vec<Step>) -> Doing<'a, ()> {
         Box::pin(async move { fault(self.changed(steps).await) })
+    }
+
+    fn tidy(&self) -> Doing<'_, ()> {
+        Box::pin(async move { fault(self.overwrite(&mut *self.changing.lock().await).await) })
     }
 }
 

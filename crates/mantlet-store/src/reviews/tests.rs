@@ -169,6 +169,26 @@ async fn nothing_lies_open_and_nothing_stays_behind() {
 }
 
 #[tokio::test]
+async fn what_was_forgotten_while_somebody_read_the_file_is_overwritten_afterwards() {
+    let bench = Bench::new().await;
+    let item = row(1, "a").0;
+    bench.hold([row(1, "a")]).await;
+    let kept = bench.store.file.read(&item.id.to_string()).await.unwrap().unwrap();
+    let trace = &kept.contents[..32];
+    // A reader, as a backup is one: it sees the file as it was, so the log has to stay.
+    let reader = ItemFile::open(&bench.path()).await.unwrap();
+    reader.execute_for_test("BEGIN; SELECT count(*) FROM items").await;
+    bench.store.changed(vec![Step::End(item.clone().ended(Status::Erased))]).await.unwrap();
+    assert_eq!(bench.store.find(item.id).unwrap().status, Status::Erased, "what was done is what is told");
+    assert!(bench.opened(&item).await.is_none());
+    assert!(contains(&bench.bytes(), trace), "nothing was in the way of overwriting it");
+    assert!(bench.store.tidy().await.is_err());
+    reader.execute_for_test("COMMIT").await;
+    bench.store.tidy().await.unwrap();
+    assert!(!contains(&bench.bytes(), trace));
+}
+
+#[tokio::test]
 async fn room_is_counted_by_principal_and_given_back() {
     let bench = Bench::new().await;
     let rows: Vec<_> = (0..5).map(|number| row(number, "a")).collect();

@@ -83,8 +83,9 @@ fn consumer() -> impl Strategy<Value = Consumer> {
         subject: subject.parse().unwrap(),
     });
     let identities = collection::btree_set(prop_oneof![spiffe, token], 0..3);
-    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities).prop_map(
-        |(disabled, project, models, monitor, expires, rate_per_minute, identities)| Consumer {
+    let keepers = collection::btree_set(user_id(), 0..3);
+    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities, keepers).prop_map(
+        |(disabled, project, models, monitor, expires, rate_per_minute, identities, keepers)| Consumer {
             disabled,
             project,
             models,
@@ -92,6 +93,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
             expires,
             rate_per_minute,
             identities,
+            keepers,
         },
     )
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, Weak};
 
 use mantlet_gate::{Snapshot, ports::Model};
-use mantlet_models::{register::Shelf, signers::Signers};
+use mantlet_models::{register::Shelf, registry::PackageDigest, signers::Signers};
 use mantlet_types::{ModelName, Version};
 
 use super::{addresses, lock, server_identity, settings, threshold, trust_domains, trusted};
@@ -125,7 +125,9 @@ impl Live {
         let mut disowned = Vec::new();
         for (name, served) in &snapshot.models {
             for (version, model) in &served.versions {
-                if signers.vouch_for(model.contract().digest) {
+                let record = snapshot.directory.models.get(name);
+                let registered = record.and_then(|record| record.versions.get(version));
+                if registered.is_some_and(|it| signers.vouch_for(PackageDigest(it.package))) {
                     continue;
                 }
                 let live = snapshot.is_live(name, *version);

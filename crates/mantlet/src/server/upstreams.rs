@@ -11,7 +11,7 @@ use prometheus_client::{
 use super::statistics::LATENCY_BOUNDS_US;
 use crate::upstream::{
     breaker::State,
-    counts::{End, Figures},
+    counts::{End, Figures, ModelFigures},
 };
 
 /// The numbers of all upstreams at one moment.
@@ -31,18 +31,23 @@ impl Collector for UpstreamScrape {
     }
 }
 
+/// Where a breaker stands, as a number.
+const fn number(state: State) -> i64 {
+    match state {
+        State::Closed => 0,
+        State::HalfOpen => 1,
+        State::Open => 2,
+    }
+}
+
 impl UpstreamScrape {
     fn gauges(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Whether the upstream is asked: 0 by everybody, 1 by one to try it, 2 by nobody";
         let mut family =
             encoder.encode_descriptor("mantlet_upstream_breaker", help, None, MetricType::Gauge)?;
         for figures in &self.0 {
-            let state = match figures.state {
-                State::Closed => 0_i64,
-                State::HalfOpen => 1,
-                State::Open => 2,
-            };
-            family.encode_family(&[("upstream", figures.upstream.as_str())])?.encode_gauge(&state)?;
+            let own = [("upstream", figures.upstream.as_str())];
+            family.encode_family(&own)?.encode_gauge(&number(figures.state))?;
         }
         let help = "Calls under way";
         let mut family =
@@ -52,17 +57,28 @@ impl UpstreamScrape {
             family.encode_family(&[("upstream", figures.upstream.as_str())])?.encode_gauge(&under_way)?;
         }
         let help = "Whether a model answers where it runs";
-        let mut family =
-            encoder.encode_descriptor("mantlet_upstream_model_ready", help, None, MetricType::Gauge)?;
+        self.of_models(encoder, "mantlet_upstream_model_ready", help, |model| i64::from(model.ready))?;
+        let help = "Whether a model is asked where it runs: 0 by everybody, 1 by one to try it, 2 by nobody";
+        self.of_models(encoder, "mantlet_upstream_model_breaker", help, |model| number(model.state))
+    }
+
+    fn of_models(
+        &self,
+        encoder: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        value: impl Fn(&ModelFigures) -> i64,
+    ) -> fmt::Result {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for figures in &self.0 {
-            for (model, version, ready) in &figures.models {
-                let version = version.to_string();
+            for model in &figures.models {
+                let version = model.version.to_string();
                 let labels = [
                     ("upstream", figures.upstream.as_str()),
-                    ("model", model.as_str()),
+                    ("model", model.model.as_str()),
                     ("version", version.as_str()),
                 ];
-                family.encode_family(&labels)?.encode_gauge(&i64::from(*ready))?;
+                family.encode_family(&labels)?.encode_gauge(&value(model))?;
             }
         }
         Ok(())

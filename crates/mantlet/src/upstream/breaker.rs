@@ -3,7 +3,8 @@
 //! Closed it counts; open it turns everybody away at once; half-open it lets a single question through, whose end decides
 //! (Nygard, "Release It!", 2nd ed. 2018, "Circuit Breaker"). Only what no single question can bring about counts as a
 //! failure: an upstream that cannot be reached, is too slow, or says itself that it cannot. An answer that is refused here is
-//! an answer, because otherwise one caller's odd row could take a model away from everybody.
+//! an answer, because otherwise one caller's odd row could take a model away from everybody. Who gives up before there was
+//! time for an answer has found out nothing.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -62,12 +63,23 @@ enum Phase {
     Trial,
 }
 
-/// Leave to try. Dropped without a word it counts as a failure: whoever waited has given up.
+/// Leave to try. Dropped without a word it counts as a failure if there was time enough for an answer, and as nothing if
+/// not: whoever waited may have come late.
 #[derive(Debug)]
 pub struct Attempt {
     breaker: Arc<Breaker>,
     epoch: u64,
+    /// From when on no answer is a failure; never, if there is none.
+    enough: Option<Instant>,
     told: bool,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    Answer,
+    Failure,
+    Nothing,
 }
 
 impl Default for Breaker {
@@ -84,11 +96,11 @@ impl Default for Breaker {
 }
 
 impl Breaker {
-    /// Leave to try now.
+    /// Leave to try now. An answer may be expected within `patience`; without one, no answer is no failure.
     ///
     /// # Errors
     /// When it makes sense to ask again, if it is none.
-    pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Attempt, Duration> {
+    pub fn admit(self: &Arc<Self>, now: Instant, patience: Option<Duration>) -> Result<Attempt, Duration> {
         let mut inner = self.lock();
         match inner.phase {
             Phase::Closed => {}
@@ -97,7 +109,8 @@ impl Breaker {
             // The trial will have ended by then, or the next one is due.
             Phase::Trial => return Err(inner.wait),
         }
-        Ok(Attempt { breaker: Arc::clone(self), epoch: inner.epoch, told: false })
+        let enough = patience.and_then(|patience| now.checked_add(patience));
+        Ok(Attempt { breaker: Arc::clone(self), epoch: inner.epoch, enough, told: false })
     }
 
     /// Where it stands.
@@ -110,21 +123,23 @@ impl Breaker {
         }
     }
 
-    fn end(&self, epoch: u64, failed: bool, now: Instant) {
+    fn end(&self, epoch: u64, came: Came, now: Instant) {
         let mut inner = self.lock();
         if inner.epoch != epoch {
             return;
         }
-        match (inner.phase, failed) {
-            (Phase::Trial, false) => inner.close(),
-            (Phase::Trial, true) => inner.open(now),
-            (Phase::Closed, failed) => {
-                inner.count(failed);
+        match (inner.phase, came) {
+            (Phase::Trial, Came::Answer) => inner.close(),
+            (Phase::Trial, Came::Failure) => inner.open(now),
+            // Whoever comes next is the trial.
+            (Phase::Trial, Came::Nothing) => inner.enter(Phase::Open { until: now }),
+            (Phase::Closed, Came::Answer | Came::Failure) => {
+                inner.count(came == Came::Failure);
                 if inner.is_too_much() {
                     inner.open(now);
                 }
             }
-            (Phase::Open { .. }, _) => {}
+            (Phase::Closed, Came::Nothing) | (Phase::Open { .. }, _) => {}
         }
     }
 
@@ -166,24 +181,34 @@ impl Inner {
 impl Attempt {
     /// It was answered, whatever the answer.
     pub fn answered(mut self) {
-        self.tell(false);
+        self.tell(Came::Answer, Instant::now());
     }
 
     /// It failed.
     pub fn failed(mut self) {
-        self.tell(true);
+        self.tell(Came::Failure, Instant::now());
     }
 
-    fn tell(&mut self, failed: bool) {
+    /// It ended in a way that says nothing here.
+    pub fn undecided(mut self) {
+        self.tell(Came::Nothing, Instant::now());
+    }
+
+    fn given_up(&mut self, now: Instant) {
+        let late = self.enough.is_some_and(|enough| now >= enough);
+        self.tell(if late { Came::Failure } else { Came::Nothing }, now);
+    }
+
+    fn tell(&mut self, came: Came, now: Instant) {
         if !std::mem::replace(&mut self.told, true) {
-            self.breaker.end(self.epoch, failed, Instant::now());
+            self.breaker.end(self.epoch, came, now);
         }
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.tell(true);
+        self.given_up(Instant::now());
     }
 }
 
@@ -198,9 +223,8 @@ mod tests {
     /// Ends one attempt at a moment.
     #[track_caller]
     fn end(breaker: &Arc<Breaker>, now: Instant, failed: bool) {
-        let mut attempt = breaker.admit(now).expect("must be let through");
-        attempt.told = true;
-        breaker.end(attempt.epoch, failed, now);
+        let mut attempt = breaker.admit(now, None).expect("must be let through");
+        attempt.tell(if failed { Came::Failure } else { Came::Answer }, now);
     }
 
     #[test]
@@ -213,7 +237,7 @@ mod tests {
         assert_eq!(breaker.state(), State::Closed);
         (0..CONSECUTIVE_MAX).for_each(|_| end(&breaker, now, true));
         assert_eq!(breaker.state(), State::Open);
-        assert_eq!(breaker.admit(now).unwrap_err(), OPEN_FIRST);
+        assert_eq!(breaker.admit(now, None).unwrap_err(), OPEN_FIRST);
     }
 
     #[test]
@@ -240,39 +264,64 @@ mod tests {
         (0..CONSECUTIVE_MAX).for_each(|_| end(&breaker, now, true));
         let mut wait = OPEN_FIRST;
         for _ in 0..7 {
-            assert!(breaker.admit(now + wait - Duration::from_millis(1)).is_err());
+            assert!(breaker.admit(now + wait - Duration::from_millis(1), None).is_err());
             now += wait;
-            let trial = breaker.admit(now).unwrap();
+            let mut trial = breaker.admit(now, None).unwrap();
             assert_eq!(breaker.state(), State::HalfOpen);
-            assert!(breaker.admit(now).is_err(), "one at a time");
-            breaker.end(trial.epoch, true, now);
+            assert!(breaker.admit(now, None).is_err(), "one at a time");
+            trial.tell(Came::Failure, now);
             wait = (2 * wait).min(OPEN_MAX);
-            assert_eq!(breaker.admit(now).unwrap_err(), wait);
+            assert_eq!(breaker.admit(now, None).unwrap_err(), wait);
         }
         now += wait;
         end(&breaker, now, false);
         assert_eq!(breaker.state(), State::Closed);
         (0..CONSECUTIVE_MAX).for_each(|_| end(&breaker, now, true));
-        assert_eq!(breaker.admit(now).unwrap_err(), OPEN_FIRST, "it began anew");
+        assert_eq!(breaker.admit(now, None).unwrap_err(), OPEN_FIRST, "it began anew");
     }
 
     #[test]
-    fn who_gives_up_has_failed_and_frees_the_trial() {
+    fn who_gives_up_in_vain_has_failed() {
         let (breaker, now) = breaker();
+        let patience = Duration::from_secs(5);
         for _ in 0..CONSECUTIVE_MAX {
-            drop(breaker.admit(now).unwrap());
+            breaker.admit(now, Some(patience)).unwrap().given_up(now + patience);
         }
         assert_eq!(breaker.state(), State::Open);
-        drop(breaker.admit(Instant::now() + OPEN_FIRST).unwrap());
+        breaker.admit(now + patience + OPEN_FIRST, Some(patience)).unwrap().given_up(now + 3 * patience);
+        assert_eq!(breaker.admit(now + 3 * patience, None).unwrap_err(), 2 * OPEN_FIRST);
+    }
+
+    #[test]
+    fn who_gives_up_early_says_nothing_and_frees_the_trial() {
+        let (breaker, now) = breaker();
+        let patience = Duration::from_secs(5);
+        let early = now + patience - Duration::from_millis(1);
+        for _ in 0..10 * ENOUGH {
+            breaker.admit(now, Some(patience)).unwrap().given_up(early);
+            breaker.admit(now, None).unwrap().given_up(now + 100 * patience);
+            breaker.admit(now, None).unwrap().undecided();
+        }
+        assert_eq!(breaker.state(), State::Closed);
+        // Nor does it end a row of failures, or wait longer for the next trial.
+        for _ in 0..CONSECUTIVE_MAX {
+            end(&breaker, now, true);
+            drop(breaker.admit(now, None));
+        }
         assert_eq!(breaker.state(), State::Open);
+        let due = now + OPEN_FIRST;
+        breaker.admit(due, Some(patience)).unwrap().given_up(due);
+        let next = breaker.admit(due, None).expect("the next one is the trial");
+        next.answered();
+        assert_eq!(breaker.state(), State::Closed);
     }
 
     #[test]
     fn ends_of_another_time_say_nothing() {
         let (breaker, now) = breaker();
-        let early = breaker.admit(now).unwrap();
+        let early = breaker.admit(now, None).unwrap();
         (0..CONSECUTIVE_MAX).for_each(|_| end(&breaker, now, true));
-        let trial = breaker.admit(now + OPEN_FIRST).unwrap();
+        let trial = breaker.admit(now + OPEN_FIRST, None).unwrap();
         early.answered();
         assert_eq!(breaker.state(), State::HalfOpen);
         trial.answered();

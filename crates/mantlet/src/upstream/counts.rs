@@ -76,7 +76,7 @@ impl Counts {
 pub struct Figures {
     /// Its name.
     pub upstream: UpstreamName,
-    /// Where its breaker stands.
+    /// Where its own breaker stands: whether it can be spoken to.
     pub state: State,
     /// Calls under way.
     pub under_way: usize,
@@ -86,8 +86,21 @@ pub struct Figures {
     pub by_latency: [u64; LATENCY_BOUNDS_US.len() + 1],
     /// Time of all calls, in microseconds.
     pub latency_us: u64,
-    /// Models that run there, and whether they answer.
-    pub models: Vec<(ModelName, Version, bool)>,
+    /// Models that run there.
+    pub models: Vec<ModelFigures>,
+}
+
+/// How a model stands where it runs.
+#[derive(Clone, Debug)]
+pub struct ModelFigures {
+    /// The model.
+    pub model: ModelName,
+    /// Its version here.
+    pub version: Version,
+    /// Whether it answers.
+    pub ready: bool,
+    /// Where its breaker stands: whether it answers in time.
+    pub state: State,
 }
 
 impl Counts {

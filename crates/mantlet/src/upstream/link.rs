@@ -13,7 +13,13 @@ use mantlet_gate::{
 };
 use mantlet_types::{Contract, entry::Token};
 
-use super::{breaker::State, counts::End, metadata, peer::Peer, request, response};
+use super::{
+    breaker::{Breaker, State},
+    counts::End,
+    metadata,
+    peer::Peer,
+    request, response,
+};
 use crate::config::{Forward, TensorForm};
 
 const HEADER_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
@@ -27,6 +33,7 @@ pub(super) struct Link {
     peer: Arc<Peer>,
     contract: Arc<Contract>,
     elsewhere: Elsewhere,
+    breaker: Arc<Breaker>,
     /// `/v2/models/{model}[/versions/{version}]`: what a package may call its model stands in a path as it is.
     path: String,
     infer_path: String,
@@ -71,6 +78,7 @@ impl Link {
             peer,
             contract,
             elsewhere,
+            breaker: Arc::default(),
             infer_path: format!("{path}/infer"),
             path,
             condition: AtomicU8::new(Condition::Unknown as u8),
@@ -81,6 +89,11 @@ impl Link {
 
     pub(super) fn peer(&self) -> &Arc<Peer> {
         &self.peer
+    }
+
+    /// Whether anybody is let through to the model.
+    pub(super) fn state(&self) -> State {
+        self.breaker.state()
     }
 
     pub(super) fn contract(&self) -> &Arc<Contract> {
@@ -196,7 +209,7 @@ impl Link {
             return known;
         }
         let get = |path: String| async move {
-            self.peer.call(&Method::GET, &path, HeaderMap::new(), Bytes::new()).await
+            self.peer.call(&self.breaker, &Method::GET, &path, HeaderMap::new(), Bytes::new()).await
         };
         let said = get(self.path.clone()).await?;
         if let Err((condition, why)) = self.compare(said.status, &said.body) {
@@ -225,7 +238,8 @@ impl Link {
         let request::Written { body, header_bytes } =
             written.map_err(|unsayable| self.peer.broken(&unsayable))?;
         let headers = self.headers(header_bytes, behalf);
-        let reply = self.peer.call(&Method::POST, &self.infer_path, headers, body.into()).await?;
+        let reply =
+            self.peer.call(&self.breaker, &Method::POST, &self.infer_path, headers, body.into()).await?;
         let refused = |why: &dyn std::fmt::Display| {
             self.peer.counts.ended(End::Refused);
             self.peer.broken(why)
@@ -280,7 +294,8 @@ impl Remote for Link {
     }
 
     fn is_ready(&self) -> bool {
-        self.condition() == Condition::Ready && self.peer.state() != State::Open
+        let asked = [self.peer.state(), self.state()].iter().all(|state| *state != State::Open);
+        self.condition() == Condition::Ready && asked
     }
 }
 

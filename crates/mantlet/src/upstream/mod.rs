@@ -18,13 +18,20 @@ mod watch;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use mantlet_gate::ports::{Elsewhere, Reach, Remote};
 use mantlet_types::{Contract, ModelName, UpstreamName};
 use tokio::runtime::Handle;
 
-use self::{counts::Figures, files::Files, link::Link, peer::Peer, watch::Watched};
+use self::{
+    counts::{Figures, ModelFigures},
+    files::Files,
+    link::Link,
+    peer::Peer,
+    watch::Watched,
+};
 use crate::config::Config;
 
 /// The upstreams of one configuration, and which model runs where.
@@ -51,10 +58,11 @@ impl Upstreams {
         let mut peers = BTreeMap::new();
         for (name, settings) in &config.upstreams {
             let files = Files::read(settings).map_err(|why| format!("upstream `{name}`: {why}"))?;
-            let same = before.peers.get(name).filter(|peer| peer.is(settings, &files));
+            let patience = patience(settings.timeout.min(config.server.inference_timeout));
+            let same = before.peers.get(name).filter(|peer| peer.is(settings, patience, &files));
             let peer = match same {
                 Some(peer) => Arc::clone(peer),
-                None => Arc::new(Peer::new(name, settings, files)?),
+                None => Arc::new(Peer::new(name, settings, patience, files)?),
             };
             peers.insert(name.clone(), peer);
         }
@@ -72,6 +80,12 @@ impl Upstreams {
             && self.peers.keys().eq(other.peers.keys())
             && self.peers.values().zip(other.peers.values()).all(|(one, other)| Arc::ptr_eq(one, other))
     }
+}
+
+/// How long an upstream that was asked at once has been given when the deadline is over: nearly all of it. Whoever waited for
+/// their own turn first comes with less, and finds out nothing about it.
+fn patience(deadline: Duration) -> Duration {
+    deadline / 10 * 9
 }
 
 /// The upstreams in use, and all models that run there.
@@ -150,8 +164,12 @@ impl Switchboard {
         let links = inner.watched.links();
         let of = |peer: &Arc<Peer>| {
             let own = links.iter().filter(|link| Arc::ptr_eq(link.peer(), peer));
-            let model =
-                |link: &Arc<Link>| (link.contract().model.clone(), link.contract().version, link.is_ready());
+            let model = |link: &Arc<Link>| ModelFigures {
+                model: link.contract().model.clone(),
+                version: link.contract().version,
+                ready: link.is_ready(),
+                state: link.state(),
+            };
             Figures { models: own.map(model).collect(), ..peer.figures() }
         };
         inner.current.peers.values().map(of).collect()

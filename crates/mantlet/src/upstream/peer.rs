@@ -40,6 +40,7 @@ const SAVED_MAX: u32 = 10 * CALLS_PER_RETRY;
 pub(super) struct Peer {
     name: UpstreamName,
     settings: config::Upstream,
+    patience: Duration,
     files: Files,
     outbound: Outbound,
     breaker: Arc<Breaker>,
@@ -69,13 +70,14 @@ impl Budget {
 }
 
 impl Peer {
-    /// Takes an upstream into use.
+    /// Takes an upstream into use. `patience` is how long an answer may take before it is a failure of the model there.
     ///
     /// # Errors
     /// If a file cannot be read or its certificates not be used; for an operator.
     pub(super) fn new(
         name: &UpstreamName,
         settings: &config::Upstream,
+        patience: Duration,
         files: Files,
     ) -> Result<Self, String> {
         let wrong = |error: &dyn std::fmt::Display| format!("upstream `{name}`: {error}");
@@ -95,6 +97,7 @@ impl Peer {
         Ok(Self {
             name: name.clone(),
             settings: settings.clone(),
+            patience,
             files,
             outbound,
             breaker: Arc::default(),
@@ -104,9 +107,9 @@ impl Peer {
         })
     }
 
-    /// Whether it is this one, with these files.
-    pub(super) fn is(&self, settings: &config::Upstream, files: &Files) -> bool {
-        self.settings == *settings && self.files == *files
+    /// Whether it is this one, as patiently waited for, with these files.
+    pub(super) fn is(&self, settings: &config::Upstream, patience: Duration, files: &Files) -> bool {
+        self.settings == *settings && self.patience == patience && self.files == *files
     }
 
     pub(super) fn name(&self) -> &UpstreamName {
@@ -126,12 +129,17 @@ impl Peer {
         self.counts.figures(self.name.clone(), self.breaker.state(), under_way)
     }
 
-    /// Asks, unless too many are being asked or nobody is let through; asks again only where nothing can have arrived.
+    /// Asks for a model, unless too many are being asked or nobody is let through; asks again only where nothing can have
+    /// arrived.
+    ///
+    /// Two breakers count. That nobody can be spoken to is the upstream's failure. That there is no answer in time, or that it
+    /// says that it cannot, is the model's alone: of another one that is not ready there, or slow, nobody else has less.
     ///
     /// # Errors
     /// Why there is no answer; the cause is for the log.
     pub(super) async fn call(
         &self,
+        model: &Arc<Breaker>,
         method: &Method,
         path: &str,
         headers: HeaderMap,
@@ -145,33 +153,47 @@ impl Peer {
         self.budget.pay_in();
         let mut tries_left = self.settings.retries;
         loop {
-            let attempt = self.breaker.admit(Instant::now()).map_err(|retry_after| {
+            let began = Instant::now();
+            let open = |retry_after| {
                 self.counts.ended(End::Open);
                 EngineFault::Busy {
                     why: format!("upstream `{}` has failed too often", self.name),
                     retry_after,
                 }
-            })?;
-            let began = Instant::now();
+            };
+            let asked = model.admit(began, Some(self.patience)).map_err(open)?;
+            // Whether it can be spoken to is known by the first word; whoever gives up before says nothing of it.
+            let reached = self.breaker.admit(began, None).map_err(open)?;
             let sent = self.outbound.send(method.clone(), path, headers.clone(), body.clone()).await;
             self.counts.took(began.elapsed());
             match sent {
                 Ok(reply) if is_down(reply.status) => {
-                    attempt.failed();
+                    reached.answered();
+                    asked.failed();
                     self.counts.ended(End::Failed);
                     return Err(self.broken(&format!("it answers {}", reply.status.as_u16())));
                 }
                 Ok(reply) => {
-                    attempt.answered();
+                    reached.answered();
+                    asked.answered();
                     self.counts.ended(End::Answered);
                     return Ok(reply);
                 }
                 Err(error) => {
-                    // A reply that is too large was one: what somebody asks for must not close the way for others.
-                    if matches!(error, EgressError::TooLarge(_)) {
-                        attempt.answered();
-                    } else {
-                        attempt.failed();
+                    match error {
+                        // A reply that is too large was one: what somebody asks for must not close the way for others.
+                        EgressError::TooLarge(_) => {
+                            reached.answered();
+                            asked.answered();
+                        }
+                        EgressError::Timeout => {
+                            reached.answered();
+                            asked.failed();
+                        }
+                        _ => {
+                            reached.failed();
+                            asked.undecided();
+                        }
                     }
                     self.counts.ended(End::Failed);
                     if error.sent() || tries_left == 0 || !self.budget.take_out() {

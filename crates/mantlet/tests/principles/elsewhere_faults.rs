@@ -223,3 +223,38 @@ fn an_upstream_takes_no_more_questions_at_a_time_than_it_should() {
     upstream.answer(Manner::Well);
     assert_eq!(coin.ask(&server, 0.75).status, 200, "its place is free again");
 }
+
+#[test]
+fn a_candidate_that_is_not_ready_takes_nothing_from_what_is_live() {
+    let upstream = Upstream::start();
+    let coin = Coin::new();
+    coin.home.configure(&upstream.section("there", ""));
+    coin.home.configure("[[model]]\nname = \"coin\"\nupstream = \"there\"\nserved_as = [\"unready\"]");
+    let owner = coin.home.founder("olivia");
+    let server = Server::start(&coin.home);
+    assert_eq!(coin.ask(&server, 0.75).status, 200);
+    // The next version names another model there, which says itself that it cannot answer; so it stays beside.
+    let package = coin.home.beside("coin");
+    let settings = package.join("mantlet-model.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text + "\n[served_as]\nmodel = \"unready\"\n").unwrap();
+    let (package, rows) = (package.to_str().unwrap(), coin.home.beside("rows.csv"));
+    let updated = coin.home.run(&["model", "update", "coin", package, "--data", rows.to_str().unwrap()]);
+    assert!(!updated.status.success());
+    let version = 2;
+    let client = server.client_as(&owner);
+    let question = json!({ "features": { "bias": 0.75, "wind": 1.0 } });
+    let candidate = format!("/v1/models/coin/versions/{version}/predict");
+    let last = (0..12).map(|_| client.post(&candidate, &question)).last().unwrap();
+    assert_eq!((last.status, last.header("retry-after").is_some()), (503, true), "it rests: {}", last.text());
+    // The one that is live has answered all the time, and does.
+    assert_eq!(coin.ask(&server, 0.75).status, 200);
+    let metric = |series: &str| coin.metric(&client, series);
+    assert_eq!(metric("mantlet_upstream_breaker{upstream=\"there\"}"), 0.0);
+    let of = |version: u64| {
+        metric(&format!(
+            "mantlet_upstream_model_breaker{{upstream=\"there\",model=\"coin\",version=\"{version}\"}}"
+        ))
+    };
+    assert_eq!((of(1), of(version)), (0.0, 2.0));
+}

@@ -199,6 +199,43 @@ fn a_team_reviews_and_nobody_their_own_requests() {
 }
 
 #[test]
+fn who_has_handed_out_an_application_s_key_does_not_decide_what_it_asks() {
+    let team = Team::new();
+    let (home, server) = (&team.home, &team.server);
+    home.configure("[[model]]\nname = \"tumors\"\nhold = \"always\"\n");
+    assert!(home.run(&["config", "reload"]).status.success());
+    team.promote("1");
+    // Olga operates for a while, and hands out a key; afterwards she reviews.
+    let olga = server.take_over(home.invite("olga"));
+    let grant = home.json(&["role", "assign", "olga", "operator"])["grant"].to_string();
+    team.may(&team.bob, &["role", "approve", &grant]);
+    home.json(&["role", "apply", &grant]);
+    let made = team.may(&olga, &["key", "create", "--consumer", "till", "--model", "tumors"]);
+    let barred = home.run(&["role", "assign", "olga", "reviewer"]);
+    assert_eq!(barred.status.code(), Some(1));
+    home.json(&["role", "revoke", "olga", "operator"]);
+    home.json(&["role", "assign", "olga", "reviewer"]);
+    let till = server.client_with(made["key"].as_str().unwrap());
+    let asked = [till, team.consumer()].map(|app| {
+        let asked = app.post("/v1/models/tumors/predict", &question(&benign()));
+        assert_eq!(asked.json()["outcome"], "review", "{}", asked.text());
+        asked.request_id().to_owned()
+    });
+    let reviewer = server.client_as(&olga);
+    let seen = items(&reviewer, "");
+    assert_eq!(seen.iter().map(|item| item["request_id"].as_str().unwrap()).collect::<Vec<_>>(), [&asked[1]]);
+    assert_eq!(decide(&reviewer, &name(&seen[0]), &json!({ "uphold": true })).status, 200);
+    home.invite("rolf");
+    home.json(&["role", "assign", "rolf", "reviewer"]);
+    let rolf = server.client_as(&home.invited("rolf"));
+    let other = items(&rolf, "");
+    let refused = decide(&reviewer, &name(&other[0]), &json!({ "uphold": true }));
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(refused.text().contains("F15_own_review"), "{}", refused.text());
+    assert_eq!(decide(&rolf, &name(&other[0]), &json!({ "uphold": true })).status, 200);
+}
+
+#[test]
 fn only_what_the_model_is_not_sure_of_waits_in_every_protocol() {
     let home = home("hold = \"below_threshold\"\nthreshold = 0.99");
     let own = home.busy_key("own");

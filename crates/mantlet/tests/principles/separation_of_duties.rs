@@ -196,8 +196,11 @@ fn nobody_holds_two_duties() {
             said(&output)
         );
     }
-    // What is no duty goes with one.
-    assert_eq!(home.json(&["role", "assign", "dora", "reviewer"])["state"], "bound");
+    // What is no duty goes with one, but for reviewing what was asked of models made of one's own data.
+    let output = home.run(&["role", "assign", "dora", "reviewer"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("data_engineer"), "{}", said(&output));
+    assert_eq!(home.json(&["role", "assign", "dora", "reader"])["state"], "bound");
 }
 
 #[test]

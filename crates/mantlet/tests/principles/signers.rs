@@ -47,3 +47,47 @@ fn what_a_signer_signed_answers_for_as_long_as_the_signer_is_trusted() {
     assert_eq!(ask().status, 200);
     assert_eq!(server.client().get("/v2/health/ready").status, 200);
 }
+
+#[test]
+fn two_packages_with_one_manifest_stand_each_by_its_own_signer() {
+    let home = Home::demo();
+    let keygen = |name: &str| {
+        let key = home.beside(name);
+        let made = mantlet().args(["model", "keygen", key.to_str().unwrap()]).output().unwrap();
+        assert!(made.status.success());
+        let trusted = home.path.join(format!("keys/trusted/{name}.pem"));
+        fs::copy(format!("{}.pub", key.display()), &trusted).unwrap();
+        (key.to_str().unwrap().to_owned(), trusted)
+    };
+    let (anna, berta) = (keygen("anna"), keygen("berta"));
+    let server = Server::start(&home);
+    // The same files, signed by the one and then by the other: one manifest, two signatures.
+    let package = home.package("twins");
+    let dir = package.to_str().unwrap();
+    for (key, _) in [&anna, &berta] {
+        let _ = fs::remove_file(package.join("model.sig"));
+        assert!(mantlet().args(["model", "sign", dir, "--key", key]).output().unwrap().status.success());
+        home.json(&["model", "add", dir]);
+    }
+    let versions = || {
+        let listed = home.json(&["model", "list"]);
+        let models = listed["models"].as_array().unwrap().clone();
+        let of = |number: u64| {
+            models
+                .iter()
+                .find(|model| model["model"] == "twins" && model["version"] == number)
+                .unwrap()
+                .clone()
+        };
+        [of(1), of(2)]
+    };
+    let before = versions();
+    assert_eq!(before[0]["digest"], before[1]["digest"], "the test is about one manifest");
+    fs::remove_file(&anna.1).unwrap();
+    let reloaded = home.json(&["config", "reload"]);
+    assert_eq!(reloaded["stopped"].as_array().map(Vec::len), Some(1), "{reloaded}");
+    let [first, second] = versions();
+    assert_eq!(first["status"], "broken");
+    assert_ne!(second["status"], "broken", "whoever signed this one is trusted still");
+    drop(server);
+}

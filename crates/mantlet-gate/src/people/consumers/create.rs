@@ -58,6 +58,7 @@ impl CreateConsumer {
             expires,
             rate_per_minute: rate_per_minute.unwrap_or(settings.rate_per_minute),
             identities: BTreeSet::new(),
+            keepers: BTreeSet::new(),
         }
     }
 }
@@ -90,7 +91,7 @@ impl Deed for CreateConsumer {
             return Err(conflict(format!("the name `{id}` is taken")));
         }
         let expires = lasting(self.0.expires_in_days, office)?;
-        let consumer = self.asked(&office.snapshot.settings, expires);
+        let consumer = self.asked(&office.snapshot.settings, expires).kept_by(office.caller.id());
         check_scope(office, &consumer)?;
         let reply = ConsumerInfo::of(id, &consumer);
         Ok(Done::changed(reply, vec![Change::PutConsumer(self.0.consumer, consumer)]))

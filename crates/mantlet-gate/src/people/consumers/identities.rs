@@ -111,7 +111,7 @@ impl Deed for AddIdentity {
         }
         let mut identities = consumer.identities.clone();
         identities.insert(self.identity);
-        let changed = Consumer { identities, ..consumer.clone() };
+        let changed = Consumer { identities, ..consumer.clone() }.kept_by(office.caller.id());
         Ok(Done::changed(reply, vec![Change::PutConsumer(self.consumer, changed)]))
     }
 }

@@ -218,3 +218,44 @@ async fn an_application_is_made_without_a_key() {
     assert_eq!(done(&kit, robot).await.unwrap().expires, BEGIN.plus_seconds(365 * 86_400));
     assert_eq!(kept(&kit).identities.len(), 0);
 }
+
+#[tokio::test]
+async fn whoever_could_ask_as_an_application_is_on_record() {
+    let trusting = trusting();
+    let keepers = |kit: &Kit, consumer: &str| -> Vec<String> {
+        let consumer = kit.gate.snapshot().directory.consumers[consumer].clone();
+        consumer.keepers.iter().map(ToString::to_string).collect()
+    };
+    assert!(keepers(&trusting, CONSUMER).is_empty());
+    done(&trusting, DisableConsumer { consumer: app() }).await.unwrap();
+    assert!(keepers(&trusting, CONSUMER).is_empty(), "who stops it gets hold of nothing");
+    let enabled = ConsumerRequest { disabled: Some(false), ..ConsumerRequest::default() };
+    change(&trusting, enabled).await.unwrap();
+    assert_eq!(keepers(&trusting, CONSUMER), [OPERATOR]);
+    let rotated = Kit::new();
+    let which = crate::people::keys::Which::Consumer(app());
+    let request = crate::people::keys::RotateRequest {
+        which,
+        overlap_hours: None,
+        expires_in_days: Some(1), // the application lasts longer already
+        env: crate::identity::key::Env::default(),
+    };
+    done(&rotated, crate::people::keys::RotateKey::new(request).unwrap()).await.unwrap();
+    assert_eq!(keepers(&rotated, CONSUMER), [OPERATOR]);
+    let added = self::trusting();
+    done(&added, AddIdentity { consumer: app(), identity: spiffe("shop") }).await.unwrap();
+    assert_eq!(keepers(&added, CONSUMER), [OPERATOR]);
+    let made = Kit::new();
+    done(&made, CreateKey::new(key_for("robot")).unwrap()).await.unwrap();
+    assert_eq!(keepers(&made, "robot"), [OPERATOR]);
+    let new = NewConsumer {
+        consumer: "second".parse().unwrap(),
+        project: PROJECT.parse().unwrap(),
+        models: [MODEL.parse().unwrap()].into(),
+        rate_per_minute: None,
+        monitor: false,
+        expires_in_days: None,
+    };
+    done(&made, CreateConsumer(new)).await.unwrap();
+    assert_eq!(keepers(&made, "second"), [OPERATOR]);
+}

@@ -113,6 +113,7 @@ impl CreateKey {
             expires: Timestamp::from_micros(0),
             rate_per_minute: self.rate(snapshot),
             identities: BTreeSet::new(),
+            keepers: BTreeSet::new(),
         }
     }
 
@@ -162,6 +163,7 @@ impl Deed for CreateKey {
         let KeyRequest { consumer: id, env, .. } = self.request;
         let owner = PrincipalId::Consumer(id.clone());
         let (issued, key) = issue(office, Draft { kid: self.kid, env, owner, expires, networks })?;
+        let consumer = consumer.kept_by(office.caller.id());
         Ok(Done::changed(issued, vec![Change::PutConsumer(id, consumer), key]))
     }
 }

@@ -171,7 +171,7 @@ impl Deed for RotateKey {
         issued.retiring_until = Some(until.min(old.expires));
         let retiring = Key { state: KeyState::Retiring { until }, ..old.clone() };
         let mut changes = vec![Change::PutKey(old_kid, retiring), new];
-        changes.extend(prolonged(directory, &owner, expires));
+        changes.extend(kept_on(office, &owner, expires));
         Ok(Done::changed(issued, changes))
     }
 }
@@ -193,9 +193,11 @@ fn check_not_impersonating(office: &Office<'_>, owner: &PrincipalId) -> Result<(
     Ok(())
 }
 
-/// An application lasts as long as its last key.
-fn prolonged(directory: &Directory, owner: &PrincipalId, expires: Timestamp) -> Option<Change> {
+/// An application lasts as long as its last key, and whoever made that has seen it.
+fn kept_on(office: &Office<'_>, owner: &PrincipalId, expires: Timestamp) -> Option<Change> {
     let PrincipalId::Consumer(id) = owner else { return None };
-    let consumer = directory.consumers.get(id).filter(|consumer| consumer.expires < expires)?;
-    Some(Change::PutConsumer(id.clone(), Consumer { expires, ..consumer.clone() }))
+    let consumer = office.snapshot.directory.consumers.get(id)?;
+    let expires = consumer.expires.max(expires);
+    let changed = Consumer { expires, ..consumer.clone() }.kept_by(office.caller.id());
+    (changed != *consumer).then(|| Change::PutConsumer(id.clone(), changed))
 }

@@ -149,6 +149,35 @@ async fn conflicting_duties_are_refused_and_both_named() {
 }
 
 #[tokio::test]
+async fn who_makes_models_or_hands_out_keys_is_no_reviewer_there() {
+    let kit = team();
+    let duties = [Role::DataEngineer, Role::DataScientist, Role::Operator];
+    for duty in duties {
+        kit.change(&[Change::PutUser("dan".parse().unwrap(), user(&[duty]))]);
+        let (code, detail) = done(&kit, OPERATOR, assign("dan", "reviewer")).await.unwrap_err();
+        assert!(code == Code::Conflict && detail.contains(duty.as_str()), "{detail}");
+        assert!(!is_bound(&kit, "dan", Role::Reviewer));
+    }
+    // The other way round, also for what was proposed before.
+    let number = proposed(&kit, "ann", "operator").await;
+    done(&kit, OPERATOR, assign("ann", "reviewer")).await.unwrap();
+    assert_eq!(approve(&kit, "sam", &Item::Grant(number)).await.unwrap_err().0, Code::Conflict);
+    for duty in duties {
+        let (code, detail) = done(&kit, OPERATOR, assign("ann", duty.as_str())).await.unwrap_err();
+        assert!(code == Code::Conflict && detail.contains("reviewer"), "{detail}");
+    }
+    // Other duties go with it, and so does a part in another project.
+    proposed(&kit, "ann", "ml_engineer").await;
+    let elsewhere =
+        User { bindings: [(Role::DataScientist, ["other".parse().unwrap()].into())].into(), ..user(&[]) };
+    kit.change(&[Change::PutUser("eva".parse().unwrap(), elsewhere)]);
+    done(&kit, OPERATOR, assign("eva", "reviewer")).await.unwrap();
+    // One person does it all.
+    let kit = home(true);
+    done(&kit, OPERATOR, assign(OPERATOR, "reviewer")).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_proposal_ends_and_its_number_is_not_used_again() {
     let kit = team();
     let number = proposed(&kit, "ann", "admin").await;

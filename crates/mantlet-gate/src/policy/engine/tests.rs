@@ -3,9 +3,9 @@ use mantlet_types::Action;
 use super::*;
 
 #[test]
-fn the_embedded_policies_are_sixty_with_a_name_each() {
+fn the_embedded_policies_are_sixty_one_with_a_name_each() {
     let ids: Vec<String> = named(POLICIES).unwrap().iter().map(|policy| policy.id().to_string()).collect();
-    assert_eq!((ids.len(), ids[0].as_str()), (60, "P01_reader"));
+    assert_eq!((ids.len(), ids[0].as_str()), (61, "P01_reader"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{Entity, RestrictedExpression as Value};
 use mantlet_types::{Contract, PrincipalId, Resource};
 
-use super::{Asked, entity, model, project_uid, user_uid};
+use super::{Asked, entity, model, people, project_uid, user_uid};
 use crate::{directory::Directory, policy::names, reviews::Item};
 
 /// A feature of a version, as sensitive as its package says.
@@ -34,8 +34,9 @@ pub(in crate::policy) fn model_of_features(directory: &Directory, contract: &Con
     model(&contract.model, &record.project, record.live == Some(contract.version), features)
 }
 
-/// A held answer: whose request it is decides who may look at it, and who must not.
-pub(in crate::policy) fn review_item(item: &Item) -> Option<Entity> {
+/// A held answer: whose request it is decides who may look at it, and who must not. Who could have asked in an
+/// application's name is looked up now, so that whoever got hold of a key afterwards counts as well.
+pub(in crate::policy) fn review_item(directory: &Directory, item: &Item) -> Option<Entity> {
     let key = Resource::ReviewItem(item.project.clone(), item.id).key();
     let requester = match &item.requester {
         PrincipalId::User(id) => Some(("user", Value::new_entity_uid(user_uid(id.as_str())))),
@@ -44,6 +45,13 @@ pub(in crate::policy) fn review_item(item: &Item) -> Option<Entity> {
         }
         PrincipalId::Component(_) => None,
     };
+    let keepers = match &item.requester {
+        PrincipalId::Consumer(id) => {
+            people(directory.consumers.get(id).into_iter().flat_map(|it| &it.keepers))
+        }
+        PrincipalId::User(_) | PrincipalId::Component(_) => people([]),
+    };
+    let attributes = requester.into_iter().chain([("keepers", keepers)]);
     let queue = names::uid(&names::REVIEW_QUEUE, item.project.as_str());
-    entity(names::uid(&names::REVIEW_ITEM, &key), requester, [queue, project_uid(&item.project)])
+    entity(names::uid(&names::REVIEW_ITEM, &key), attributes, [queue, project_uid(&item.project)])
 }

@@ -75,6 +75,8 @@ pub(super) enum Fact {
     Item {
         user: Who,
         subject: Who,
+        /// Who made a key of the application that asked.
+        keeper: Option<Who>,
     },
     Grant {
         duty: bool,
@@ -131,6 +133,7 @@ pub(super) fn allows(roles: &BTreeSet<Role>, action: Action, fact: Fact, flags: 
     let releases = strong && !(team && has(&[DataEngineer, DataScientist, Security])); // S4
     let makes = !team || !has(&[MlEngineer, Admin, Security]); // S3
     let barred = |live: bool| team && live && has(&[DataScientist]); // S24
+    let made_or_hands_out = has(&[DataEngineer, DataScientist, Operator]);
     let asks_with_features = has(&[Reader, Analyst, Admin, MlEngineer, DataScientist]);
 
     match (action, fact) {
@@ -188,9 +191,10 @@ pub(super) fn allows(roles: &BTreeSet<Role>, action: Action, fact: Fact, flags: 
         (Action::Complete | Action::Scan, Fact::Route { granted }) => granted, // S17
         (Action::ConfigureRoute, Fact::Route { .. }) => has(&[Operator]) && strong,
 
-        (Action::ListReviews, Fact::Plain) => has(&[Reviewer]),
-        (Action::ReadReview | Action::DecideReview, Fact::Item { user, subject }) => {
-            has(&[Reviewer]) && !(team && (user == Who::Me || subject == Who::Me)) // S20
+        (Action::ListReviews, Fact::Plain) => has(&[Reviewer]) && !(team && made_or_hands_out),
+        (Action::ReadReview | Action::DecideReview, Fact::Item { user, subject, keeper }) => {
+            let own = user == Who::Me || subject == Who::Me || keeper == Some(Who::Me); // S20
+            has(&[Reviewer]) && !(team && (own || made_or_hands_out))
         }
         (Action::ReadHeld, Fact::Item { user, .. }) => user == Who::Me,
 

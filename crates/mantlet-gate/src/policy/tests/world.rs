@@ -162,7 +162,9 @@ fn resource(action: Action, fact: Fact, things: Samples, id: &str) -> Entity {
             things.feature(FEATURES[pair + usize::from(sensitivity > 1)], sensitivity)
         }
         Fact::Route { granted } => things.plain(&names::ROUTE, if granted { "granted" } else { "foreign" }),
-        Fact::Item { user, subject } => things.review_item(id, name(user), name(subject)),
+        Fact::Item { user, subject, keeper } => {
+            things.review_item(id, [name(user), name(subject)], list(keeper))
+        }
         Fact::Grant { duty, within_ceiling, pending } => {
             let role = if duty { Role::Admin } else { Role::Reader };
             things.grant(id, role, if within_ceiling { 60 } else { 61 }, acts(pending))
@@ -220,8 +222,15 @@ fn facts(action: Action) -> Vec<Fact> {
         }
         Action::ReadReview | Action::DecideReview | Action::ReadHeld => {
             [(Who::Requester, Who::Subject), (Who::Me, Who::Subject), (Who::Requester, Who::Me)]
-                .map(|(user, subject)| Fact::Item { user, subject })
-                .to_vec()
+                .into_iter()
+                .flat_map(|(user, subject)| {
+                    [None, Some(Who::Author), Some(Who::Me)].map(|keeper| Fact::Item {
+                        user,
+                        subject,
+                        keeper,
+                    })
+                })
+                .collect()
         }
         Action::Grant => grants(),
         Action::ProposeChange | Action::ApproveChange => [grants(), changes()].concat(),

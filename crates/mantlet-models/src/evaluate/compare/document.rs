@@ -90,7 +90,7 @@ pub struct Answers {
     pub changed: usize,
     /// From which class to which, the most frequent first.
     pub changes: Vec<Change>,
-    /// Rows of changes that are not listed.
+    /// Rows of changes that are not listed: because so few rows have them, or there are too many changes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub further: usize,
     /// The greatest difference of a row's probabilities, where both give probabilities of the same classes.

@@ -1,7 +1,8 @@
 //! Comparison: how a version's answers differ from those of the live one, on the same rows, with or without their truth.
 //!
 //! Pure, as evaluation is: two contracts and two models' scores go in, a [`Comparison`] comes out. What it says are counts
-//! and figures over thirty rows or more; an answer to a single row it never says.
+//! and figures over thirty different rows or more; an answer to a single row it never says, nor which classes a few rows
+//! went from and to.
 
 mod document;
 mod paired;
@@ -23,7 +24,8 @@ pub use sheet::{Both, Sheet};
 
 use self::paired::{agreement, difference, mcnemar, spread};
 use super::{
-    classify, disclosure,
+    classify,
+    disclosure::{self, Crowd, Who},
     interval::{Estimate, share},
 };
 
@@ -80,9 +82,14 @@ pub fn check(live: &Contract, beside: &Contract) -> Result<(), Rejection> {
 /// 400 for fewer rows, taken by both contracts, than figures may be about; 503 if the scores are not of the contracts.
 pub fn comparison(contrast: &Contrast, live: &Side, beside: &Side) -> Result<Comparison, Rejection> {
     let both = common(&live.scores, &beside.scores);
-    disclosure::check_rows(both.len())?;
+    let who = |(own, other): &(usize, usize)| {
+        let number = |scores: &Scores, place: usize| scores.alike.get(place).copied().unwrap_or(u32::MAX);
+        [number(&live.scores, *own), number(&beside.scores, *other)]
+    };
+    let who: Vec<Who> = both.iter().map(who).collect();
+    disclosure::check_rows(who.iter().copied())?;
     let unlike = || Rejection::unavailable("the scores are not of these contracts");
-    let pairs = Pairs { contrast, live, beside, both };
+    let pairs = Pairs { contrast, live, beside, both, who };
     let whole = |scores: &Scores| scores.rows.len() - pairs.both.len();
     let (only_live, only_candidate) = (whole(&live.scores), whole(&beside.scores));
     let answers = pairs.answers().ok_or_else(unlike)?;
@@ -137,6 +144,8 @@ struct Pairs<'a> {
     live: &'a Side,
     beside: &'a Side,
     both: Vec<(usize, usize)>,
+    /// Which of them are the same question, to either model.
+    who: Vec<Who>,
 }
 
 /// What is to be said of the answers themselves.
@@ -187,23 +196,29 @@ impl Pairs<'_> {
     fn classes(&self) -> Option<(Vec<bool>, Answers)> {
         let (live, beside) = (Classes::of(self.live)?, Classes::of(self.beside)?);
         let mut differs = Vec::with_capacity(self.both.len());
-        let mut moves: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for (own, other) in &self.both {
+        let mut moves: BTreeMap<(&str, &str), Vec<Who>> = BTreeMap::new();
+        for ((own, other), who) in self.both.iter().zip(&self.who) {
             let (from, to) = (live.text(*own)?, beside.text(*other)?);
             differs.push(from != to);
             if from != to {
-                *moves.entry((from, to)).or_default() += 1;
+                moves.entry((from, to)).or_default().push(*who);
             }
         }
-        let changed = moves.values().sum();
+        let changed = moves.values().map(Vec::len).sum();
+        // What became of a few rows is told of all such rows together, and of no class.
+        let crowds: Vec<Crowd> = moves.values().map(|rows| rows.iter().copied().collect()).collect();
+        let told = disclosure::left_out(&crowds);
         let mut changes: Vec<document::Change> = moves
             .into_iter()
-            .map(|((from, to), rows)| document::Change { from: from.to_owned(), to: to.to_owned(), rows })
+            .zip(told)
+            .filter(|(_, left_out)| !left_out)
+            .map(|(((from, to), rows), _)| (from.to_owned(), to.to_owned(), rows.len()))
+            .map(|(from, to, rows)| document::Change { from, to, rows })
             .collect();
         // The most first; those of equal number by their names, as they are.
         changes.sort_by_key(|change| std::cmp::Reverse(change.rows));
-        let further = changes.iter().skip(CHANGES_MAX).map(|change| change.rows).sum();
         changes.truncate(CHANGES_MAX);
+        let further = changed - changes.iter().map(|change| change.rows).sum::<usize>();
         let distances = || {
             let alike =
                 live.labels() == beside.labels() && live.are_probabilities && beside.are_probabilities;

@@ -194,6 +194,7 @@ fn classes_go_by_their_names() {
 fn numbers_move_by_so_much() {
     let numbers = |values: Vec<f64>, half_width| Scores {
         rows: (0..values.len()).collect(),
+        alike: (0..values.len() as u32).collect(),
         refused: 0,
         confidence: vec![None; values.len()],
         served: vec![true; values.len()],

@@ -140,6 +140,9 @@ fn confusion(html: &mut String, all: &Classification) {
     for (label, counts) in all.labels.iter().zip(&all.confusion) {
         let _ = write!(html, "<tr><th>{}</th>", escaped(label));
         let sum: usize = counts.iter().sum();
+        if counts.is_empty() {
+            let _ = write!(html, "<td colspan=\"{}\">too few rows to tell</td>", all.labels.len());
+        }
         for count in counts {
             let share = *count as f64 / sum.max(1) as f64;
             let _ = write!(html, "<td class=\"cell\" style=\"--share: {share:.3}\">{count}</td>");

@@ -184,6 +184,10 @@ impl Inner {
                 "/v2/models/coin" => reply(&mut stream, &self.metadata.lock().unwrap().to_string()),
                 "/v2/models/coin/ready" => reply(&mut stream, "{}"),
                 "/v2/models/coin/infer" => self.infer(&mut stream, &got.body),
+                path if path.starts_with("/v2/models/unready") => {
+                    let down = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+                    stream.write_all(down).is_ok()
+                }
                 _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").is_ok(),
             };
             if !done {
