@@ -29,7 +29,7 @@ use super::{
     statistics::{LATENCY_BOUNDS_US, ModelTotals, RouteTotals, STATUSES, Statistics},
     upstreams::UpstreamScrape,
 };
-use crate::upstream::Switchboard;
+use crate::upstream::{Switchboard, counts::ModelFigures};
 
 /// Whether this caller may see this project's numbers.
 fn may_monitor(office: &Office<'_>, project: &ProjectId) -> bool {
@@ -220,7 +220,7 @@ impl Deed for ReadMetrics {
         };
         let mut upstreams = self.switchboard.figures();
         for upstream in &mut upstreams {
-            upstream.models.retain(|(name, version, _)| {
+            upstream.models.retain(|ModelFigures { model: name, version, .. }| {
                 let told = |record: &ModelRecord| {
                     let kept = record.versions.get(version).is_some_and(|kept| kept.was_live);
                     (kept || record.live == Some(*version)) && may_monitor(office, &record.project)

@@ -246,7 +246,8 @@ async fn whoever_could_ask_as_an_application_is_on_record() {
     done(&added, AddIdentity { consumer: app(), identity: spiffe("shop") }).await.unwrap();
     assert_eq!(keepers(&added, CONSUMER), [OPERATOR]);
     let made = Kit::new();
-    done(&made, CreateKey::new(key_for("robot")).unwrap()).await.unwrap();
+    let robot = KeyRequest { models: [MODEL.parse().unwrap()].into(), ..key_for("robot") };
+    done(&made, CreateKey::new(robot).unwrap()).await.unwrap();
     assert_eq!(keepers(&made, "robot"), [OPERATOR]);
     let new = NewConsumer {
         consumer: "second".parse().unwrap(),
