@@ -59,7 +59,7 @@ def test_a_comparison_says_what_two_files_and_the_rows_say(served, tmp_path, mod
     for source, target in zip(before[before != after], after[before != after]):
         expected[str(source), str(target)] = expected.get((str(source), str(target)), 0) + 1
     assert sum(moves.values()) + said["answers"].get("further", 0) == sum(expected.values()) > 0
-    assert moves.items() <= expected.items()
+    assert moves.items() <= expected.items() and all(rows >= 10 for rows in moves.values())
 
     kept, still = live.max(1) >= 0.9, candidate.max(1) >= 0.9
     outcomes = said["outcomes"]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Client, Home, Reply, Server,
-    rows::{benign, labelled, question, test_set},
+    rows::{benign, copies, labelled, question, test_set},
 };
 
 const MODEL: &str = "/v2/models/breast-cancer";
@@ -140,13 +140,22 @@ fn an_evaluation_tells_of_all_rows_and_of_none() {
     // Of few rows, or of a group of few, a report would tell their answers.
     let mut few = labelled(&benign(), "benign");
     few["rows"].as_array_mut().unwrap().truncate(29);
+    let mut drowned = labelled(&benign(), "benign");
+    let more = copies(drowned.clone(), 100)["rows"].as_array().unwrap().clone();
+    drowned["rows"].as_array_mut().unwrap().extend(more);
     let mut rare = labelled(&benign(), "benign");
     rare["rows"].as_array_mut().unwrap().push(labelled(&benign(), "malignant")["rows"][0].clone());
     rare["slices"] = json!(["target"]);
     let told = send(&client, "POST", &format!("{MODEL}/evaluate"), &rare).json();
     assert_eq!(told["slices"], json!([{ "column": "target", "groups": [], "left_out": 2 }]), "{told}");
+    // Nor is it told by the classes, of which one has this row alone.
+    let all = &told["classification"];
+    let absent = [&all["confusion"], &all["roc"], &all["roc_auc"]];
+    assert_eq!((&all["classes"], &all["left_out"], absent), (&json!([]), &json!(2), [&Value::Null; 3]));
     for (wrong, told) in [
-        (few, "at least 30 rows"),
+        (few, "at least 30 different rows"),
+        (copies(labelled(&benign(), "benign"), 300), "these are 1"),
+        (drowned, "more than half of the rows are one row"),
         (json!({ "columns": ["canary"], "rows": [[1]], "target": "target" }), "no column has the name"),
         (json!({ "columns": ["target", "canary"], "rows": [[1, 2]], "target": "target" }), "is missing"),
         (json!({ "columns": ["target"], "rows": [], "target": "target", "canary": 1 }), "`body`"),
@@ -169,7 +178,7 @@ fn a_directory_and_a_registered_model_are_evaluated_alike() {
     let mut offline = evaluate(package.to_str().unwrap(), &["--slice", "mean_area"]);
     home.json(&["model", "add", package.to_str().unwrap()]);
     let sliced = ["--slice", "mean_area", "--html", page.to_str().unwrap()];
-    let in_process = evaluate("again", &sliced);
+    let mut in_process = evaluate("again", &sliced);
     let server = Server::start(&home);
     assert_eq!(evaluate("again", &["--slice", "mean_area"]), in_process, "with a server and without one");
     drop(server);
@@ -177,6 +186,17 @@ fn a_directory_and_a_registered_model_are_evaluated_alike() {
     for member in ["version", "digest"] {
         offline[member] = in_process[member].clone();
     }
+    // Of few rows a directory tells more than a served model does.
+    let [offline_bins, told_bins] =
+        [&mut offline, &mut in_process].map(|report| report["classification"]["reliability"].take());
+    let offline_bins = offline_bins.as_array().unwrap();
+    for bin in told_bins.as_array().unwrap() {
+        assert!(offline_bins.contains(bin) && bin["rows"].as_u64().unwrap() >= 10, "{bin}");
+    }
+    assert!(told_bins.as_array().unwrap().len() < offline_bins.len());
+    let served = |report: &mut Value| report["classification"]["served"]["accuracy"].take();
+    let (offline_served, told_served) = (served(&mut offline), served(&mut in_process));
+    assert!(told_served == offline_served || told_served.is_null());
     assert_eq!(offline, in_process);
     let page = fs::read_to_string(page).unwrap();
     for outside in ["http:", "https:", "src=", "href=", "<script", "@import", "url("] {

@@ -223,7 +223,11 @@ fn a_comparison_speaks_of_many_rows_and_takes_tables_without_their_truth() {
     fs::write(&without, lines[..30].join("\n")).unwrap();
     let few = ["model", "update", MODEL, "--version-number", "2", "--data", &without];
     let refused = home.run(&few);
-    assert!(!refused.status.success() && said(&refused).contains("at least 30 rows"), "{}", said(&refused));
+    assert!(
+        !refused.status.success() && said(&refused).contains("at least 30 different rows"),
+        "{}",
+        said(&refused)
+    );
     // With a truth that no version answers, and with a column that none takes.
     let server = Server::start(&home);
     let owner = server.client_as(&home.founder(home.said("operator")));

@@ -112,12 +112,7 @@ fn what_callers_would_notice_by_hand() {
     assert_eq!((found.changed.rows, found.rows.compared, found.rows.given), (5, 35, 35));
     close(found.changed.share.value, 5.0 / 35.0);
     let answers = found.answers.as_ref().unwrap();
-    let changes: Vec<_> = answers
-        .changes
-        .iter()
-        .map(|change| (change.from.as_str(), change.to.as_str(), change.rows))
-        .collect();
-    assert_eq!((answers.changed, changes), (3, vec![("yes", "no", 2), ("no", "yes", 1)]));
+    assert_eq!((answers.changed, answers.changes.as_slice(), answers.further), (3, &[][..], 3));
     let outcomes =
         Outcomes { served_by_both: 33, served_to_fallback: 1, fallback_to_served: 1, fallback_by_both: 0 };
     assert_eq!(found.outcomes, outcomes);
@@ -165,7 +160,50 @@ fn fewer_rows_than_figures_may_be_about_are_not_compared() {
         comparison(&contrast(rows, None), &side(labels(), scores()), &side(labels(), scores()))
     };
     assert!(compare(30).is_ok());
-    assert!(compare(29).unwrap_err().detail.unwrap().contains("at least 30 rows"));
+    assert!(compare(29).unwrap_err().detail.unwrap().contains("at least 30 different rows"));
+}
+
+#[test]
+fn copies_of_a_row_are_no_rows_to_compare() {
+    let labels = || classifier(&["no", "yes"]);
+    let side = |alike: fn(u32) -> u32| {
+        let scores = Scores { alike: (0..40).map(alike).collect(), ..of_two(&[0.9; 40]) };
+        side(labels(), scores)
+    };
+    let compare = |live, beside| comparison(&contrast(40, None), &side(live), &side(beside));
+    assert!(compare(|row| row, |row| row).is_ok());
+    assert!(compare(|_| 0, |_| 0).unwrap_err().detail.unwrap().ends_with("these are 1"));
+    // The rows differ in what one of the two does not look at.
+    assert!(compare(|_| 0, |row| row).is_err() && compare(|row| row, |row| row / 2).is_err());
+}
+
+#[test]
+fn what_became_of_a_few_rows_is_told_of_no_class() {
+    let labels = || classifier(&["a", "b", "c"]);
+    // Twelve go from a to b, eleven from b to c, and two from c to a; forty stay.
+    let (mut live, mut beside): (Vec<[f64; 3]>, Vec<[f64; 3]>) = (Vec::new(), Vec::new());
+    let sure = |class: usize| std::array::from_fn(|at| if at == class { 0.8 } else { 0.1 });
+    for (rows, from, to) in [(12, 0, 1), (11, 1, 2), (2, 2, 0), (40, 0, 0)] {
+        live.extend(std::iter::repeat_n(sure(from), rows));
+        beside.extend(std::iter::repeat_n(sure(to), rows));
+    }
+    let of = |rows: &[[f64; 3]]| scores(&rows.iter().map(<[f64; 3]>::as_slice).collect::<Vec<_>>());
+    let told = |live: Scores, beside: Scores| {
+        let rows = live.rows.len();
+        let found =
+            comparison(&contrast(rows, None), &side(labels(), live), &side(labels(), beside)).unwrap();
+        let answers = found.answers.unwrap();
+        let listed = |change: &document::Change| (change.from.clone(), change.to.clone(), change.rows);
+        (answers.changed, answers.changes.iter().map(listed).collect::<Vec<_>>(), answers.further)
+    };
+    // With the two goes the smaller of the others, since all changes less the rest would be theirs.
+    assert_eq!(told(of(&live), of(&beside)), (25, vec![("a".into(), "b".into(), 12)], 13));
+    // Twelve copies of a row are one row.
+    let copies = |scores: Scores| {
+        let alike = (0..scores.rows.len() as u32).map(|row| row.max(11)).collect();
+        Scores { alike, ..scores }
+    };
+    assert_eq!(told(copies(of(&live)), copies(of(&beside))), (25, Vec::new(), 25));
 }
 
 #[test]

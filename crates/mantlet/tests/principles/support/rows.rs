@@ -46,12 +46,22 @@ pub fn batch(row: &[f64], rows: usize) -> Value {
     json!({ "features": vec![row; rows] })
 }
 
-/// A labelled table of the fewest rows that a report speaks of, all the same.
+/// A labelled table of the fewest rows that a report speaks of, all of them nearly the same.
 pub fn labelled(row: &[f64], truth: &str) -> Value {
     let columns = [names(), vec!["target"]].concat();
-    let mut cells: Vec<Value> = row.iter().map(|value| json!(value)).collect();
-    cells.push(json!(truth));
-    json!({ "columns": columns, "rows": vec![cells; 30], "target": "target" })
+    let cells = |number: u32| {
+        let mut row = row.to_vec();
+        row[0] += f64::from(number) / 1_000.0;
+        row.iter().map(|value| json!(value)).chain([json!(truth)]).collect::<Vec<Value>>()
+    };
+    json!({ "columns": columns, "rows": (0..30).map(cells).collect::<Vec<_>>(), "target": "target" })
+}
+
+/// The first row of a labelled table so many times.
+pub fn copies(mut table: Value, rows: usize) -> Value {
+    let rows = vec![table["rows"][0].clone(); rows];
+    table["rows"] = json!(rows);
+    table
 }
 
 /// The whole test set as a labelled table, every cell as text.
