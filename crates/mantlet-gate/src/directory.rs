@@ -112,6 +112,10 @@ pub struct Consumer {
     /// What it may show in place of a key. Absent in records from before there were any.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub identities: BTreeSet<WorkloadIdentity>,
+    /// Identities that were taken from it, the latest last: the log knows them by their short form alone. Absent in records
+    /// from before they were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<WorkloadIdentity>,
     /// Who could ask in its name, because they made it, changed it, or made a key or let in an identity of it: they never
     /// decide what it asks. Nobody is taken off the list, since a key may have been copied. Absent in records from before
     /// it was kept.

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use mantlet_types::{ModelName, UserId, Version, limits, workload::TrustDomain};
+use mantlet_types::{ModelName, UserId, Version, limits};
 
 use crate::{
     directory::{Change, Directory},
-    identity::{Peppers, Workloads, token::Issuer},
+    identity::{Peppers, Workloads, token::Issuer, workload::Trusted},
     policy::Policy,
     ports::Model,
     reviews::Hold,
@@ -67,7 +67,7 @@ pub struct Settings {
     /// As whom the home's owner acts at the control socket; `None` lets nobody in there without a key.
     pub local_owner: Option<UserId>,
     /// Trust domains whose workloads are taken.
-    pub trust_domains: Vec<TrustDomain>,
+    pub trust_domains: Vec<Trusted>,
     /// Issuers whose tokens are taken.
     pub issuers: Vec<Arc<Issuer>>,
 }

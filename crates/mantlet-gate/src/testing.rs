@@ -268,6 +268,7 @@ fn directory() -> Directory {
         expires: BEGIN.plus_seconds(365 * 86_400),
         rate_per_minute: 60,
         identities: BTreeSet::new(),
+        removed: Vec::new(),
         keepers: BTreeSet::new(),
     };
     let author: UserId = "ada".parse().unwrap();

@@ -146,6 +146,13 @@ pub const ISSUER_KEYS_MAX: usize = 64;
 /// Tokens of one issuer that are remembered as verified; further ones are verified each time.
 pub const TOKENS_VERIFIED_MAX: usize = 4_096;
 
+/// Tokens of one issuer that are remembered because their signature failed, so that showing one again costs no verification.
+/// Beyond that all are forgotten: whoever makes new ones all the time is slowed by their address' failures.
+pub const TOKENS_FAILED_MAX: usize = 4_096;
+
+/// Identities that were taken from an application and are still named by its list; the oldest go first.
+pub const IDENTITIES_REMOVED_MAX: usize = 64;
+
 /// Networks that one key may be tied to.
 pub const KEY_NETWORKS_MAX: usize = 32;
 

@@ -118,6 +118,12 @@ impl SpiffeId {
         let rest = self.0.get(SCHEME.len()..).unwrap_or_default();
         rest.split('/').next().unwrap_or_default()
     }
+
+    /// The path, which begins with `/`: which of the trust domain's workloads it is.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.get(SCHEME.len() + self.trust_domain().len()..).unwrap_or_default()
+    }
 }
 
 impl FromStr for SpiffeId {

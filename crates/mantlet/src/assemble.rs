@@ -17,7 +17,7 @@ use mantlet_audit::{Log, OpenError, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::Directory,
-    identity::{Workloads, token::Issuer},
+    identity::{Workloads, token::Issuer, workload::Trusted},
     people::roles::conflicting_duties,
     policy::Policy,
     ports::{Clock, Reach},
@@ -35,7 +35,7 @@ use mantlet_types::{ModelName, entry::Event};
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Config, Overlay},
+    config::{self, Config, Overlay, TrustDomainSettings},
     home::{Home, HomeLock, RootKey},
     issuers::Issuers,
     ledger::{LogLedger, SystemClock},
@@ -317,9 +317,13 @@ fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
         review_days: config.review.days,
         reviews_pending: config.review.pending_per_principal,
         local_owner: config.identity.owner.clone(),
-        trust_domains: config.identity.trust_domains.iter().map(|domain| domain.name.clone()).collect(),
+        trust_domains: config.identity.trust_domains.iter().map(trusted_domain).collect(),
         issuers,
     }
+}
+
+fn trusted_domain(settings: &TrustDomainSettings) -> Trusted {
+    Trusted { domain: settings.name.clone(), holders: settings.holders.clone() }
 }
 
 /// The bundles that vouch for workloads, as they are now.

@@ -3,7 +3,8 @@
 //! Fetching is a task per issuer, and no request ever waits for it. It fetches when the keys are due, and once sooner
 //! when a token named a key that nobody knows; but never twice within [`PAUSE`], however many strangers ask. So an
 //! issuer gets at most six requests a minute, one at a time, and a reply that is too long, too slow or no key set
-//! changes nothing: the keys of the last good one go on until they are too old (`limits::ISSUER_KEYS_STALE`).
+//! changes nothing: the keys of the last good one go on until they are too old (`limits::ISSUER_KEYS_STALE`). A key set
+//! without keys is a key set: then none of the issuer's tokens count from that moment on.
 
 use std::{
     sync::{
@@ -183,6 +184,14 @@ impl Way {
             // When the fetch began: what it brought is as old as that.
             let began = SystemClock.now();
             let wait = match self.fetch().await {
+                // None at all is what it says when it withdraws them: nothing that it signed counts any more. Should it be
+                // a mistake, it is not ours to repair, but soon asked about again.
+                Ok(keys) if keys.is_empty() => {
+                    tracing::warn!(issuer = %self.issuer, "an issuer lists no keys; none of its tokens count");
+                    failing = Some(true);
+                    ring.replace(keys, began);
+                    RETRY.min(self.max_age)
+                }
                 Ok(keys) => {
                     if failing != Some(false) {
                         tracing::info!(issuer = %self.issuer, keys = keys.len(), "an issuer's keys were fetched");
@@ -213,6 +222,6 @@ impl Way {
         if reply.status != StatusCode::OK {
             return Err(format!("status {}", reply.status.as_u16()));
         }
-        KeySet::parse(&reply.body).map_err(|error| error.to_string())
+        KeySet::listed(&reply.body).map_err(|error| error.to_string())
     }
 }

@@ -108,7 +108,8 @@ impl From<Failed> for Rejection {
 /// # Errors
 /// 401 for whatever does not hold, the caller does not learn which; 400 for a key in a URL; 429 instead for an address
 /// with too many failures. What holds is let in even from there: strangers at an address that many share must not be
-/// able to shut out those who have a key, and to find that out costs one HMAC, whether the key is known or not.
+/// able to shut out those who have a key. To find that out costs one HMAC, whether the key is known or not; of a token, one
+/// verification of a signature, and that once: what holds and what does not is remembered.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "a credential is looked at once, and wiped as the arrival ends"

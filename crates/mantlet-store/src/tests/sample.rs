@@ -82,10 +82,12 @@ fn consumer() -> impl Strategy<Value = Consumer> {
         issuer: issuer.parse().unwrap(),
         subject: subject.parse().unwrap(),
     });
-    let identities = collection::btree_set(prop_oneof![spiffe, token], 0..3);
+    let identities = collection::btree_set(prop_oneof![spiffe.clone(), token.clone()], 0..3);
+    let removed = collection::vec(prop_oneof![spiffe, token], 0..3);
     let keepers = collection::btree_set(user_id(), 0..3);
-    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities, keepers).prop_map(
-        |(disabled, project, models, monitor, expires, rate_per_minute, identities, keepers)| Consumer {
+    let kept = (removed, keepers);
+    (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities, kept).prop_map(
+        |(disabled, project, models, monitor, expires, rate_per_minute, identities, kept)| Consumer {
             disabled,
             project,
             models,
@@ -93,7 +95,8 @@ fn consumer() -> impl Strategy<Value = Consumer> {
             expires,
             rate_per_minute,
             identities,
-            keepers,
+            removed: kept.0,
+            keepers: kept.1,
         },
     )
 }

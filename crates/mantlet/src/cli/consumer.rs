@@ -67,7 +67,7 @@ async fn identity(session: &Session, command: Identity, as_json: bool) -> Result
         return print::json(&reply);
     }
     let rows = if reply.is_array() { reply } else { Value::Array(vec![reply]) };
-    print::listing(&rows, "", &["id", "spiffe", "issuer", "subject"], false)
+    print::listing(&rows, "", &["id", "spiffe", "issuer", "subject", "removed"], false)
 }
 
 fn path(consumer: &ConsumerId) -> String {

@@ -186,7 +186,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "identity.trust_domain",
         value: |c| c.identity.trust_domains.iter().map(|domain| domain.shown()).collect(),
         reason: "nobody vouches for workloads by certificates, unless named; a bundle vouches for its own trust \
-                 domain alone, and is read again on every reload",
+                 domain alone, and is read again on every reload; its names are the home project's, unless `projects` gives \
+                 them to others",
         restart: None,
     },
     Setting {
@@ -194,7 +195,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         value: |c| c.identity.issuers.iter().map(|issuer| issuer.shown()).collect(),
         reason: "nobody vouches for workloads by tokens, unless named; of an issuer's tokens those count that say `typ` \
                  `at+jwt`, are for `audience`, and are signed by `ES256`, `EdDSA` or `RS256`, and its keys are fetched \
-                 every 300 seconds, unless said otherwise",
+                 every 300 seconds, unless said otherwise; its subjects are the home project's, unless `projects` gives them to \
+                 others",
         restart: None,
     },
     Setting {

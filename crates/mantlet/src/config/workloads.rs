@@ -1,10 +1,13 @@
 //! Who vouches for workloads: `[[identity.trust_domain]]` for their certificates, `[[identity.issuer]]` for their
 //! tokens. What was typed, and what it means.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
-use mantlet_gate::identity::token::{Algorithm, Rules, TokenType};
+use mantlet_gate::identity::{
+    token::{Algorithm, Rules, TokenType},
+    workload::Holders,
+};
 use mantlet_types::{
     id::IssuerName,
     workload::{TrustDomain, WorkloadError},
@@ -19,11 +22,22 @@ use super::{
 use crate::egress;
 
 /// Keys of an `[[identity.trust_domain]]`.
-pub(super) const TRUST_DOMAIN_KEYS: [&str; 2] = ["name", "ca"];
+pub(super) const TRUST_DOMAIN_KEYS: [&str; 3] = ["name", "ca", "projects"];
 
 /// Keys of an `[[identity.issuer]]`.
-pub(super) const ISSUER_KEYS: [&str; 10] =
-    ["name", "issuer", "audience", "algorithms", "typ", "jwks", "jwks_file", "ca", "networks", "max_age_s"];
+pub(super) const ISSUER_KEYS: [&str; 11] = [
+    "name",
+    "issuer",
+    "audience",
+    "algorithms",
+    "typ",
+    "jwks",
+    "jwks_file",
+    "ca",
+    "networks",
+    "max_age_s",
+    "projects",
+];
 
 /// Of each kind. Every request with a token looks at all issuers.
 const SOURCES_MAX: usize = 32;
@@ -37,6 +51,8 @@ const TEXT_BYTES_MAX: usize = 1_024;
 pub(super) struct TypedTrustDomain {
     name: Given<String>,
     ca: Given<String>,
+    #[serde(default)]
+    projects: Option<BTreeMap<String, Given<String>>>,
 }
 
 /// An `[[identity.issuer]]` as typed.
@@ -60,6 +76,8 @@ pub(super) struct TypedIssuer {
     networks: Option<Vec<Given<String>>>,
     #[serde(default)]
     max_age_s: Option<Given<i64>>,
+    #[serde(default)]
+    projects: Option<BTreeMap<String, Given<String>>>,
 }
 
 /// `[[identity.trust_domain]]`
@@ -69,6 +87,8 @@ pub struct TrustDomainSettings {
     pub name: TrustDomain,
     /// The bundle: PEM certificates of its authorities.
     pub ca: PathBuf,
+    /// Who may have its names.
+    pub holders: Holders,
 }
 
 /// `[[identity.issuer]]`
@@ -105,17 +125,18 @@ pub enum KeySource {
 impl TrustDomainSettings {
     /// For `config check`.
     pub(super) fn shown(&self) -> Value {
-        json!({ "name": self.name, "ca": self.ca })
+        json!({ "name": self.name, "ca": self.ca, "projects": projects(&self.holders) })
     }
 }
 
 impl IssuerSettings {
     /// For `config check`.
     pub(super) fn shown(&self) -> Value {
-        let Rules { issuer, audience, algorithms, typ } = &self.rules;
+        let Rules { issuer, audience, algorithms, typ, holders } = &self.rules;
         let algorithms: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
         let mut shown = json!({
             "name": self.name, "issuer": issuer, "audience": audience, "algorithms": algorithms, "typ": typ_word(*typ),
+            "projects": projects(holders),
         });
         match &self.keys {
             KeySource::File(path) => shown["jwks_file"] = json!(path),
@@ -128,6 +149,10 @@ impl IssuerSettings {
         }
         shown
     }
+}
+
+fn projects(holders: &Holders) -> Value {
+    holders.projects().map(|(project, begin)| (project.to_string(), json!(begin))).collect()
 }
 
 const TYP_WORDS: &[&str] = &["at+jwt", "JWT", "absent"];
@@ -150,12 +175,13 @@ impl Resolver<'_> {
         self.few(typed.get(SOURCES_MAX).map(|one| &one.name), "trust domains");
         for one in typed {
             let ca = self.path("identity.trust_domain.ca", &one.ca);
+            let holders = self.holders("identity.trust_domain.projects", one.projects.as_ref(), "/");
             match one.name.value.parse::<TrustDomain>() {
                 Ok(name) if domains.iter().any(|known| known.name == name) => {
                     let hint = "put all authorities of a trust domain into one file";
                     self.fail(&one.name.source, format!("two sections for trust domain `{name}`"), hint);
                 }
-                Ok(name) => domains.push(TrustDomainSettings { name, ca }),
+                Ok(name) => domains.push(TrustDomainSettings { name, ca, holders }),
                 Err(error) => {
                     let error: WorkloadError = error;
                     let hint = "without `spiffe://` and without a path: `prod.example`";
@@ -193,6 +219,36 @@ impl Resolver<'_> {
         }
     }
 
+    /// Who may have which names; the home project all of them, if nobody says anything. `all` is how every name begins.
+    fn holders(&mut self, key: &str, typed: Option<&BTreeMap<String, Given<String>>>, all: &str) -> Holders {
+        let Some(typed) = typed else {
+            return Holders::new("home".parse().map(|home| (home, all.into())));
+        };
+        let mut holders = Vec::with_capacity(typed.len());
+        for (project, begin) in typed {
+            let printable = begin.value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            if begin.value.len() > TEXT_BYTES_MAX || !printable || !begin.value.starts_with(all) {
+                let hint = match all {
+                    "/" => "how the paths of the project's workloads begin: `/ns/red`, or `/` for all",
+                    _ => "how the subjects of the project's workloads begin: `repo:red/`, or nothing for all",
+                };
+                self.fail(&begin.source, format!("`{key}` has something that no name begins with"), hint);
+            }
+            match project.parse() {
+                Ok(project) => holders.push((project, begin.value.as_str().into())),
+                Err(_) => {
+                    let hint = "`mantlet project create` makes projects";
+                    self.fail(
+                        &begin.source,
+                        format!("`{key}` has something that is no project's name"),
+                        hint,
+                    );
+                }
+            }
+        }
+        Holders::new(holders)
+    }
+
     fn rules(&mut self, typed: &TypedIssuer) -> Rules {
         // Compared byte by byte with what tokens say, so nothing about it is made prettier.
         if !typed.issuer.value.starts_with("https://") {
@@ -217,6 +273,7 @@ impl Resolver<'_> {
                 typ_of,
                 TokenType::AccessToken,
             ),
+            holders: self.holders("identity.issuer.projects", typed.projects.as_ref(), ""),
         }
     }
 

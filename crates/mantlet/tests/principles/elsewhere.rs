@@ -351,7 +351,11 @@ fn answers_from_elsewhere_are_explained_and_evaluated() {
     let mut rows: Vec<Value> = Vec::new();
     for index in 0..40 {
         let bias = if index % 2 == 0 { "0.9" } else { "0.1" };
-        rows.push(json!([bias, "1", if index % 2 == 0 || index == 1 { "heads" } else { "tails" }]));
+        rows.push(json!([
+            bias,
+            index.to_string(),
+            if index % 2 == 0 || index == 1 { "heads" } else { "tails" }
+        ]));
     }
     let table = json!({ "columns": ["bias", "wind", "target"], "rows": rows, "target": "target" });
     let report = client.post("/v2/models/coin/evaluate", &table);

@@ -240,12 +240,14 @@ fn a_candidate_that_is_not_ready_takes_nothing_from_what_is_live() {
     fs::write(&settings, text + "\n[served_as]\nmodel = \"unready\"\n").unwrap();
     let (package, rows) = (package.to_str().unwrap(), coin.home.beside("rows.csv"));
     let updated = coin.home.run(&["model", "update", "coin", package, "--data", rows.to_str().unwrap()]);
-    assert!(!updated.status.success());
+    let said = String::from_utf8_lossy(&updated.stderr);
+    assert!(!updated.status.success() && said.contains("unavailable"), "{said}");
     let version = 2;
     let client = server.client_as(&owner);
     let question = json!({ "features": { "bias": 0.75, "wind": 1.0 } });
     let candidate = format!("/v1/models/coin/versions/{version}/predict");
-    let last = (0..12).map(|_| client.post(&candidate, &question)).last().unwrap();
+    let replies: Vec<_> = (0..12).map(|_| client.post(&candidate, &question)).collect();
+    let last = replies.last().unwrap();
     assert_eq!((last.status, last.header("retry-after").is_some()), (503, true), "it rests: {}", last.text());
     // The one that is live has answered all the time, and does.
     assert_eq!(coin.ask(&server, 0.75).status, 200);

@@ -442,7 +442,13 @@ fn decisions_are_labelled_rows_that_an_evaluation_takes() {
     let rita = home.bound("rita", "reviewer");
     let server = Server::start(&home);
     let app = server.client_with(&own.key);
-    let rows = [vec![benign(); 20], vec![first_of("0"); 20]].concat();
+    // Rows that differ a little: copies are one row to an evaluation.
+    let vary = |mut row: Vec<f64>, number: u32| {
+        row[0] += f64::from(number) / 1_000.0;
+        row
+    };
+    let of = |row: fn() -> Vec<f64>| (0..20).map(move |number| vary(row(), number));
+    let rows: Vec<Vec<f64>> = of(benign).chain(of(|| first_of("0"))).collect();
     assert_eq!(app.post(PREDICT, &json!({ "features": rows })).status, 200);
     let said = |arguments: &[&str]| {
         let output = server.command_as(&rita, arguments).output().unwrap();

@@ -38,16 +38,22 @@ impl Proof {
             Self::Svid(_) | Self::Token(_) => {}
         }
         let identity = self.identity();
-        let issued = match &identity {
-            WorkloadIdentity::Spiffe { spiffe } => {
+        let settings = &snapshot.settings;
+        let holders = match (self, &identity) {
+            (Self::Token(verified), _) => Some(verified.holders(&settings.issuers, now)?),
+            (Self::Svid(_), WorkloadIdentity::Spiffe { spiffe }) => {
                 let domain = spiffe.trust_domain();
-                snapshot.settings.trust_domains.iter().any(|listed| listed.as_str() == domain)
+                let trusted = settings.trust_domains.iter().find(|it| it.domain.as_str() == domain);
+                trusted.map(|trusted| &trusted.holders)
             }
-            WorkloadIdentity::Token { issuer, .. } => {
-                snapshot.settings.issuers.iter().any(|listed| listed.name() == issuer)
-            }
+            (Self::Svid(_), WorkloadIdentity::Token { .. }) => None,
         };
-        let known = snapshot.workloads.find(&snapshot.directory, &identity).filter(|_| issued);
+        // What the configuration says of names counts now, whatever it was when somebody claimed one.
+        let project = |known: &Known| snapshot.directory.consumers.get(&known.consumer).map(|it| &it.project);
+        let permitted = |known: &&Known| {
+            holders.zip(project(known)).is_some_and(|(holders, project)| holders.permit(project, &identity))
+        };
+        let known = snapshot.workloads.find(&snapshot.directory, &identity).filter(permitted);
         known.ok_or(Failure::IdentityUnknown)
     }
 }

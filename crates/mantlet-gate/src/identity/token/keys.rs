@@ -1,7 +1,14 @@
 //! An issuer's public keys: JSON Web Key Sets (RFC 7517), and the ring through which they come in while requests are
 //! served.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+};
 
 use arc_swap::ArcSwapOption;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -13,7 +20,7 @@ use mantlet_types::{
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
-use super::{TokenFault, json};
+use super::{TokenFault, json, sha256};
 
 /// Moduli that are taken: 2,048 to 4,096 bits (NIST SP 800-131A forbids less; more is work that others choose for us).
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
@@ -90,7 +97,11 @@ struct PublicKey {
     /// The one algorithm that it is for, if its set says so.
     algorithm: Option<Algorithm>,
     key: DecodingKey,
+    print: Print,
 }
+
+/// What a key is as its set has it, so that the same key is known again in another set.
+pub(super) type Print = [u8; 32];
 
 /// Public keys by their `kid`.
 #[derive(Default)]
@@ -111,12 +122,21 @@ pub enum KeySetError {
 }
 
 impl KeySet {
-    /// Reads a key set. Keys of other types, uses and algorithms are passed over, as RFC 7517, section 5, asks for; so
+    /// Reads a key set that has to have keys: see [`Self::listed`].
+    ///
+    /// # Errors
+    /// As there, and if it has no key of use.
+    pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
+        let keys = Self::listed(bytes)?;
+        if keys.is_empty() { Err(KeySetError::Empty) } else { Ok(keys) }
+    }
+
+    /// Reads a key set as an issuer publishes it, which may be that it has no keys any more. Keys of other types, uses and algorithms are passed over, as RFC 7517, section 5, asks for; so
     /// are keys that share a `kid`, since neither could be meant, and keys without one.
     ///
     /// # Errors
-    /// If it is too large, no key set, or has no key of use.
-    pub fn parse(bytes: &[u8]) -> Result<Self, KeySetError> {
+    /// If it is too large, or no key set.
+    pub fn listed(bytes: &[u8]) -> Result<Self, KeySetError> {
         if bytes.len() > JWKS_BYTES_MAX {
             return Err(KeySetError::Size);
         }
@@ -134,8 +154,20 @@ impl KeySet {
             let kid = kid_of(key).filter(|kid| kids.get(kid.as_str()) == Some(&1))?;
             Some((kid, PublicKey::of(key.as_object()?)?))
         };
-        let keys: HashMap<_, _> = listed.iter().filter_map(usable).collect();
-        if keys.is_empty() { Err(KeySetError::Empty) } else { Ok(Self(keys)) }
+        Ok(Self(listed.iter().filter_map(usable).collect()))
+    }
+
+    /// Whether it has the same keys, by the same names.
+    fn is(&self, other: &Self) -> bool {
+        let same = |(kid, key): (&String, &PublicKey)| {
+            other.0.get(kid).is_some_and(|other| other.print == key.print)
+        };
+        self.len() == other.len() && self.0.iter().all(same)
+    }
+
+    /// Whether this key is among them.
+    pub(super) fn has(&self, print: &Print) -> bool {
+        self.0.values().any(|key| key.print == *print)
     }
 
     /// How many keys there are.
@@ -150,13 +182,14 @@ impl KeySet {
         self.0.is_empty()
     }
 
+    /// Verifies a signature; says by which key.
     pub(super) fn verify(
         &self,
         kid: &str,
         algorithm: Algorithm,
         signed: &str,
         signature: &str,
-    ) -> Result<(), TokenFault> {
+    ) -> Result<Print, TokenFault> {
         let key = self.0.get(kid).ok_or(TokenFault::KeyUnknown)?;
         // A key is for one kind of algorithm, whatever the token says: RFC 8725, section 2.1.
         if key.kind != algorithm.kind() || key.algorithm.is_some_and(|only| only != algorithm) {
@@ -165,7 +198,7 @@ impl KeySet {
         let verified =
             jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, algorithm.provided());
         // Whatever goes wrong is no signature.
-        if verified.unwrap_or(false) { Ok(()) } else { Err(TokenFault::Signature) }
+        if verified.unwrap_or(false) { Ok(key.print) } else { Err(TokenFault::Signature) }
     }
 }
 
@@ -208,7 +241,10 @@ impl PublicKey {
             _ => return None,
         };
         let fits = algorithm.is_none_or(|algorithm| algorithm.kind() == kind);
-        fits.then_some(Self { kind, algorithm, key })
+        let members = ["kty", "crv", "alg", "x", "y", "n", "e"].map(|name| text(name).unwrap_or_default());
+        // None of these has a line feed in it, or it would not have been taken for what it is.
+        let print = sha256(members.join("\n").as_bytes());
+        fits.then_some(Self { kind, algorithm, key, print })
     }
 }
 
@@ -222,8 +258,8 @@ pub struct KeyRing {
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) keys: KeySet,
-    /// When they were fetched; `None` for keys that were given in a file, which do not age.
-    fetched: Option<Timestamp>,
+    /// When they were fetched, in microseconds; `None` for keys that were given in a file, which do not age.
+    fetched: Option<AtomicI64>,
 }
 
 impl KeyRing {
@@ -240,9 +276,16 @@ impl KeyRing {
         Self { current: ArcSwapOption::new(Some(current)), wanted: Notify::new() }
     }
 
-    /// Puts keys in place that were fetched at this moment. What was signed by others counts no more.
+    /// Puts keys in place that were fetched at this moment. What was signed by others counts no more. The same keys again are
+    /// only newer, and what was verified by them need not be verified anew.
     pub fn replace(&self, keys: KeySet, at: Timestamp) {
-        self.current.store(Some(Arc::new(Current { keys, fetched: Some(at) })));
+        let current = self.current.load();
+        match current.as_ref().and_then(|current| Some((current, current.fetched.as_ref()?))) {
+            Some((current, fetched)) if current.keys.is(&keys) => fetched.store(at.micros(), Relaxed),
+            _ => self
+                .current
+                .store(Some(Arc::new(Current { keys, fetched: Some(AtomicI64::new(at.micros())) }))),
+        }
     }
 
     /// Waits until somebody was refused for want of a key. However many ask, they are one wish: who fetches decides
@@ -259,7 +302,8 @@ impl KeyRing {
     pub(super) fn current(&self, now: Timestamp) -> Result<Arc<Current>, TokenFault> {
         let current = self.current.load_full().ok_or(TokenFault::KeysStale)?;
         let seconds = i64::try_from(ISSUER_KEYS_STALE.as_secs()).unwrap_or(0);
-        let stale = current.fetched.is_some_and(|fetched| now >= fetched.plus_seconds(seconds));
+        let fetched = current.fetched.as_ref().map(|at| Timestamp::from_micros(at.load(Relaxed)));
+        let stale = fetched.is_some_and(|fetched| now >= fetched.plus_seconds(seconds));
         if stale { Err(TokenFault::KeysStale) } else { Ok(current) }
     }
 }

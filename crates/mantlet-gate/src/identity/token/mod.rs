@@ -46,6 +46,8 @@ pub enum TokenFault {
     Type,
     /// An issuer that is not listed.
     Issuer,
+    /// The rules for the issuer's tokens have changed since it was looked at.
+    Rules,
     /// For somebody else.
     Audience,
     /// A claim is missing or is not what it has to be.
@@ -77,6 +79,7 @@ impl TokenFault {
             Self::Algorithm => "token_algorithm",
             Self::Type => "token_type",
             Self::Issuer => "token_issuer",
+            Self::Rules => "token_rules",
             Self::Audience => "token_audience",
             Self::Claims => "token_claims",
             Self::Expired => "token_expired",
@@ -99,4 +102,10 @@ pub(crate) fn is_token(text: &str) -> bool {
 #[must_use]
 pub fn reads(text: &str) -> bool {
     jws::Jws::read(text).and_then(|jws| claims::Claims::of(&jws.payload)).is_ok()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut value = [0; 32];
+    value.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
+    value
 }

@@ -20,7 +20,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::BEGIN;
+use crate::{identity::workload::Holders, testing::BEGIN};
 
 const ISS: &str = "https://issuer.example/tenant";
 const AUD: &str = "https://gate.example";
@@ -80,6 +80,7 @@ fn rules() -> Rules {
         audience: AUD.to_owned(),
         algorithms: vec![Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256],
         typ: TokenType::AccessToken,
+        holders: Holders::default(),
     }
 }
 

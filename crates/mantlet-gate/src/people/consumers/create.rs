@@ -58,6 +58,7 @@ impl CreateConsumer {
             expires,
             rate_per_minute: rate_per_minute.unwrap_or(settings.rate_per_minute),
             identities: BTreeSet::new(),
+            removed: Vec::new(),
             keepers: BTreeSet::new(),
         }
     }

@@ -4,9 +4,9 @@
 //! making a key. An identity is one application's: it is an answer to "who is that?", and there is one.
 
 use mantlet_types::{
-    Action, Code, ConsumerId, Rejection,
+    Action, Code, ConsumerId, ProjectId, Rejection,
     entry::{Event, Token},
-    limits::IDENTITIES_MAX,
+    limits::{IDENTITIES_MAX, IDENTITIES_REMOVED_MAX},
     workload::{IdentityId, WorkloadIdentity},
 };
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub struct RemoveIdentity {
     pub identity: IdentityId,
 }
 
-/// Lists what an application may show.
+/// Lists what an application may show, and what it once might.
 #[derive(Clone, Debug)]
 pub struct ListIdentities {
     /// Which.
@@ -55,11 +55,14 @@ pub struct IdentityInfo {
     /// The identity.
     #[serde(flatten)]
     pub identity: WorkloadIdentity,
+    /// Whether it was taken from the application: what the log names by its short form stays known.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 impl IdentityInfo {
     fn of(identity: &WorkloadIdentity) -> Self {
-        Self { id: workload::id(identity), identity: identity.clone() }
+        Self { id: workload::id(identity), identity: identity.clone(), removed: false }
     }
 }
 
@@ -97,7 +100,7 @@ impl Deed for AddIdentity {
         if consumer.disabled {
             return Err(conflict(format!("consumer `{}` is disabled", self.consumer)));
         }
-        check_source(office, &self.identity)?;
+        check_source(office, &consumer.project, &self.identity)?;
         let reply = IdentityInfo::of(&self.identity);
         if consumer.identities.contains(&self.identity) {
             return Ok(Done::read(reply));
@@ -110,27 +113,40 @@ impl Deed for AddIdentity {
             return Err(conflict(format!("an application has at most {IDENTITIES_MAX} identities")));
         }
         let mut identities = consumer.identities.clone();
+        let removed = consumer.removed.iter().filter(|removed| **removed != self.identity).cloned().collect();
         identities.insert(self.identity);
-        let changed = Consumer { identities, ..consumer.clone() }.kept_by(office.caller.id());
+        let changed = Consumer { identities, removed, ..consumer.clone() }.kept_by(office.caller.id());
         Ok(Done::changed(reply, vec![Change::PutConsumer(self.consumer, changed)]))
     }
 }
 
-/// An identity that nothing here could ever vouch for is a slip of the pen.
-fn check_source(office: &Office<'_>, identity: &WorkloadIdentity) -> Result<(), Rejection> {
+/// An identity that nothing here could ever vouch for is a slip of the pen; one that the configuration gives to other
+/// projects is theirs.
+fn check_source(
+    office: &Office<'_>,
+    project: &ProjectId,
+    identity: &WorkloadIdentity,
+) -> Result<(), Rejection> {
     let settings = &office.snapshot.settings;
-    let (known, what) = match identity {
+    let (holders, what) = match identity {
         WorkloadIdentity::Spiffe { spiffe } => {
             let domain = spiffe.trust_domain();
-            let known = settings.trust_domains.iter().any(|listed| listed.as_str() == domain);
-            (known, format!("trust domain `{domain}`"))
+            let trusted = settings.trust_domains.iter().find(|listed| listed.domain.as_str() == domain);
+            (trusted.map(|trusted| &trusted.holders), format!("trust domain `{domain}`"))
         }
         WorkloadIdentity::Token { issuer, .. } => {
-            let known = settings.issuers.iter().any(|listed| listed.name() == issuer);
-            (known, format!("issuer `{issuer}`"))
+            let listed = settings.issuers.iter().find(|listed| listed.name() == issuer);
+            (listed.map(|issuer| issuer.holders()), format!("issuer `{issuer}`"))
         }
     };
-    if known { Ok(()) } else { Err(Rejection::argument(format!("the configuration has no {what}"))) }
+    let Some(holders) = holders else {
+        return Err(Rejection::argument(format!("the configuration has no {what}")));
+    };
+    if holders.permit(project, identity) {
+        return Ok(());
+    }
+    let detail = format!("`projects` of {what} gives this name to no application of `{project}`");
+    Err(Rejection::new(Code::Forbidden).detailed(detail))
 }
 
 impl Deed for RemoveIdentity {
@@ -159,7 +175,10 @@ impl Deed for RemoveIdentity {
         let reply = IdentityInfo::of(found);
         let mut identities = consumer.identities.clone();
         identities.remove(found);
-        let changed = Consumer { identities, ..consumer.clone() };
+        let mut removed = consumer.removed.clone();
+        removed.push(found.clone());
+        removed.drain(..removed.len().saturating_sub(IDENTITIES_REMOVED_MAX));
+        let changed = Consumer { identities, removed, ..consumer.clone() };
         Ok(Done::changed(reply, vec![Change::PutConsumer(self.consumer, changed)]))
     }
 }
@@ -181,6 +200,9 @@ impl Deed for ListIdentities {
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Vec<IdentityInfo>>, Rejection> {
         let consumer = office.snapshot.directory.consumers.get(&self.consumer).ok_or(Code::NotFound)?;
-        Ok(Done::read(consumer.identities.iter().map(IdentityInfo::of).collect()))
+        let removed = |identity| IdentityInfo { removed: true, ..IdentityInfo::of(identity) };
+        let all =
+            consumer.identities.iter().map(IdentityInfo::of).chain(consumer.removed.iter().map(removed));
+        Ok(Done::read(all.collect()))
     }
 }

@@ -1,8 +1,12 @@
-use mantlet_types::{limits::IDENTITIES_MAX, workload::WorkloadIdentity};
+use mantlet_types::{
+    limits::{IDENTITIES_MAX, IDENTITIES_REMOVED_MAX},
+    workload::WorkloadIdentity,
+};
 
 use super::*;
 use crate::{
     administer::administer,
+    identity::workload::{Holders, Trusted},
     people::keys::{CreateKey, KeyRequest},
     testing::{BEGIN, CONSUMER, Kit, MODEL, OPERATOR, PROJECT},
 };
@@ -126,12 +130,31 @@ fn spiffe(path: &str) -> WorkloadIdentity {
     WorkloadIdentity::Spiffe { spiffe: format!("spiffe://prod.example/{path}").parse().unwrap() }
 }
 
-/// A gate that knows a trust domain.
-fn trusting() -> Kit {
+/// A gate that knows a trust domain, of which a project has the names that begin like this.
+fn trusting_for(project: &str, begin: &str) -> Kit {
     Kit::with(|snapshot| {
         let settings = std::sync::Arc::make_mut(&mut snapshot.settings);
-        settings.trust_domains = vec!["prod.example".parse().unwrap()];
+        let holders = Holders::new([(project.parse().unwrap(), begin.into())]);
+        settings.trust_domains = vec![Trusted { domain: "prod.example".parse().unwrap(), holders }];
     })
+}
+
+fn trusting() -> Kit {
+    trusting_for(PROJECT, "/")
+}
+
+#[tokio::test]
+async fn a_name_is_claimed_for_no_project_that_the_configuration_does_not_give_it_to() {
+    let add = async |kit: &Kit, path: &str| {
+        let added = done(kit, AddIdentity { consumer: app(), identity: spiffe(path) }).await;
+        added.map(drop).map_err(|rejection| rejection.code)
+    };
+    let own = trusting_for(PROJECT, "/ns/red");
+    assert_eq!(add(&own, "ns/red/sa/a").await, Ok(()));
+    assert_eq!(add(&own, "ns/reddish/sa/a").await, Err(Code::Forbidden));
+    let other = trusting_for("other", "/");
+    assert_eq!(add(&other, "ns/red/sa/a").await, Err(Code::Forbidden), "also if nobody has it yet");
+    assert!(kept(&other).identities.is_empty());
 }
 
 #[tokio::test]
@@ -147,6 +170,9 @@ async fn an_identity_is_added_listed_and_removed_with_a_trace() {
     assert_eq!(remove(added.id).await.unwrap(), added);
     assert_eq!(remove(added.id).await.unwrap_err().code, Code::NotFound);
     assert!(kept(&kit).identities.is_empty());
+    // The log knows it by its short form alone; the list says still which one that was.
+    let listed = done(&kit, ListIdentities { consumer: app() }).await.unwrap();
+    assert_eq!(listed, [IdentityInfo { removed: true, ..added.clone() }]);
     let entries = kit.ledger.take();
     let subject = format!("consumer:{CONSUMER}/{}", added.id);
     let traced = entries.iter().filter(|entry| {
@@ -259,4 +285,18 @@ async fn whoever_could_ask_as_an_application_is_on_record() {
     };
     done(&made, CreateConsumer(new)).await.unwrap();
     assert_eq!(keepers(&made, "second"), [OPERATOR]);
+}
+
+#[tokio::test]
+async fn an_identity_that_comes_back_was_not_taken_and_few_that_were_are_kept() {
+    let kit = trusting();
+    for number in 0..IDENTITIES_REMOVED_MAX + 3 {
+        let identity = spiffe(&format!("n{number}"));
+        let added = done(&kit, AddIdentity { consumer: app(), identity }).await.unwrap();
+        done(&kit, RemoveIdentity { consumer: app(), identity: added.id }).await.unwrap();
+    }
+    assert_eq!(kept(&kit).removed.len(), IDENTITIES_REMOVED_MAX);
+    assert_eq!(kept(&kit).removed.first(), Some(&spiffe("n3")), "the oldest go first");
+    done(&kit, AddIdentity { consumer: app(), identity: spiffe("n7") }).await.unwrap();
+    assert!(!kept(&kit).removed.contains(&spiffe("n7")) && kept(&kit).identities.contains(&spiffe("n7")));
 }

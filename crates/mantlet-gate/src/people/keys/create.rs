@@ -113,6 +113,7 @@ impl CreateKey {
             expires: Timestamp::from_micros(0),
             rate_per_minute: self.rate(snapshot),
             identities: BTreeSet::new(),
+            removed: Vec::new(),
             keepers: BTreeSet::new(),
         }
     }

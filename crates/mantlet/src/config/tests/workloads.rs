@@ -79,3 +79,32 @@ fn a_trust_domain_has_one_section_and_a_name() {
     let errors = Config::load(&many, Overlay::default()).unwrap_err().0;
     assert_eq!(errors[0].to_string(), "there can be at most 32 trust domains");
 }
+
+#[test]
+fn names_are_the_home_project_s_unless_given_to_others() {
+    let domain = |lines: &str| {
+        format!("[[identity.trust_domain]]\nname = \"prod.example\"\nca = \"/ca.pem\"\n{lines}\n")
+    };
+    let shown = |config: &Config, setting: &str| {
+        let report = config.report();
+        report.settings.iter().find(|row| row.setting == setting).unwrap().value[0]["projects"].clone()
+    };
+    let config = load(&(domain("") + &issuer("")));
+    assert_eq!(shown(&config, "identity.trust_domain"), serde_json::json!({ "home": "/" }));
+    assert_eq!(shown(&config, "identity.issuer"), serde_json::json!({ "home": "" }));
+    let config = load(&domain("projects = { red = \"/ns/red\", blue = \"/ns/blue/\" }"));
+    let given = serde_json::json!({ "red": "/ns/red", "blue": "/ns/blue/" });
+    assert_eq!(shown(&config, "identity.trust_domain"), given);
+    check(
+        &domain("projects = { red = \"ns/red\" }"),
+        "`identity.trust_domain.projects` has something that no name begins with",
+        "\"ns/red\"",
+        "/ns/red",
+    );
+    check(
+        &domain("projects = { \"no such name\" = \"/\" }"),
+        "`identity.trust_domain.projects` has something that is no project's name",
+        "\"/\"",
+        "project create",
+    );
+}

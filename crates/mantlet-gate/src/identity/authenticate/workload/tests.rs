@@ -14,9 +14,9 @@ use crate::{
         Credential,
         authenticate::renew,
         token::{Algorithm, Issuer, KeyRing, KeySet, Rules, TokenType},
-        workload,
+        workload::{self, Holders, Trusted},
     },
-    testing::{BEGIN, CONSUMER, Kit},
+    testing::{BEGIN, CONSUMER, Kit, PROJECT},
 };
 
 const SPIFFE: &str = "spiffe://prod.example/ns/shop/sa/fraud";
@@ -31,6 +31,11 @@ fn subject(text: &str) -> WorkloadIdentity {
 
 /// A gate that knows one issuer and one trust domain, and what signs for the issuer.
 fn kit() -> (Kit, Ed25519KeyPair) {
+    kit_with("/")
+}
+
+/// The same, where the project has those names of the trust domain that begin like this.
+fn kit_with(begin: &str) -> (Kit, Ed25519KeyPair) {
     let pair = Ed25519KeyPair::generate().unwrap();
     let x = URL_SAFE_NO_PAD.encode(pair.public_key());
     let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "one", "x": x }] });
@@ -39,15 +44,22 @@ fn kit() -> (Kit, Ed25519KeyPair) {
         audience: "gate".to_owned(),
         algorithms: vec![Algorithm::EdDsa],
         typ: TokenType::AccessToken,
+        holders: Holders::new([(PROJECT.parse().unwrap(), "".into())]),
     };
     let ring = KeyRing::pinned(KeySet::parse(keys.to_string().as_bytes()).unwrap());
     let issuer = Arc::new(Issuer::new("ci".parse().unwrap(), rules, Arc::new(ring)));
     let kit = Kit::with(|snapshot| {
         let settings = Arc::make_mut(&mut snapshot.settings);
         settings.issuers = vec![issuer];
-        settings.trust_domains = vec!["prod.example".parse().unwrap()];
+        settings.trust_domains = vec![trusted(begin)];
     });
     (kit, pair)
+}
+
+/// The trust domain, of which the project has names that begin like this.
+fn trusted(begin: &str) -> Trusted {
+    let holders = Holders::new([(PROJECT.parse().unwrap(), begin.into())]);
+    Trusted { domain: "prod.example".parse().unwrap(), holders }
 }
 
 /// Gives the application these identities and no others.
@@ -216,4 +228,30 @@ fn a_key_and_a_certificate_mean_one_application() {
     let before = known(&kit, shown(kit.bearer(&kit.consumer_key), svid(SPIFFE)));
     map(&kit, CONSUMER, &[subject("shop")]);
     assert!(renew(&kit.gate, before).is_err());
+}
+
+#[test]
+fn a_name_that_the_configuration_gives_to_others_is_nobody_s_here() {
+    let ((ours, _), (theirs, _)) = (kit_with("/ns/shop"), kit_with("/ns/other"));
+    for kit in [&ours, &theirs] {
+        map(kit, CONSUMER, &[spiffe(SPIFFE)]);
+    }
+    let before = known(&ours, by_svid(&ours, svid(SPIFFE)));
+    check_fails(&theirs, by_svid(&theirs, svid(SPIFFE)), "identity_unknown");
+    // What was shown under the one does not hold under the other, either.
+    assert!(still_holds(&ours.gate.snapshot(), &before, BEGIN).is_ok());
+    assert_eq!(still_holds(&theirs.gate.snapshot(), &before, BEGIN), Err(Failure::IdentityUnknown));
+}
+
+#[test]
+fn a_token_holds_no_longer_than_the_rules_that_it_was_verified_under() {
+    let ((before, pair), (after, _)) = (kit(), kit());
+    for kit in [&before, &after] {
+        map(kit, CONSUMER, &[subject("shop")]);
+    }
+    let principal = known(&before, before.bearer(&token(&pair, "shop")));
+    assert!(still_holds(&before.gate.snapshot(), &principal, BEGIN).is_ok());
+    // The same issuer by name and rules, and another key: as after a reload with another file.
+    let failed = still_holds(&after.gate.snapshot(), &principal, BEGIN);
+    assert_eq!(failed, Err(Failure::Token(token::TokenFault::KeyUnknown)));
 }

@@ -88,3 +88,82 @@ fn a_key_set_is_read_with_care() {
     one.ring.replace(set(&[off]), BEGIN);
     assert_eq!(one.verify(&one.token(&header(), &claims())), Err(TokenFault::Signature));
 }
+
+#[test]
+fn an_issuer_that_withdraws_all_keys_is_heard_at_once() {
+    let world = World::new(rules());
+    world.ring.replace(set(&[ec(&world.pair, "one", "P-256")]), BEGIN);
+    let token = world.token(&header(), &claims());
+    let verified = world.verify(&token).unwrap();
+    assert!(verified.holders(&world.issuers, BEGIN).is_ok());
+    for nothing in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","kid":"one","k":"AAAA"}]}"#] {
+        let none = KeySet::listed(nothing.as_bytes()).unwrap();
+        assert!(none.is_empty() && KeySet::parse(nothing.as_bytes()).is_err(), "in a file that is a mistake");
+        world.ring.replace(none, BEGIN.plus_seconds(1));
+        assert_eq!(world.verify_at(&token, 1), Err(TokenFault::KeyUnknown));
+        assert_eq!(verified.holders(&world.issuers, BEGIN.plus_seconds(1)), Err(TokenFault::KeyUnknown));
+    }
+    world.ring.replace(set(&[ec(&world.pair, "one", "P-256")]), BEGIN.plus_seconds(2));
+    assert!(world.verify_at(&token, 2).is_ok(), "and heard again when it has them back");
+}
+
+#[test]
+fn the_same_keys_again_are_only_newer() {
+    let world = World::new(rules());
+    let keys = || set(&[ec(&world.pair, "one", "P-256")]);
+    world.ring.replace(keys(), BEGIN);
+    let before = world.ring.current(BEGIN).unwrap();
+    world.ring.replace(keys(), BEGIN.plus_seconds(3_000));
+    assert!(Arc::ptr_eq(&before, &world.ring.current(BEGIN.plus_seconds(6_000)).unwrap()));
+    // Another key of the same name is another set, and so is the same key by another name.
+    let other = World::new(rules());
+    world.ring.replace(set(&[ec(&other.pair, "one", "P-256")]), BEGIN);
+    assert!(!Arc::ptr_eq(&before, &world.ring.current(BEGIN).unwrap()));
+    world.ring.replace(set(&[ec(&other.pair, "two", "P-256")]), BEGIN);
+    assert_eq!(world.verify(&other.token(&header(), &claims())), Err(TokenFault::KeyUnknown));
+}
+
+#[test]
+fn a_signature_that_failed_is_not_verified_again_until_the_keys_change() {
+    let (world, other) = (World::new(rules()), World::new(rules()));
+    let forged = other.token(&header(), &claims());
+    for _ in 0..3 {
+        assert_eq!(world.verify(&forged), Err(TokenFault::Signature));
+    }
+    let issuer = &world.issuers[0];
+    assert_eq!(issuer.failed_for_test(), 1);
+    // What fails for another reason may hold later, and costs nothing.
+    assert!(world.verify(&world.token(&with(header(), "kid", json!("two")), &claims())).is_err());
+    assert_eq!(issuer.failed_for_test(), 1);
+    // It is the memory that answers: a token that would hold is refused by it.
+    let good = world.token(&header(), &claims());
+    issuer.fail_for_test(&good, BEGIN);
+    assert_eq!(world.verify(&good), Err(TokenFault::Signature));
+    // Under other keys it is another question.
+    world.ring.replace(set(&[ec(&other.pair, "one", "P-256")]), BEGIN);
+    assert!(world.verify(&forged).is_ok());
+    for number in 0..=mantlet_types::limits::TOKENS_FAILED_MAX {
+        issuer.fail_for_test(&number.to_string(), BEGIN);
+    }
+    assert!(issuer.failed_for_test() <= mantlet_types::limits::TOKENS_FAILED_MAX);
+}
+
+#[test]
+fn a_token_under_other_rules_is_looked_at_anew() {
+    let world = World::new(rules());
+    let verified = world.verify(&world.token(&header(), &claims())).unwrap();
+    let under = |rules: Rules| {
+        let issuer = Issuer::new("ci".parse().unwrap(), rules, Arc::clone(&world.ring));
+        verified.holders(&[Arc::new(issuer)], BEGIN).map(drop)
+    };
+    assert_eq!(under(rules()), Ok(()));
+    for changed in [
+        Rules { audience: "https://other.example".to_owned(), ..rules() },
+        Rules { typ: TokenType::Jwt, ..rules() },
+        Rules { algorithms: vec![Algorithm::EdDsa], ..rules() },
+        Rules { holders: Holders::new([("home".parse().unwrap(), "x".into())]), ..rules() },
+    ] {
+        assert_eq!(under(changed), Err(TokenFault::Rules));
+    }
+    assert_eq!(verified.holders(&[], BEGIN), Err(TokenFault::Issuer));
+}
