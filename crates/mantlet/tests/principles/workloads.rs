@@ -194,6 +194,28 @@ fn a_key_and_a_certificate_are_of_one_application() {
 }
 
 #[test]
+fn a_workload_is_no_other_project_s_to_claim() {
+    let home = Home::demo();
+    let domain = Domain::new(&home, "prod.example");
+    home.configure(&section("prod.example", &domain.bundle()));
+    home.json(&["project", "create", "red"]);
+    home.json(&["consumer", "create", "thief", "--project", "red", "--monitor"]);
+    let claim = |consumer: &str| home.run(&["consumer", "identity", "add", consumer, "--spiffe", ROBOT]);
+    let refused = claim("thief");
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("to no application of `red`"), "{said}");
+    // Where the configuration gives it to them it is theirs, and the home's no more.
+    let file = home.path.join("mantlet.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let given = "[[identity.trust_domain]]\nprojects = { red = \"/ns/shop\" }";
+    fs::write(&file, text.replace("[[identity.trust_domain]]", given)).unwrap();
+    make(&home, "robot");
+    assert!(!claim("robot").status.success());
+    let added = claim("thief");
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+}
+
+#[test]
 fn bundles_are_replaced_while_connections_are_open() {
     let (home, old) = trusting();
     let server = Server::start(&home);
