@@ -1,0 +1,39 @@
+//! Bounds of a scan. A file over any of them is refused: whoever opens it would meet the same sizes.
+
+use std::time::Duration;
+
+/// Bounds of one scan, containers and all their members together.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes that compressed members may have after decompression.
+    pub inflated_bytes: u64,
+    /// Inflated bytes for each stored byte. Runs of zeros compress 1,000 to one; weights hardly at all.
+    pub inflation: u64,
+    /// Members of containers.
+    pub members: u64,
+    /// Containers within containers.
+    pub depth: u32,
+    /// Elementary steps: pickle opcodes, keys, nodes, events.
+    pub steps: u64,
+    /// Bytes that may be held in memory at once beyond the file.
+    pub held_bytes: u64,
+    /// Findings that are kept; a file full of them is unsafe by the first.
+    pub findings: usize,
+    /// Wall time.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            inflated_bytes: 16 << 30,
+            inflation: 1_100,
+            members: 100_000,
+            depth: 8,
+            steps: 200_000_000,
+            held_bytes: 64 << 20,
+            findings: 64,
+            time: Duration::from_secs(60),
+        }
+    }
+}
