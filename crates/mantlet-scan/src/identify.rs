@@ -1,11 +1,40 @@
-//! Recognizes content by what it is, never by its name.
+//! Recognizes content by what it is, never by its name, and names the reader that judges it.
 
-use crate::{Format, Input, format, scan::Stop};
+use crate::{
+    Format, Input, Rule,
+    format::safetensors,
+    scan::{Scan, Stop},
+};
 
-/// The format of some content. Readers of the format find out whether it keeps to its rules.
-pub(crate) fn identify(input: &Input<'_>) -> Result<Format, Stop> {
-    if format::safetensors::recognizes(input)? {
-        return Ok(Format::Safetensors);
+/// How one format is recognized and judged.
+pub(crate) struct Reader {
+    /// What it is called in a report.
+    pub(crate) format: Format,
+    /// Looks at little of the content. `true` means that no other reader needs to be asked.
+    pub(crate) recognizes: fn(&Input<'_>) -> Result<bool, Stop>,
+    /// Judges all of the content.
+    pub(crate) scan: fn(&Input<'_>, &mut Scan<'_>) -> Result<(), Stop>,
+    /// What is found where `scan` ends with [`Stop::Cut`] or [`Stop::Malformed`].
+    pub(crate) malformed: &'static Rule,
+    /// Whether clean files of this format are still never loaded, because the format can carry code.
+    pub(crate) can_carry_code: bool,
+}
+
+/// Readers in the order in which they are asked: those with a signature first, then those that must look at more.
+static READERS: &[Reader] = &[Reader {
+    format: Format::Safetensors,
+    recognizes: safetensors::recognizes,
+    scan: safetensors::scan,
+    malformed: &safetensors::MALFORMED,
+    can_carry_code: false,
+}];
+
+/// The reader for some content.
+pub(crate) fn identify(input: &Input<'_>) -> Result<Option<&'static Reader>, Stop> {
+    for reader in READERS {
+        if (reader.recognizes)(input)? {
+            return Ok(Some(reader));
+        }
     }
-    Ok(Format::Unrecognized)
+    Ok(None)
 }

@@ -13,9 +13,15 @@ mod limits;
 mod report;
 mod scan;
 mod source;
+mod text;
+mod tree;
 
 pub use input::Input;
 pub use limits::Limits;
 pub use report::{Finding, Format, Report, Rule, Verdict};
-pub use scan::{scan_bytes, scan_path};
+pub use scan::scan_bytes;
 pub use source::{Beside, Folder};
+pub use tree::{scan_files, scan_path};
+
+/// Changes with every rule: a verdict recorded under another version must be made anew.
+pub const SCANNER_VERSION: &str = "1";

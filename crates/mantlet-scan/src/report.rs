@@ -84,6 +84,8 @@ pub enum Format {
     Text,
     /// Bytes that another member refers to as data of tensors.
     TensorData,
+    /// A directory of files that make one model.
+    Folder,
     /// Native code or a script.
     Executable,
     /// Nothing that is known here.

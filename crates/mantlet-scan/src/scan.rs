@@ -1,12 +1,20 @@
 //! One scan: what is spent, what is found, and where we are in nested containers.
 
-use std::{io, path::Path, time::Instant};
-
-use crate::{
-    Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict, format, identify::identify,
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    io,
+    rc::Rc,
+    time::{Duration, Instant},
 };
 
-/// Why reading some content ended before its end. The dispatcher turns each into a finding of the format that was being read.
+use crate::{
+    Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict,
+    identify::{Reader, identify},
+    text,
+};
+
+/// Why reading some content ended before its end. [`Scan::content`] turns each into a finding of the format that was being read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
     /// The content ends before what it announces.
@@ -24,10 +32,10 @@ pub(crate) enum Stop {
         why: String,
     },
     /// A bound of [`Limits`] was met.
-    #[error("the file is over the bound of {0}")]
+    #[error("over the bound of {0}")]
     Over(&'static str),
     /// The disk said no.
-    #[error("{0}")]
+    #[error("the file cannot be read: {0}")]
     Io(io::Error),
 }
 
@@ -38,41 +46,102 @@ impl Stop {
     }
 }
 
+/// Longest name shown.
+const NAME_CHARACTERS_MAX: usize = 200;
+
+/// Content can be read whole.
+pub(crate) static BOUNDS: Rule = Rule {
+    id: "scan/bounds",
+    class: "resource",
+    demands: "content can be read whole within the bounds of a scan",
+};
+
+/// Content is of a format that a reader here knows.
+pub(crate) static UNRECOGNIZED: Rule =
+    Rule { id: "scan/unrecognized", class: "unknown", demands: "content is of a format that is known here" };
+
 /// The state of one scan, handed to every reader.
 pub(crate) struct Scan<'a> {
     pub(crate) limits: &'a Limits,
     folder: Option<&'a dyn Folder>,
-    /// Names of the containers' members that we are in, the outermost first.
-    within: Vec<String>,
+    /// Where in it the file under scan is: a prefix of names, empty or ending in `/`.
+    here: String,
+    /// Files beside the one under scan that it declared to be data of its tensors.
+    claimed: BTreeSet<String>,
+    /// Members that we are in, the outermost first: name, and format once it is known.
+    within: Vec<(String, Option<Format>)>,
     findings: Vec<Finding>,
-    spent: Spent,
+    unrecognized: Vec<Finding>,
+    can_carry_code: bool,
+    steps: u64,
+    members: u64,
+    inflated: u64,
+    depth: u32,
+    held: Rc<Cell<u64>>,
     started: Instant,
+    /// A bound was met: said once.
+    over: bool,
 }
 
-#[derive(Default)]
-struct Spent {
-    steps: u64,
+/// Memory that a reader holds; given back when dropped.
+pub(crate) struct Held {
+    bytes: u64,
+    of: Rc<Cell<u64>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.of.set(self.of.get().saturating_sub(self.bytes));
+    }
 }
 
 impl<'a> Scan<'a> {
-    /// States a reason against the content.
-    pub(crate) fn find(
-        &mut self,
-        rule: &'static Rule,
-        offset: impl Into<Option<u64>>,
-        why: impl Into<String>,
-    ) {
-        if self.findings.len() < self.limits.findings {
-            let member = (!self.within.is_empty()).then(|| self.within.join("!"));
-            let (offset, why) = (offset.into(), why.into());
-            self.findings.push(Finding { rule: rule.id, class: rule.class, offset, member, why });
+    /// A scan that has seen nothing.
+    pub(crate) fn new(folder: Option<&'a dyn Folder>, limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            folder,
+            here: String::new(),
+            claimed: BTreeSet::new(),
+            within: Vec::new(),
+            findings: Vec::new(),
+            unrecognized: Vec::new(),
+            can_carry_code: false,
+            steps: 0,
+            members: 0,
+            inflated: 0,
+            depth: 0,
+            held: Rc::new(Cell::new(0)),
+            started: Instant::now(),
+            over: false,
         }
     }
 
-    /// Pays for elementary steps.
+    /// States a reason against the content. Text from the file may stand in `why` as it is: it is cleaned and shortened here.
+    pub(crate) fn find(&mut self, rule: &'static Rule, offset: impl Into<Option<u64>>, why: impl AsRef<str>) {
+        if self.findings.len() < self.limits.findings {
+            let finding = self.finding(rule, offset.into(), why.as_ref());
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    fn finding(&self, rule: &'static Rule, offset: Option<u64>, why: &str) -> Finding {
+        let names: Vec<&str> = self.within.iter().map(|(name, _)| name.as_str()).collect();
+        let member = (!names.is_empty()).then(|| names.join("!"));
+        Finding { rule: rule.id, class: rule.class, offset, member, why: text::printable(why, 400) }
+    }
+
+    /// Whether anything was found so far.
+    pub(crate) fn has_findings(&self) -> bool {
+        !self.findings.is_empty()
+    }
+
+    /// Pays for elementary steps, and looks at the clock.
     pub(crate) fn charge(&mut self, steps: u64) -> Result<(), Stop> {
-        self.spent.steps = self.spent.steps.saturating_add(steps);
-        if self.spent.steps > self.limits.steps {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > self.limits.steps {
             return Err(Stop::Over("steps"));
         }
         if self.started.elapsed() > self.limits.time {
@@ -81,71 +150,146 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// What stands beside the file under scan; nothing does where only bytes are known.
+    /// Pays for bytes that came out of a decompressor.
+    pub(crate) fn inflate(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.inflated = self.inflated.saturating_add(bytes);
+        if self.inflated > self.limits.inflated_bytes {
+            return Err(Stop::Over("inflated bytes"));
+        }
+        self.charge(1)
+    }
+
+    /// Takes memory before it is allocated.
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<Held, Stop> {
+        let held = self.held.get().saturating_add(bytes);
+        if held > self.limits.held_bytes {
+            return Err(Stop::Over("memory"));
+        }
+        self.held.set(held);
+        Ok(Held { bytes, of: Rc::clone(&self.held) })
+    }
+
+    /// How much time is left.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.limits.time.saturating_sub(self.started.elapsed())
+    }
+
+    /// What stands beside the file under scan; `None` where that is not known, as for content in memory or in a container.
     pub(crate) fn beside(&self, name: &str) -> Option<Beside> {
-        self.folder.map(|folder| folder.look(name))
+        if self.depth > 0 {
+            return None;
+        }
+        self.folder.map(|folder| folder.look(&format!("{}{name}", self.here)))
+    }
+
+    /// Declares a file beside the one under scan to be raw data of tensors, so that nobody wonders what format it has.
+    pub(crate) fn claim(&mut self, name: &str) {
+        if self.depth == 0 {
+            self.claimed.insert(text::printable(&format!("{}{name}", self.here), NAME_CHARACTERS_MAX));
+        }
+    }
+
+    /// The format of the container that the content is a member of.
+    pub(crate) fn container(&self) -> Option<Format> {
+        self.within.iter().rev().nth(1).or(self.within.first()).and_then(|(_, format)| *format)
+    }
+
+    /// Recognizes and judges a file of the folder under scan. What it is may become clear by another file only.
+    pub(crate) fn file(&mut self, name: &str, input: &Input<'_>) {
+        self.here = name.rfind('/').and_then(|at| name.get(..=at)).unwrap_or_default().to_owned();
+        self.within.push((text::printable(name, NAME_CHARACTERS_MAX), None));
+        self.content(input);
+        self.within.pop();
+        self.here.clear();
+    }
+
+    /// Recognizes and judges a member of the content that is being read.
+    pub(crate) fn member(&mut self, name: &str, input: &Input<'_>) -> Result<Format, Stop> {
+        self.enter(name, |scan| Ok(scan.content(input)))
+    }
+
+    /// Does something as the member `name`, so that findings carry its path.
+    pub(crate) fn enter<T>(
+        &mut self,
+        name: &str,
+        inside: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        self.members = self.members.saturating_add(1);
+        if self.members > self.limits.members {
+            return Err(Stop::Over("members"));
+        }
+        if self.depth >= self.limits.depth {
+            return Err(Stop::Over("depth of containers"));
+        }
+        self.depth += 1;
+        self.within.push((text::printable(name, NAME_CHARACTERS_MAX), None));
+        let result = inside(self);
+        self.within.pop();
+        self.depth -= 1;
+        result
     }
 
     /// Recognizes content and lets its format's reader judge it.
     pub(crate) fn content(&mut self, input: &Input<'_>) -> Format {
-        let format = match identify(input) {
-            Ok(format) => format,
+        let reader = match identify(input) {
+            Ok(Some(reader)) => reader,
+            Ok(None) => {
+                let why = "nothing here recognizes this content";
+                self.unrecognized.push(self.finding(&UNRECOGNIZED, None, why));
+                return Format::Unrecognized;
+            }
             Err(stop) => {
-                self.find(&UNREADABLE, None, stop.to_string());
+                self.stopped(&BOUNDS, stop);
                 return Format::Unrecognized;
             }
         };
-        let (read, malformed) = match format {
-            Format::Safetensors => (format::safetensors::scan(input, self), &format::safetensors::MALFORMED),
-            _ => (Ok(()), &UNREADABLE),
-        };
-        match read {
-            Ok(()) => {}
-            Err(Stop::Cut { offset }) => self.find(malformed, offset, "the content ends early"),
-            Err(Stop::Malformed { offset, why }) => self.find(malformed, offset, why),
-            Err(stop @ (Stop::Over(_) | Stop::Io(_))) => self.find(&UNREADABLE, None, stop.to_string()),
+        self.read(reader, input);
+        reader.format
+    }
+
+    fn read(&mut self, reader: &'static Reader, input: &Input<'_>) {
+        self.can_carry_code |= reader.can_carry_code;
+        if let Some((_, format)) = self.within.last_mut() {
+            *format = Some(reader.format);
         }
-        format
+        if let Err(stop) = (reader.scan)(input, self) {
+            self.stopped(reader.malformed, stop);
+        }
+    }
+
+    /// Turns a stop into a finding.
+    pub(crate) fn stopped(&mut self, malformed: &'static Rule, stop: Stop) {
+        match stop {
+            Stop::Cut { offset } => self.find(malformed, offset, "the content ends early"),
+            Stop::Malformed { offset, why } => self.find(malformed, offset, why),
+            Stop::Over(_) if self.over => {}
+            Stop::Over(_) => {
+                self.over = true;
+                self.find(&BOUNDS, None, stop.to_string());
+            }
+            Stop::Io(_) => self.find(&BOUNDS, None, stop.to_string()),
+        }
+    }
+
+    /// The verdict over everything that was read.
+    pub(crate) fn report(mut self, format: Format) -> Report {
+        let claimed = std::mem::take(&mut self.claimed);
+        self.unrecognized.retain(|f| !f.member.as_ref().is_some_and(|name| claimed.contains(name)));
+        let verdict = match (self.findings.is_empty(), self.unrecognized.is_empty()) {
+            (false, _) => Verdict::Unsafe,
+            (true, false) => Verdict::Unknown,
+            (true, true) => Verdict::Safe,
+        };
+        self.findings.append(&mut self.unrecognized);
+        self.findings.truncate(self.limits.findings);
+        Report { verdict, format, can_carry_code: self.can_carry_code, findings: self.findings }
     }
 }
-
-/// Content must be readable within the bounds.
-static UNREADABLE: Rule = Rule {
-    id: "scan/bounds",
-    class: "resource",
-    demands: "content can be read whole within the bounds of a scan",
-};
 
 /// Scans content in memory, with what stands beside it if that is known.
 #[must_use]
 pub fn scan_bytes(bytes: &[u8], folder: Option<&dyn Folder>, limits: &Limits) -> Report {
-    scan_input(&Input::Memory(bytes), folder, limits)
-}
-
-/// Scans one file.
-///
-/// # Errors
-/// The file cannot be opened. Whatever goes wrong later is a finding.
-pub fn scan_path(path: &Path, limits: &Limits) -> io::Result<Report> {
-    let file = std::fs::File::open(path)?;
-    let bytes = file.metadata()?.len();
-    Ok(scan_input(&Input::File { file: &file, start: 0, bytes }, None, limits))
-}
-
-fn scan_input(input: &Input<'_>, folder: Option<&dyn Folder>, limits: &Limits) -> Report {
-    let mut scan = Scan {
-        limits,
-        folder,
-        within: Vec::new(),
-        findings: Vec::new(),
-        spent: Spent::default(),
-        started: Instant::now(),
-    };
-    let format = scan.content(input);
-    let verdict = match (scan.findings.is_empty(), format) {
-        (false, _) => Verdict::Unsafe,
-        (true, Format::Unrecognized) => Verdict::Unknown,
-        (true, _) => Verdict::Safe,
-    };
-    Report { verdict, format, can_carry_code: false, findings: scan.findings }
+    let mut scan = Scan::new(folder, limits);
+    let format = scan.content(&Input::Memory(bytes));
+    scan.report(format)
 }
