@@ -2,7 +2,9 @@
 
 use crate::{
     Format, Input, Rule,
+    container::{stream, zip},
     format::safetensors,
+    numpy, pickle,
     scan::{Scan, Stop},
 };
 
@@ -21,13 +23,44 @@ pub(crate) struct Reader {
 }
 
 /// Readers in the order in which they are asked: those with a signature first, then those that must look at more.
-static READERS: &[Reader] = &[Reader {
-    format: Format::Safetensors,
-    recognizes: safetensors::recognizes,
-    scan: safetensors::scan,
-    malformed: &safetensors::MALFORMED,
-    can_carry_code: false,
-}];
+static READERS: &[Reader] = &[
+    Reader {
+        format: Format::Zip,
+        recognizes: zip::recognizes,
+        scan: zip::scan,
+        malformed: &zip::MALFORMED,
+        can_carry_code: false,
+    },
+    Reader {
+        format: Format::Safetensors,
+        recognizes: safetensors::recognizes,
+        scan: safetensors::scan,
+        malformed: &safetensors::MALFORMED,
+        can_carry_code: false,
+    },
+    Reader {
+        format: Format::Compressed,
+        recognizes: stream::recognizes,
+        scan: stream::scan,
+        malformed: &stream::MALFORMED,
+        can_carry_code: false,
+    },
+    Reader {
+        format: Format::Npy,
+        recognizes: numpy::recognizes,
+        scan: numpy::scan,
+        malformed: &numpy::MALFORMED,
+        can_carry_code: false,
+    },
+    // Old protocols have no signature and are tried, so they come last.
+    Reader {
+        format: Format::Pickle,
+        recognizes: pickle::recognizes,
+        scan: pickle::scan,
+        malformed: &pickle::MALFORMED,
+        can_carry_code: true,
+    },
+];
 
 /// The reader for some content.
 pub(crate) fn identify(input: &Input<'_>) -> Result<Option<&'static Reader>, Stop> {

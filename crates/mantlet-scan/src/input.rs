@@ -4,9 +4,15 @@ use std::{borrow::Cow, fs::File, os::unix::fs::FileExt};
 
 use crate::scan::Stop;
 
+/// Content that is made as it is read.
+pub(crate) trait Windows {
+    /// Fills `into` with the bytes from `offset` on.
+    fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), Stop>;
+}
+
 /// Bytes under scan: in memory, or a range of an open file.
 #[derive(Clone, Copy)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// Content in memory.
     Memory(&'a [u8]),
     /// `bytes` of a file from `start` on.
@@ -18,22 +24,24 @@ pub enum Input<'a> {
         /// Length in bytes.
         bytes: u64,
     },
+    /// `bytes` of what a compressed stream holds, from `start` on.
+    Stream {
+        /// The stream.
+        stream: &'a dyn Windows,
+        /// First byte.
+        start: u64,
+        /// Length in bytes.
+        bytes: u64,
+    },
 }
 
 impl<'a> Input<'a> {
     /// Length in bytes.
-    #[must_use]
-    pub fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
-            Self::File { bytes, .. } => *bytes,
+            Self::File { bytes, .. } | Self::Stream { bytes, .. } => *bytes,
         }
-    }
-
-    /// Whether there is nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// `count` bytes from `offset` on. Nothing is allocated for bytes that are not there.
@@ -49,6 +57,11 @@ impl<'a> Input<'a> {
                 let mut part = vec![0; usize::try_from(count).map_err(|_| Stop::Cut { offset })?];
                 let at = start.checked_add(offset).ok_or(Stop::Cut { offset })?;
                 file.read_exact_at(&mut part, at).map_err(Stop::Io)?;
+                Ok(Cow::Owned(part))
+            }
+            Self::Stream { stream, start, .. } => {
+                let mut part = vec![0; usize::try_from(count).map_err(|_| Stop::Cut { offset })?];
+                stream.read(start.checked_add(offset).ok_or(Stop::Cut { offset })?, &mut part)?;
                 Ok(Cow::Owned(part))
             }
         }
@@ -71,6 +84,10 @@ impl<'a> Input<'a> {
             Self::File { file, start, .. } => {
                 let start = start.checked_add(offset).ok_or(Stop::Cut { offset })?;
                 Ok(Self::File { file, start, bytes: count })
+            }
+            Self::Stream { stream, start, .. } => {
+                let start = start.checked_add(offset).ok_or(Stop::Cut { offset })?;
+                Ok(Self::Stream { stream, start, bytes: count })
             }
         }
     }

@@ -32,6 +32,9 @@ pub struct Finding {
     pub rule: &'static str,
     /// The rule's [`Rule::class`].
     pub class: &'static str,
+    /// The rule's [`Rule::demands`].
+    #[serde(skip)]
+    pub demands: &'static str,
     /// Position in bytes, within the member if there is one and within the file otherwise.
     pub offset: Option<u64>,
     /// The member of a container, as a path through nested containers (`a.zip!data.pkl`).
@@ -103,4 +106,25 @@ pub struct Report {
     pub can_carry_code: bool,
     /// Every reason against the file, in the order of the content; at most [`crate::Limits::findings`] of them.
     pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// The report on a path that cannot be read.
+    #[must_use]
+    pub fn unreadable(error: &std::io::Error) -> Self {
+        let finding = Finding {
+            rule: "scan/io",
+            class: "unknown",
+            demands: "the path can be read",
+            offset: None,
+            member: None,
+            why: error.to_string(),
+        };
+        Self {
+            verdict: Verdict::Unknown,
+            format: Format::Unrecognized,
+            can_carry_code: false,
+            findings: vec![finding],
+        }
+    }
 }

@@ -89,6 +89,13 @@ pub(crate) struct Held {
     of: Rc<Cell<u64>>,
 }
 
+impl Held {
+    /// How much is held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.of.set(self.of.get().saturating_sub(self.bytes));
@@ -130,12 +137,14 @@ impl<'a> Scan<'a> {
     fn finding(&self, rule: &'static Rule, offset: Option<u64>, why: &str) -> Finding {
         let names: Vec<&str> = self.within.iter().map(|(name, _)| name.as_str()).collect();
         let member = (!names.is_empty()).then(|| names.join("!"));
-        Finding { rule: rule.id, class: rule.class, offset, member, why: text::printable(why, 400) }
-    }
-
-    /// Whether anything was found so far.
-    pub(crate) fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
+        Finding {
+            rule: rule.id,
+            class: rule.class,
+            demands: rule.demands,
+            offset,
+            member,
+            why: text::printable(why, 400),
+        }
     }
 
     /// Pays for elementary steps, and looks at the clock.
@@ -175,6 +184,7 @@ impl<'a> Scan<'a> {
     }
 
     /// What stands beside the file under scan; `None` where that is not known, as for content in memory or in a container.
+    #[expect(dead_code, reason = "the reader that first needs it takes this line away")]
     pub(crate) fn beside(&self, name: &str) -> Option<Beside> {
         if self.depth > 0 {
             return None;
@@ -183,6 +193,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Declares a file beside the one under scan to be raw data of tensors, so that nobody wonders what format it has.
+    #[expect(dead_code, reason = "the reader that first needs it takes this line away")]
     pub(crate) fn claim(&mut self, name: &str) {
         if self.depth == 0 {
             self.claimed.insert(text::printable(&format!("{}{name}", self.here), NAME_CHARACTERS_MAX));
@@ -190,6 +201,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The format of the container that the content is a member of.
+    #[expect(dead_code, reason = "the reader that first needs it takes this line away")]
     pub(crate) fn container(&self) -> Option<Format> {
         self.within.iter().rev().nth(1).or(self.within.first()).and_then(|(_, format)| *format)
     }
@@ -229,6 +241,24 @@ impl<'a> Scan<'a> {
         result
     }
 
+    /// Does something whose findings are not yet the content's.
+    pub(crate) fn aside<T>(
+        &mut self,
+        heard: &mut Vec<Finding>,
+        inside: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        std::mem::swap(&mut self.findings, heard);
+        let result = inside(self);
+        std::mem::swap(&mut self.findings, heard);
+        result
+    }
+
+    /// Takes over what was found aside under one rule.
+    pub(crate) fn adopt(&mut self, heard: Vec<Finding>, rule: &'static Rule) {
+        let room = self.limits.findings.saturating_sub(self.findings.len());
+        self.findings.extend(heard.into_iter().filter(|finding| finding.rule == rule.id).take(room));
+    }
+
     /// Recognizes content and lets its format's reader judge it.
     pub(crate) fn content(&mut self, input: &Input<'_>) -> Format {
         let reader = match identify(input) {
@@ -245,6 +275,11 @@ impl<'a> Scan<'a> {
         };
         self.read(reader, input);
         reader.format
+    }
+
+    /// What is read now can carry code, whatever it is part of.
+    pub(crate) fn carries_code(&mut self) {
+        self.can_carry_code = true;
     }
 
     fn read(&mut self, reader: &'static Reader, input: &Input<'_>) {

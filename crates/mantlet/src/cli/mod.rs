@@ -23,6 +23,7 @@ pub mod report;
 pub mod review;
 pub mod role;
 pub mod root;
+pub mod scan;
 pub mod serve;
 pub mod session;
 pub mod transport;

@@ -21,7 +21,7 @@ use super::{
     exit::Failure,
     identity::write_secret,
     init::register,
-    inspect, print,
+    inspect, print, scan,
     session::Session,
     update,
 };
@@ -77,6 +77,7 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             }
             print::line(format!("signed {} in {}", dir.display(), out.display()))
         }
+        Model::Scan(command) => scan::run(common.json, &command),
         Model::Verify { dir, signature, public_key, ignore_unsigned_files } => {
             let signature = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
             let keys = public_key.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;

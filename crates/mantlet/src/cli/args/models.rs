@@ -185,6 +185,8 @@ pub enum Model {
         #[arg(long, value_name = "FILE")]
         signature: Option<PathBuf>,
     },
+    /// Say what model files may do to whoever opens them, without opening them
+    Scan(Scan),
     /// Verify a package directory against its signature
     Verify {
         /// The package directory
@@ -199,6 +201,17 @@ pub enum Model {
         #[arg(long)]
         ignore_unsigned_files: bool,
     },
+}
+
+/// `mantlet model scan`.
+#[derive(Debug, Args)]
+pub struct Scan {
+    /// Files, or directories that hold one model each
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Print one SARIF 2.1.0 document
+    #[arg(long)]
+    pub sarif: bool,
 }
 
 /// `mantlet model update`.

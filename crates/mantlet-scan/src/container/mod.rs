@@ -1,0 +1,6 @@
+//! Containers: archives of members and compressed streams. Every member is judged as content of its own.
+
+pub(crate) mod inflate;
+pub(crate) mod member;
+pub(crate) mod stream;
+pub(crate) mod zip;
