@@ -12,7 +12,6 @@ const READ: [&str; 11] = [
     "archive-path",
     "sklearn",
     "joblib",
-    "xgboost-pickle",
     "numpy",
     "torch",
     "pickle",
