@@ -239,7 +239,9 @@ fn a_candidate_that_is_not_ready_takes_nothing_from_what_is_live() {
     let text = fs::read_to_string(&settings).unwrap();
     fs::write(&settings, text + "\n[served_as]\nmodel = \"unready\"\n").unwrap();
     let (package, rows) = (package.to_str().unwrap(), coin.home.beside("rows.csv"));
-    let updated = coin.home.run(&["model", "update", "coin", package, "--data", rows.to_str().unwrap()]);
+    let rows = rows.to_str().unwrap();
+    coin.home.json(&["model", "profile", package, "--reference", rows, "--background", "7"]);
+    let updated = coin.home.run(&["model", "update", "coin", package, "--data", rows]);
     let said = String::from_utf8_lossy(&updated.stderr);
     assert!(!updated.status.success() && said.contains("unavailable"), "{said}");
     let version = 2;
