@@ -3,8 +3,7 @@
 use crate::{
     Format, Input, Rule,
     container::{stream, zip},
-    format::safetensors,
-    numpy, pickle,
+    format, numpy, pickle,
     scan::{Scan, Stop},
 };
 
@@ -22,22 +21,17 @@ pub(crate) struct Reader {
     pub(crate) can_carry_code: bool,
 }
 
-/// Readers in the order in which they are asked: those with a signature first, then those that must look at more.
+/// Archives are looked for at the end of content too, whatever it begins with.
+static ARCHIVES: &[Reader] = &[Reader {
+    format: Format::Zip,
+    recognizes: zip::recognizes,
+    scan: zip::scan,
+    malformed: &zip::MALFORMED,
+    can_carry_code: false,
+}];
+
+/// Streams, arrays and pickles, in the order in which they are asked.
 static READERS: &[Reader] = &[
-    Reader {
-        format: Format::Zip,
-        recognizes: zip::recognizes,
-        scan: zip::scan,
-        malformed: &zip::MALFORMED,
-        can_carry_code: false,
-    },
-    Reader {
-        format: Format::Safetensors,
-        recognizes: safetensors::recognizes,
-        scan: safetensors::scan,
-        malformed: &safetensors::MALFORMED,
-        can_carry_code: false,
-    },
     Reader {
         format: Format::Compressed,
         recognizes: stream::recognizes,
@@ -62,9 +56,10 @@ static READERS: &[Reader] = &[
     },
 ];
 
-/// The reader for some content.
+/// The reader for some content: those that have a signature are asked first, then those that must look at more.
 pub(crate) fn identify(input: &Input<'_>) -> Result<Option<&'static Reader>, Stop> {
-    for reader in READERS {
+    let readers = ARCHIVES.iter().chain(format::SIGNED).chain(READERS).chain(format::STRUCTURED);
+    for reader in readers {
         if (reader.recognizes)(input)? {
             return Ok(Some(reader));
         }
