@@ -184,7 +184,6 @@ impl<'a> Scan<'a> {
     }
 
     /// What stands beside the file under scan; `None` where that is not known, as for content in memory or in a container.
-    #[expect(dead_code, reason = "the reader that first needs it takes this line away")]
     pub(crate) fn beside(&self, name: &str) -> Option<Beside> {
         if self.depth > 0 {
             return None;
@@ -193,7 +192,6 @@ impl<'a> Scan<'a> {
     }
 
     /// Declares a file beside the one under scan to be raw data of tensors, so that nobody wonders what format it has.
-    #[expect(dead_code, reason = "the reader that first needs it takes this line away")]
     pub(crate) fn claim(&mut self, name: &str) {
         if self.depth == 0 {
             self.claimed.insert(text::printable(&format!("{}{name}", self.here), NAME_CHARACTERS_MAX));

@@ -3,6 +3,7 @@
 use super::json::{Kind, Value};
 use crate::{
     Rule,
+    pickle::{Name, Right},
     scan::{Scan, Stop},
 };
 
@@ -83,15 +84,17 @@ fn node(value: &Value<'_>, offset: u64, scan: &mut Scan<'_>) {
     }
 }
 
-/// Whether a type may be made.
-fn is_listed(module: &str, class: &str, _loader: &str) -> bool {
-    const BUILTINS: [&str; 12] = [
+/// Whether a type may be made, or a function stored.
+fn is_listed(module: &str, class: &str, loader: &str) -> bool {
+    const BUILTINS: [&str; 14] = [
+        "NoneType",
         "bool",
         "bytearray",
         "bytes",
         "complex",
         "dict",
         "float",
+        "frozenset",
         "int",
         "list",
         "set",
@@ -99,11 +102,13 @@ fn is_listed(module: &str, class: &str, _loader: &str) -> bool {
         "str",
         "tuple",
     ];
-    const MORE: [(&str, &str); 4] = [
-        ("builtins", "NoneType"),
-        ("collections", "OrderedDict"),
-        ("collections", "defaultdict"),
-        ("builtins", "frozenset"),
-    ];
-    (module == "builtins" && BUILTINS.contains(&class)) || MORE.contains(&(module, class))
+    let of_builtins = module == "builtins" && BUILTINS.contains(&class);
+    let Some(name) = Name::find(module, class) else { return of_builtins };
+    match loader {
+        "ObjectNode" | "ReduceNode" | "TreeNode" => {
+            [Right::New, Right::Call, Right::Array].iter().any(|right| name.may(*right))
+        }
+        // Held as a value: a type, a function that the model calls itself, an element type.
+        _ => true,
+    }
 }

@@ -39,7 +39,7 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
     let (mut depth, mut events) = (0_usize, 0_u64);
     while let Some((at, event)) = reader.next()? {
         events += 1;
-        if events % 1024 == 0 {
+        if events.is_multiple_of(1024) {
             scan.charge(1024)?;
         }
         match event {

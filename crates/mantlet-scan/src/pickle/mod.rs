@@ -14,6 +14,7 @@ mod value;
 
 pub(crate) use machine::MALFORMED;
 pub use names::origin;
+pub(crate) use names::{Name, Right};
 pub(crate) use numpy::item as dtype_item;
 pub(crate) use torch::{Storages, scan_torch};
 

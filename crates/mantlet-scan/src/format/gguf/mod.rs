@@ -259,7 +259,7 @@ fn value(
         return Err(Stop::malformed(at, "an array claims more items than the file has bytes"));
     }
     for item in 0..count {
-        if item % 1024 == 0 {
+        if item.is_multiple_of(1024) {
             scan.charge(1024)?;
         }
         if kind == STRING && !template {

@@ -117,7 +117,7 @@ fn survey(text: &str, scan: &mut Scan<'_>) -> Result<(usize, bool), Stop> {
     let mut events = 0_u64;
     while let Some((_, event)) = reader.next()? {
         events += 1;
-        if events % 1024 == 0 {
+        if events.is_multiple_of(1024) {
             scan.charge(1024)?;
         }
         if let Event::Key(key) = &event {
@@ -163,7 +163,7 @@ fn object(value: &Value<'_>, depth: usize, offset: u64, scan: &mut Scan<'_>) -> 
             }
             "auto_mapping" if !empty => library(member.get("parent_library"), at, scan),
             "_target_" | "__reduce__" => {
-                scan.find(&TARGET, at, format!("`{key}` names an object to be called"))
+                scan.find(&TARGET, at, format!("`{key}` names an object to be called"));
             }
             "loader_module" if !member.text().is_some_and(|module| module.starts_with("mlflow.")) => {
                 scan.find(&CUSTOM_CODE, at, "`loader_module` names a module that is not MLflow's");
@@ -180,7 +180,7 @@ fn object(value: &Value<'_>, depth: usize, offset: u64, scan: &mut Scan<'_>) -> 
             }
             "_class_name" if depth == 0 => pipeline(value, offset, scan),
             key if key.starts_with("py/") => {
-                scan.find(&TARGET, at, format!("`{key}` makes jsonpickle build an object"))
+                scan.find(&TARGET, at, format!("`{key}` makes jsonpickle build an object"));
             }
             key if key.contains("template") => templates(member, offset, scan)?,
             _ => {}
@@ -211,7 +211,7 @@ fn module_type(value: &Value<'_>, kind: &Value<'_>) -> bool {
 fn pipeline(root: &Value<'_>, offset: u64, scan: &mut Scan<'_>) {
     const LIBRARIES: [&str; 5] =
         ["diffusers", "transformers", "onnxruntime", "stable_diffusion", "tokenizers"];
-    if !root.get("_class_name").is_some_and(|class| class.text().is_some()) {
+    if root.get("_class_name").is_none_or(|class| class.text().is_none()) {
         scan.find(&CUSTOM_CODE, offset + root.at, "`_class_name` names a class of the repository");
     }
     for (key, member) in root.members() {

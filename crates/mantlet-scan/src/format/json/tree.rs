@@ -68,7 +68,7 @@ pub(crate) fn parse<'a>(text: &'a str, python: bool, scan: &mut Scan<'_>) -> Res
     let mut values = 0_usize;
     while let Some((at, event)) = reader.next()? {
         values += 1;
-        if values % 256 == 0 {
+        if values.is_multiple_of(256) {
             scan.charge(256)?;
         }
         if values > VALUES_MAX {

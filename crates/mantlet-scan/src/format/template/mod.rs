@@ -72,17 +72,5 @@ pub(crate) fn has_tags(text: &str) -> bool {
     between("{{", "}}") || between("{%", "%}")
 }
 
-/// All rules of templates.
-pub(crate) static RULES: [&Rule; 8] = [
-    &SYNTAX,
-    &TAG,
-    &rules::NAME,
-    &rules::ATTRIBUTE,
-    &rules::INDEX,
-    &rules::CALL,
-    &rules::FILTER,
-    &size::SIZE,
-];
-
 #[cfg(test)]
 mod tests;

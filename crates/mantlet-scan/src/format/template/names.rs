@@ -7,12 +7,14 @@ use super::ast::{Expr, ExprKind, Macro, Statement, Target};
 /// One way in which a variable gets a value.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'t> {
-    /// `set`, a default, or an argument of a call.
+    /// `set`.
     Value(&'t Expr),
+    /// A parameter's default, or the argument of a call.
+    Argument(&'t Expr),
     /// The items of a loop.
     Items(&'t Expr),
     /// What a block prints.
-    Printed(&'t [Statement]),
+    Printed,
     /// A caller that is not seen here.
     Outside,
 }
@@ -80,7 +82,7 @@ impl<'t> Names<'t> {
                         }
                     }
                 }
-                Statement::SetBlock { target, body } => self.assign(target, Source::Printed(body)),
+                Statement::SetBlock { target, .. } => self.assign(target, Source::Printed),
                 Statement::For { targets, over, .. } => {
                     for target in targets {
                         self.assign(target, Source::Items(over));
@@ -88,7 +90,7 @@ impl<'t> Names<'t> {
                 }
                 Statement::Macro(found) => {
                     for (name, default) in &found.parameters {
-                        self.add(name.clone(), default.as_ref().map_or(Source::Outside, Source::Value));
+                        self.add(name.clone(), default.as_ref().map_or(Source::Outside, Source::Argument));
                     }
                 }
                 Statement::CallBlock { parameters, .. } => {
@@ -112,10 +114,10 @@ impl<'t> Names<'t> {
             && let Some(called) = self.macros.get(name.as_str()).copied()
         {
             for ((parameter, _), value) in called.parameters.iter().zip(&arguments.plain) {
-                self.add(parameter.clone(), Source::Value(value));
+                self.add(parameter.clone(), Source::Argument(value));
             }
             for (parameter, value) in &arguments.named {
-                self.add(parameter.clone(), Source::Value(value));
+                self.add(parameter.clone(), Source::Argument(value));
             }
         }
         for part in expression.parts() {
@@ -179,9 +181,9 @@ impl<'t> Names<'t> {
                 }
                 within.push(name);
                 let all = sources.iter().all(|source| match source {
-                    Source::Value(value) => self.number(value, within),
+                    Source::Value(value) | Source::Argument(value) => self.number(value, within),
                     Source::Items(over) => is_range(over),
-                    Source::Printed(_) | Source::Outside => false,
+                    Source::Printed | Source::Outside => false,
                 });
                 within.pop();
                 all
@@ -199,7 +201,7 @@ impl<'t> Names<'t> {
             }
             ExprKind::Name(_) => self.sources_of(expression).is_some_and(|(_, sources)| {
                 sources.iter().all(|source| {
-                    matches!(source, Source::Value(Expr { kind: ExprKind::Text(text), .. }) if super::rules::is_plain(text))
+                    matches!(source, Source::Value(Expr { kind: ExprKind::Text(text), .. }) | Source::Argument(Expr { kind: ExprKind::Text(text), .. }) if super::rules::is_plain(text))
                 })
             }),
             _ => false,

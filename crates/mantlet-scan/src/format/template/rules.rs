@@ -3,7 +3,7 @@
 use super::{
     allowed::{ENGINE, FILTERS, FUNCTIONS, LOOP, METHODS, METHODS_MORE, TESTS, is_interpreters},
     ast::{Arguments, Expr, ExprKind, Statement, Target},
-    names::{Names, body, expressions},
+    names::{Names, Source, body, expressions},
 };
 use crate::Rule;
 
@@ -51,8 +51,8 @@ pub(super) fn judge(template: &[Statement], names: &Names<'_>) -> Vec<Breach> {
 struct Judge<'t> {
     names: &'t Names<'t>,
     breaches: Vec<Breach>,
-    /// Loops that we are in: first target, and what is looped over.
-    loops: Vec<(String, String)>,
+    /// Loops that we are in: their variables, and what is looped over.
+    loops: Vec<(Vec<String>, String)>,
 }
 
 impl Judge<'_> {
@@ -73,11 +73,11 @@ impl Judge<'_> {
             }
             match statement {
                 Statement::For { targets, over, body, .. } => {
-                    let key = match targets.first() {
-                        Some(Target::Name(name)) => name.clone(),
-                        _ => String::new(),
-                    };
-                    self.loops.push((key, shape(keyed(over))));
+                    let names = targets.iter().map(|target| match target {
+                        Target::Name(name) => name.clone(),
+                        Target::Member(..) => String::new(),
+                    });
+                    self.loops.push((names.collect(), shape(keyed(over))));
                     self.statements(body);
                     self.loops.pop();
                 }
@@ -142,19 +142,20 @@ impl Judge<'_> {
 
     /// Whether `index` is the variable of a loop over the keys of `of`, and neither can have changed since.
     fn is_key_of(&self, of: &Expr, index: &Expr) -> bool {
-        let ExprKind::Name(key) = &index.kind else { return false };
-        let bound = self.loops.iter().rev().find(|(name, _)| name == key);
-        let loops_only = self.names.sources.get(key).is_some_and(|sources| {
-            sources.iter().all(|source| matches!(source, super::names::Source::Items(_)))
-        });
-        let root = root(of);
-        let stable =
-            root.is_some_and(|root| self.names.sources.get(root).is_none_or(|sources| sources.len() <= 2));
-        let assigned = root.is_some_and(|root| {
-            let sources = self.names.sources.get(root).map(Vec::as_slice).unwrap_or_default();
-            sources.iter().filter(|source| matches!(source, super::names::Source::Value(_))).count() > 1
-        });
-        loops_only && stable && !assigned && bound.is_some_and(|(_, over)| *over == shape(of))
+        let (ExprKind::Name(key), Some(root)) = (&index.kind, root(of)) else { return false };
+        let sources = |name: &str| self.names.sources.get(name).map(Vec::as_slice).unwrap_or_default();
+        let sets =
+            |name: &str| sources(name).iter().filter(|source| matches!(source, Source::Value(_))).count();
+        let of_loops = sources(key).iter().all(|source| matches!(source, Source::Items(_)));
+        let stable = sets(root) == 0 || sources(root).len() == 1;
+        let bound = self
+            .loops
+            .iter()
+            .rposition(|(names, _)| names.contains(key) || names.iter().any(|name| name == root));
+        let bound = bound.and_then(|at| self.loops.get(at));
+        of_loops
+            && stable
+            && bound.is_some_and(|(names, over)| names.first() == Some(key) && *over == shape(of))
     }
 
     fn call(&mut self, callee: &Expr, arguments: &Arguments) {

@@ -124,15 +124,16 @@ impl Sizes<'_> {
             ExprKind::Name(_) | ExprKind::Attribute(..) | ExprKind::Item(..) => {
                 self.names.sources_of(left).is_none_or(|(_, sources)| {
                     sources.iter().all(|source| match source {
-                        Source::Value(Expr { kind: ExprKind::Text(text), .. }) => plain(text),
-                        Source::Value(value) => {
+                        Source::Value(Expr { kind: ExprKind::Text(text), .. })
+                        | Source::Argument(Expr { kind: ExprKind::Text(text), .. }) => plain(text),
+                        Source::Value(value) | Source::Argument(value) => {
                             matches!(
                                 value.kind,
                                 ExprKind::Name(_) | ExprKind::Item(..) | ExprKind::Attribute(..)
                             ) || self.names.is_number(value)
                         }
                         Source::Items(_) | Source::Outside => true,
-                        Source::Printed(_) => false,
+                        Source::Printed => false,
                     })
                 })
             }
@@ -181,7 +182,9 @@ impl Sizes<'_> {
                 }
                 within.push(name);
                 let most = sources.iter().try_fold(0.0, |most: f64, source| match source {
-                    Source::Value(value) => Some(most.max(self.most_within(value, within)?)),
+                    Source::Value(value) | Source::Argument(value) => {
+                        Some(most.max(self.most_within(value, within)?))
+                    }
                     Source::Items(over) if is_range(over) => match &over.kind {
                         ExprKind::Call(_, arguments) => arguments
                             .plain
@@ -189,7 +192,7 @@ impl Sizes<'_> {
                             .try_fold(most, |most, value| Some(most.max(self.most_within(value, within)?))),
                         _ => None,
                     },
-                    Source::Items(_) | Source::Printed(_) => None,
+                    Source::Items(_) | Source::Printed => None,
                     Source::Outside => Some(most),
                 });
                 within.pop();
@@ -260,7 +263,9 @@ impl Sizes<'_> {
             ExprKind::Name(_) => {
                 let sources = self.names.sources_of(over).map(|(_, sources)| sources).unwrap_or_default();
                 sources.iter().fold(DATA_ROUNDS, |rounds, source| match source {
-                    Source::Value(value) if matches!(value.kind, ExprKind::List(_) | ExprKind::Text(_)) => {
+                    Source::Value(value) | Source::Argument(value)
+                        if matches!(value.kind, ExprKind::List(_) | ExprKind::Text(_)) =>
+                    {
                         rounds.max(self.rounds(value))
                     }
                     _ => rounds,
@@ -335,14 +340,14 @@ impl Sizes<'_> {
         let mut longest = 1.0_f64;
         for source in sources {
             let length = match source {
-                Source::Value(value) => {
+                Source::Value(value) | Source::Argument(value) => {
                     if self.grows(value, &name) > 1 {
                         self.breach(value.at, format!("`{name}` doubles whenever it is assigned"));
                     }
                     self.length(value)
                 }
                 Source::Items(over) => self.length(over),
-                Source::Printed(_) | Source::Outside => DATA_LENGTH,
+                Source::Printed | Source::Outside => DATA_LENGTH,
             };
             longest = longest.max(length);
         }
@@ -372,7 +377,7 @@ impl Sizes<'_> {
                 }
                 within.push(found);
                 let most = sources.iter().map(|source| match source {
-                    Source::Value(value) => self.occurrences(value, name, within),
+                    Source::Value(value) | Source::Argument(value) => self.occurrences(value, name, within),
                     _ => 0,
                 });
                 let most = most.max().unwrap_or_default();
@@ -410,6 +415,12 @@ fn goes_down(argument: &Expr, called: &super::ast::Macro, names: &Names<'_>) -> 
     match &argument.kind {
         ExprKind::Attribute(of, _) | ExprKind::Item(of, _) => is_of_parameter(of, called, names, 0),
         ExprKind::Name(name) => is_item(name, called, names, 0),
+        // Items of a list, one by one, in the place of the list.
+        ExprKind::Dictionary(members) => members
+            .iter()
+            .skip(1)
+            .step_by(2)
+            .all(|value| matches!(&value.kind, ExprKind::Name(name) if is_item(name, called, names, 0))),
         _ => false,
     }
 }

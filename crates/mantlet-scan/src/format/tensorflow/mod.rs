@@ -51,13 +51,15 @@ static OPERATORS: LazyLock<Operators> = LazyLock::new(|| Operators::of(include_s
 pub(crate) fn recognizes(input: &Input<'_>) -> Result<bool, Stop> {
     let mut window = Window::new(input);
     let whole = Message::whole(&window);
-    shaped(&mut window, whole, |field| match (field.number, field.wire) {
+    let model = |field: &Field| match (field.number, field.wire) {
         (1, Wire::Number(version)) => Some(version > 1 << 16),
         (2, Wire::Bytes(_)) => Some(false),
         _ => None,
-    })
-    .map(|shaped| shaped.is_some_and(|_| true) && !input.is_empty())
-    .and_then(|model| if model { first_meta_graph(&mut window) } else { Ok(false) })
+    };
+    if input.len() == 0 || shaped(&mut window, whole, model)?.is_none() {
+        return Ok(false);
+    }
+    first_meta_graph(&mut window)
 }
 
 /// Walks a message's fields; nothing if one is not wanted or the message is no message.
@@ -100,7 +102,7 @@ pub(crate) fn recognizes_graph(input: &Input<'_>) -> Result<bool, Stop> {
         (1 | 2 | 4, Wire::Bytes(_)) | (3, Wire::Number(_)) => Some(false),
         _ => None,
     };
-    if input.is_empty() || shaped(&mut window, whole, graph)?.is_none() {
+    if input.len() == 0 || shaped(&mut window, whole, graph)?.is_none() {
         return Ok(false);
     }
     let mut message = whole;
