@@ -279,10 +279,11 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (server, peer, untaken) = (Arc::clone(&server), Arc::clone(&peer), watching.clone());
         let request = request.map(|incoming| Body::Wire(Arriving::http2(incoming, &bounds)));
-        async move {
+        // Boxed: hyper makes a task of every stream, and moves what it is given several times on the way.
+        Box::pin(async move {
             let reply = server.dispatch(request, &peer).await;
             Ok::<_, Infallible>(reply.map(|body| untaken.watch(body)))
-        }
+        })
     });
     let stream = TokioIo::new(Patient::new(stream, STALL_MAX));
     let connection = http2_builder(bounds.header_timeout).serve_connection(stream, service);
