@@ -14,8 +14,8 @@ use super::{
 impl Step {
     /// The model and the version that are meant.
     pub fn named(&self) -> Result<(ModelName, VersionRef), Failure> {
-        let Self { model: ModelRef { model, version: within }, version } = self;
-        match (within, version) {
+        let Self { model: ModelRef { model, version: within }, number } = self;
+        match (within, number) {
             (Some(version), None) | (None, Some(version)) => Ok((model.clone(), version.clone())),
             (None, None) => Err(Failure::new("which version is meant is not said")
                 .hint(format!("name it as `{model}@VERSION` or `{model} VERSION`; see: mantlet model list"))),
@@ -33,8 +33,8 @@ impl Step {
 /// `mantlet model alias …`.
 pub async fn alias(common: &Common, command: AliasCommand) -> Result<(), Failure> {
     let (method, path, body) = match &command {
-        AliasCommand::Set { model, alias, version } => {
-            let body = json!({ "version": version.to_string() });
+        AliasCommand::Set { model, alias, number } => {
+            let body = json!({ "version": number.to_string() });
             (Method::PUT, format!("/admin/v1/models/{model}/aliases/{alias}"), Some(body))
         }
         AliasCommand::Remove { model, alias } => {

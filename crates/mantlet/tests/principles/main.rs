@@ -18,6 +18,7 @@ mod defence_in_depth;
 mod fail_securely;
 mod least_privilege;
 mod promotion;
+mod releases;
 mod second_person;
 mod secure_defaults;
 mod separation_of_duties;

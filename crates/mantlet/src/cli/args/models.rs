@@ -288,21 +288,22 @@ pub struct Step {
     pub model: ModelRef,
     /// The version, as `model list` shows it: its number, an alias, or `live`
     #[arg(value_name = "VERSION")]
-    pub version: Option<VersionRef>,
+    pub number: Option<VersionRef>,
 }
 
 /// `mantlet model alias …`.
 #[derive(Debug, Subcommand)]
 pub enum AliasCommand {
     /// Give a version an alias; whichever had it before has it no more
+    #[command(disable_version_flag = true)]
     Set {
         /// The model
         model: ModelName,
         /// The alias; `live` is none, since that is whatever callers get
         alias: Alias,
         /// The version
-        #[arg(long)]
-        version: VersionRef,
+        #[arg(long = "version", value_name = "VERSION")]
+        number: VersionRef,
     },
     /// List aliases
     List {
