@@ -16,7 +16,7 @@ fn conditions_are_said_per_model() {
         "scan = \"clean\"\nsigned_by = [\"sha256:{DIGEST}\", \"{DIGEST}\"]\nevaluated_on = \"sha256:{DIGEST}\"\n\
          at_least = {{ roc_auc = 0.9, accuracy = 1.0 }}\nat_most = {{ brier = 0.1 }}"
     )));
-    let conditions = &config.models[&"fraud".parse().unwrap()].release;
+    let conditions = &config.models["fraud"].release;
     assert!(conditions.scan_clean && conditions.signed_by.len() == 1);
     assert_eq!(
         conditions.told(),
@@ -33,7 +33,7 @@ fn conditions_are_said_per_model() {
     let row = report.settings.iter().find(|row| row.setting == "model").unwrap();
     assert_eq!(row.value[0]["release"]["at_least"], json!({ "accuracy": 1.0, "roc_auc": 0.9 }));
     assert!(row.reloadable);
-    assert!(load("[[model]]\nname = \"fraud\"").models[&"fraud".parse().unwrap()].release.is_empty());
+    assert!(load("[[model]]\nname = \"fraud\"").models["fraud"].release.is_empty());
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn an_alias_has_a_rule_of_its_own() {
     let expect = json!([{ "name": "challenger", "state": "evaluated", "by": ["data_scientist"] }]);
     assert_eq!(row.value[0]["alias"], expect);
     let config = load(&alias("name = \"champion\""));
-    let rule = &config.models[&"fraud".parse().unwrap()].aliases[&"champion".parse().unwrap()];
+    let rule = &config.models["fraud"].aliases[&"champion".parse::<mantlet_types::Alias>().unwrap()];
     assert_eq!(*rule, AliasRule::default());
     let wrong = |lines: &str, message: &str, at: &str, hint: &str| check(&alias(lines), message, at, hint);
     let form = "a version's alias has 1 to 64 lower-case letters, digits, `.`, `_` or `-`, begins with a letter and \
