@@ -32,6 +32,8 @@ pub use self::registered::Registered;
 use self::registered::{check_room, reply};
 use crate::{
     artifact::{LoadedModel, VerifiedArtifact, load, sha256},
+    documents::PackagedFile,
+    inspect::ROOM_TIMEOUT,
     package::{PROFILE_FILE, Package},
     registry::{PackageDigest, Registry},
     serve::ServedModel,
@@ -87,6 +89,34 @@ impl Shelf {
         } else {
             Err("the registry's package is not the one that was registered".to_owned())
         }
+    }
+
+    /// The files of a version's package, by digest, after every one was checked again. Blocking.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not what was registered; the text is for the log.
+    fn files(&self, record: &VersionRecord) -> Result<Vec<PackagedFile>, String> {
+        let package =
+            self.registry.open(&PackageDigest(record.package)).map_err(|error| error.to_string())?;
+        let file =
+            |(name, bytes): (&str, &[u8])| PackagedFile { name: name.to_owned(), digest: sha256(bytes) };
+        Ok(package.files().map(file).collect())
+    }
+
+    /// [`Shelf::files`], once there is room for the package.
+    ///
+    /// # Errors
+    /// 503 if there is none for long, or the package cannot be read.
+    pub async fn listed(&self, record: VersionRecord) -> Result<Vec<PackagedFile>, Rejection> {
+        let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
+        let room = tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(&self.leaving).acquire_owned()).await;
+        let room = room.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let shelf = self.clone();
+        let listed = tokio::task::spawn_blocking(move || {
+            let _room = room;
+            shelf.files(&record)
+        });
+        listed.await.map_err(|error| failed(&error))?.map_err(Rejection::unavailable)
     }
 
     fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {

@@ -110,7 +110,12 @@ impl App {
         };
         let ledger = Arc::new(LogLedger::new(Arc::clone(&log), node));
         let reviews = Arc::new(open_reviews(&home, &root).await?);
-        let gate = Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock));
+        let gate = Gate::new(
+            snapshot,
+            ledger,
+            crate::faults::stepped(Arc::clone(&store) as _),
+            Arc::new(SystemClock),
+        );
         let gate = Arc::new(gate.with_reviews(Arc::clone(&reviews) as _));
         let live = Arc::new(Live {
             root: Arc::new(root),

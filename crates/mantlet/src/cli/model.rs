@@ -52,6 +52,11 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             if common.json { print::json(&reply) } else { stage(&reply) }
         }
         Model::History { model } => release::history(common, &model).await,
+        Model::Bom(step) => release::document(common, &step, "bom", None).await,
+        Model::Provenance { step, key } => {
+            let key = key.as_deref().map(read).transpose()?;
+            release::document(common, &step, "provenance", key.as_deref()).await
+        }
         Model::Retire(step) => take(common, &step, "retire").await,
         Model::Alias(command) => release::alias(common, command).await,
         Model::Disable { model } => stand(common, &model, "disable").await,

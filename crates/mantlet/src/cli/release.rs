@@ -1,6 +1,7 @@
 //! What surrounds going live: aliases, and what is known of a version, for people.
 
 use http::Method;
+use mantlet_models::{artifact::SigningKey, documents};
 use mantlet_types::{ModelName, ModelRef, VersionRef};
 use serde_json::{Value, json};
 
@@ -119,6 +120,23 @@ pub async fn history(common: &Common, ModelRef { model, version }: &ModelRef) ->
         return Err(Failure::no("the audit log does not bear out every step"));
     }
     Ok(())
+}
+
+/// A document about a version, signed if a key is given. It is JSON whatever is asked for.
+pub async fn document(common: &Common, step: &Step, kind: &str, key: Option<&str>) -> Result<(), Failure> {
+    let key = key.map(SigningKey::from_pem).transpose().map_err(|error| Failure::new(error.to_string()))?;
+    let path = format!("{}/{kind}", step.path()?);
+    let session = Session::open(common).await?;
+    let reply = session.call(Method::GET, &path, None).await;
+    session.close().await;
+    let reply = reply?;
+    match key {
+        Some(key) => {
+            let signed = documents::envelope(&reply.to_string(), &key);
+            print::json(&signed.map_err(|error| Failure::new(error.to_string()))?)
+        }
+        None => print::json(&reply),
+    }
 }
 
 /// Where a version comes from, and what was found out about it.

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod audit;
+pub mod documents;
 pub mod history;
 pub mod models;
 pub mod reload;

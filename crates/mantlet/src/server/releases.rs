@@ -14,7 +14,11 @@ use super::{
     admin::{Nothing, named, way},
     call::{Call, Replying},
 };
-use crate::deeds::{attach::Attested, history::ShowHistory};
+use crate::deeds::{
+    attach::Attested,
+    documents::{Describe, Kind},
+    history::ShowHistory,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +64,24 @@ pub(super) fn remove_alias(call: Call) -> Replying {
     call.deed(Event::ModelAlias, &[], |params, _| {
         Ok(RemoveAlias { model: params.require("model")?, alias: params.require("alias")? })
     })
+}
+
+fn describe(call: Call, kind: Kind) -> Replying {
+    let (facilities, gate) = (&call.server.facilities, Arc::clone(&call.server.gate));
+    let (shelf, origin) = (facilities.shelf.clone(), facilities.log.verifier().name().to_owned());
+    call.deed(Event::ModelRead, &[], move |params, _| {
+        Ok(Describe { way: way(&gate, params)?, kind, shelf, origin })
+    })
+}
+
+/// `GET /admin/v1/models/{model}/versions/{version}/bom`.
+pub(super) fn bill_of_materials(call: Call) -> Replying {
+    describe(call, Kind::BillOfMaterials)
+}
+
+/// `GET /admin/v1/models/{model}/versions/{version}/provenance`.
+pub(super) fn provenance(call: Call) -> Replying {
+    describe(call, Kind::Provenance)
 }
 
 /// `GET /admin/v1/models/{model}/history`, of a version or of all.

@@ -415,6 +415,16 @@ pub static TABLE: &[Route] = &[
         Deed(Predict, releases::history),
         "where a version comes from, and who did what with it",
     ),
+    get(
+        "/admin/v1/models/{model}/versions/{version}/bom",
+        Deed(Predict, releases::bill_of_materials),
+        "a version's bill of materials, as CycloneDX",
+    ),
+    get(
+        "/admin/v1/models/{model}/versions/{version}/provenance",
+        Deed(Predict, releases::provenance),
+        "where a version came from, as an in-toto statement",
+    ),
     put(
         "/admin/v1/models/{model}/aliases/{alias}",
         Deed(RequestDeployment, releases::set_alias),

@@ -16,6 +16,7 @@ mod support;
 mod complete_mediation;
 mod defence_in_depth;
 mod fail_securely;
+mod hands;
 mod least_privilege;
 mod promotion;
 mod releases;
@@ -47,6 +48,7 @@ mod elsewhere_faults;
 
 // No acknowledged entry is lost, however the process ends.
 mod crash;
+mod crash_registry;
 
 // The root key is replaced, whatever ends on the way.
 mod root_key;

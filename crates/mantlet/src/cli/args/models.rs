@@ -140,6 +140,17 @@ pub enum Model {
         /// The model, or one version of it as NAME@VERSION or NAME@ALIAS
         model: ModelRef,
     },
+    /// A version's bill of materials, as CycloneDX 1.6
+    Bom(Step),
+    /// Where a version came from, as an in-toto statement with SLSA provenance
+    Provenance {
+        /// The version.
+        #[command(flatten)]
+        step: Step,
+        /// Sign it with this key, as a DSSE envelope; the key goes nowhere
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
     /// Withdraw a version for good: it answers nobody, and nothing rolls back to it
     Retire(Step),
     /// Names of versions
