@@ -281,6 +281,12 @@ impl Log {
         self.receipts.issue(receipt.index)
     }
 
+    /// The receipt of an entry that was read again; `None` only if the cryptographic library fails.
+    #[must_use]
+    pub fn receipt_of(&self, index: u64) -> Option<String> {
+        self.receipts.issue(index)
+    }
+
     /// The index that a receipt of this log names.
     #[must_use]
     pub fn resolve_receipt(&self, receipt: &str) -> Option<u64> {

@@ -128,6 +128,8 @@ pub struct Office<'a> {
     pub caller: &'a Principal,
     /// Leave to act.
     pub warrant: &'a Warrant,
+    /// The audit entry of the intent, for deeds that change something.
+    pub intent: Option<u64>,
 }
 
 /// What a deed did.
@@ -202,11 +204,9 @@ async fn perform<P: Petition>(
     record.principal(&caller);
     let claims = deed.claims(&caller, &caller.snapshot().directory)?;
     let warrant = authorize(&caller, &claims, deed.changes(), gate, record)?;
-    if deed.changes() {
-        intend(gate, record).await?;
-    }
+    let intent = if deed.changes() { Some(intend(gate, record).await?) } else { None };
     let snapshot = Arc::clone(caller.snapshot());
-    let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant };
+    let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant, intent };
     let changes = deed.changes();
     let done = deed.act(&office).await;
     if let (Claims::PerItem, Err(rejection)) = (&claims, &done)
@@ -340,15 +340,15 @@ fn authorize(
     Ok(Warrant { _private: () })
 }
 
-/// Writes the intent and waits for it to be durable.
-async fn intend(gate: &Gate, record: &mut Record) -> Result<(), Rejection> {
+/// Writes the intent and waits for it to be durable; where it is in the log.
+async fn intend(gate: &Gate, record: &mut Record) -> Result<u64, Rejection> {
     let closed = |LedgerClosed| Rejection::new(Code::AuditUnavailable);
     let mut intent: Entry = record.entry().clone();
     intent.phase = Phase::Intent;
     let receipt = gate.ledger.append(intent).map_err(closed)?.await.map_err(closed)?;
     record.entry().phase = Phase::Outcome;
     record.entry().intent_idx = Some(receipt.idx);
-    Ok(())
+    Ok(receipt.idx)
 }
 
 /// Makes the changes durable, then visible. INVARIANT (durable-first): no snapshot shows what a restart would lose.

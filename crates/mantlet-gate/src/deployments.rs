@@ -29,6 +29,10 @@ use crate::{
     directory::{Change, DeploymentState, Directory, ModelRecord, Promotion, VersionRecord},
     identity::Principal,
     policy::Target,
+    releases::{
+        conditions,
+        facts::{Milestone, Taken, taken},
+    },
 };
 
 /// Who may know of a candidate that is not their own: those who take part in its way to production.
@@ -102,6 +106,11 @@ impl Stage {
         }
     }
 
+    /// After it was withdrawn.
+    pub(crate) fn retired(Way { model, version }: &Way, digest: Sha256, next: String) -> Self {
+        Self { state: "retired", ..Self::live(model, *version, digest, None, next) }
+    }
+
     fn live(
         model: &ModelName,
         version: Version,
@@ -124,7 +133,7 @@ impl Stage {
 }
 
 impl Way {
-    fn subject(&self) -> Option<Token> {
+    pub(crate) fn subject(&self) -> Option<Token> {
         Some(Token::of(&format!("{}@{}", self.model, self.version)))
     }
 
@@ -159,7 +168,7 @@ impl Way {
         was_live || TAKING_PART.iter().any(takes_part)
     }
 
-    fn records<'a>(
+    pub(crate) fn records<'a>(
         &self,
         directory: &'a Directory,
     ) -> Result<(&'a ModelRecord, &'a VersionRecord), Rejection> {
@@ -169,11 +178,12 @@ impl Way {
     }
 
     /// The change by which the version's way is as stated.
-    fn put(&self, model: &ModelRecord, promotion: Promotion) -> Vec<Change> {
+    fn put(&self, model: &ModelRecord, promotion: Promotion, step: Taken) -> Vec<Change> {
         let mut model = model.clone();
         if let Some(record) = model.versions.get_mut(&self.version) {
             record.promotion = Some(promotion);
         }
+        model.took(self.version, step);
         vec![Change::PutModel(self.model.clone(), model)]
     }
 }
@@ -206,7 +216,7 @@ impl Deed for RequestDeployment {
         if model.live == Some(way.version) {
             return Err(conflict(format!("version {} of `{}` is live", way.version, way.model)));
         }
-        check_loaded(office, &way.model, way.version)?;
+        check_fit(office, &way.model, way.version, record)?;
         // Approvals that count no more, because their givers lost the right, are no reason to wait until they end.
         let single_person = office.snapshot.settings.single_person;
         let approved = || {
@@ -231,11 +241,14 @@ impl Deed for RequestDeployment {
             approved_by: Approvers::new(),
             ends: now.plus_seconds(APPROVAL_SECONDS),
             compared: None,
+            conditions: conditions::in_force(office, &way.model),
+            evaluations: record.facts.evaluations.iter().map(|evaluated| evaluated.report).collect(),
         };
+        let step = taken(office, Milestone::Requested)?;
         let next = format!("mantlet --as DIR model approve {} {}", way.model, way.version);
         let reply =
             Stage::on_its_way(&way, &promotion, format!("a security person or another ML engineer: {next}"));
-        Ok(Done::changed(reply, way.put(model, promotion)))
+        Ok(Done::changed(reply, way.put(model, promotion, step)))
     }
 }
 
@@ -259,7 +272,8 @@ pub(crate) fn approve(
     promotion.ends = fresh.ends;
     let next = format!("mantlet --as DIR model promote {} {}", way.model, way.version);
     let reply = Stage::on_its_way(way, &promotion, format!("an ML engineer: {next}"));
-    let changes = fresh.changes.into_iter().chain(way.put(model, promotion)).collect();
+    let step = taken(office, Milestone::Approved)?;
+    let changes = fresh.changes.into_iter().chain(way.put(model, promotion, step)).collect();
     Ok(Done::changed(reply, changes))
 }
 
@@ -285,9 +299,9 @@ impl Deed for ActivateDeployment {
     async fn act(self, office: &Office<'_>) -> Result<Done<Stage>, Rejection> {
         let Way { model: name, version } = &self.0;
         let (model, record) = self.0.records(&office.snapshot.directory)?;
-        check_loaded(office, name, *version)?;
+        check_fit(office, name, *version, record)?;
         let mut next = model.clone();
-        next.put_live(*version);
+        next.put_live(*version, &taken(office, Milestone::Live)?);
         let then = match model.live {
             Some(_) => format!("should it not do: mantlet --as DIR model rollback {name}"),
             None => format!("an operator: mantlet key create --consumer APP --model {name}"),
@@ -351,7 +365,7 @@ impl Deed for RollBack {
         }
         check_loaded(office, &way.model, way.version)?;
         let mut next = model.clone();
-        next.roll_back(way.version);
+        next.roll_back(way.version, &taken(office, Milestone::Restored)?);
         let then = match model.live {
             Some(left) => format!("forward again: mantlet --as DIR model request {} {left}", way.model),
             None => format!("an operator: mantlet key create --consumer APP --model {}", way.model),
@@ -359,6 +373,20 @@ impl Deed for RollBack {
         let reply = Stage::live(&way.model, way.version, record.digest, model.live, then);
         Ok(Done::changed(reply, vec![Change::PutModel(way.model.clone(), next)]))
     }
+}
+
+/// What goes live can answer, and is what the operator has said that it must be.
+fn check_fit(
+    office: &Office<'_>,
+    model: &ModelName,
+    version: Version,
+    record: &VersionRecord,
+) -> Result<(), Rejection> {
+    if record.facts.retired.is_some() {
+        return Err(conflict(format!("version {version} of `{model}` is retired")));
+    }
+    check_loaded(office, model, version)?;
+    conditions::check(office, (model, version), record)
 }
 
 /// What cannot answer does not go live: the model would be gone for everybody who asks it.
@@ -381,4 +409,4 @@ fn conflict(detail: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

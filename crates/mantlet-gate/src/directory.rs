@@ -10,8 +10,8 @@ use std::{
 
 use ipnet::IpNet;
 use mantlet_types::{
-    ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
-    workload::WorkloadIdentity,
+    Alias, ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId,
+    Version, workload::WorkloadIdentity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ use crate::{
     approvals::{Approval, Approvers},
     changes::{BreakGlass, PolicyFile, Proposal},
     disable::Disabled,
+    releases::{alias::Aliased, conditions::Conditions, facts::Facts},
 };
 
 /// Everything that decisions are about.
@@ -194,31 +195,11 @@ pub struct ModelRecord {
     /// If it is stopped: by whom, and since when. Absent in records from before models could be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<Disabled>,
+    /// What people call its versions. Absent in records from before there were aliases.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<Alias, Aliased>,
     /// All versions.
     pub versions: BTreeMap<Version, VersionRecord>,
-}
-
-impl ModelRecord {
-    /// Makes a version live; the one before can be rolled back to.
-    pub fn put_live(&mut self, version: Version) {
-        self.former.retain(|former| *former != version && Some(*former) != self.live);
-        self.former.extend(self.live.filter(|live| *live != version));
-        self.live = Some(version);
-        if let Some(record) = self.versions.get_mut(&version) {
-            record.was_live = true;
-            // What was approved was approved for this once.
-            record.promotion = None;
-        }
-    }
-
-    /// Makes a former version live again. What came after it is left behind: a second rollback goes further back, and
-    /// not to what was just rolled back from.
-    pub fn roll_back(&mut self, version: Version) {
-        if let Some(at) = self.former.iter().position(|former| *former == version) {
-            self.former.truncate(at);
-        }
-        self.live = Some(version);
-    }
 }
 
 /// One registered version.
@@ -241,6 +222,9 @@ pub struct VersionRecord {
     /// were deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promotion: Option<Promotion>,
+    /// What else was recorded of it.
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub facts: Facts,
 }
 
 /// Who asked that a version go live, and who approved.
@@ -261,6 +245,12 @@ pub struct Promotion {
     /// from before there were comparisons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compared: Option<Attached>,
+    /// What it had to be to go live when it was asked for; it has to be that still, whatever is said since.
+    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
+    pub conditions: Conditions,
+    /// Reports of the evaluations that were attached when it was asked for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub evaluations: BTreeSet<Sha256>,
 }
 
 /// What a comparison of a version with the live one said, for whoever approves.
@@ -306,6 +296,8 @@ pub struct Deployment {
     pub state: DeploymentState,
     /// Whether the version once was live.
     pub was_live: bool,
+    /// Whether it was withdrawn for good.
+    pub retired: bool,
 }
 
 /// How far a deployment is.

@@ -24,6 +24,7 @@ pub mod perimeter;
 pub mod policy;
 pub mod ports;
 pub mod record;
+pub mod releases;
 pub mod reviews;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]

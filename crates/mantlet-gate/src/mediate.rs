@@ -104,6 +104,13 @@ pub trait Marking: Send + 'static {
     /// # Errors
     /// If the answers cannot be marked.
     fn mark(self, contract: &Contract, scores: Scores) -> Result<Self::Report, Rejection>;
+
+    /// The report as the document that leaves, of the live version or of another. Its digest is in the audit entry, so
+    /// that whoever has document and receipt can show what was found.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn document(report: &Self::Report, candidate: bool) -> Result<String, Rejection>;
 }
 
 /// Mediates one question from arrival to release.
@@ -278,5 +285,5 @@ async fn mark<E: Exam>(
     let screened = input::screen_exam(valid, record);
     let sitting = infer::infer_all(gate, screened, record.behalf()).await?;
     let judged = output::judge_exam(sitting)?;
-    output::mark(gate, judged).await
+    output::mark(gate, judged, record).await
 }

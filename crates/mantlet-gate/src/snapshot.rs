@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use mantlet_types::{ModelName, UserId, Version, limits};
+use mantlet_types::{Alias, ModelName, UserId, Version, limits};
 
 use crate::{
     directory::{Change, Directory},
     identity::{Peppers, Workloads, token::Issuer, workload::Trusted},
     policy::Policy,
     ports::Model,
+    releases::{alias::AliasRule, conditions::Conditions},
     reviews::Hold,
 };
 
@@ -60,6 +61,10 @@ pub struct Settings {
     pub inference_timeout: Duration,
     /// Models whose answers are held for a person, and when.
     pub holds: BTreeMap<ModelName, Hold>,
+    /// What versions of a model must be to go live.
+    pub conditions: BTreeMap<ModelName, Conditions>,
+    /// Who may give a model's aliases, and to what, where that is not the default.
+    pub alias_rules: BTreeMap<ModelName, BTreeMap<Alias, AliasRule>>,
     /// Days for which a held answer is kept.
     pub review_days: u32,
     /// Answers of one principal that wait for a person at a time.
@@ -84,6 +89,8 @@ impl Default for Settings {
             key_overlap_hours: limits::KEY_OVERLAP_HOURS_DEFAULT,
             inference_timeout: limits::INFERENCE_TIMEOUT,
             holds: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            alias_rules: BTreeMap::new(),
             review_days: limits::REVIEW_DAYS_MAX,
             reviews_pending: limits::REVIEWS_PENDING_DEFAULT,
             local_owner: None,

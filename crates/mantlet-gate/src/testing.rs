@@ -280,12 +280,14 @@ fn directory() -> Directory {
         registered: BEGIN,
         was_live: true,
         promotion: None,
+        facts: crate::releases::facts::Facts::default(),
     };
     let record = ModelRecord {
         project: project.clone(),
         live: Some(Version::FIRST),
         former: Vec::new(),
         disabled: None,
+        aliases: BTreeMap::new(),
         versions: BTreeMap::from([(Version::FIRST, version)]),
     };
     Directory {

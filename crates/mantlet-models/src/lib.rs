@@ -7,6 +7,7 @@
 //! of requests.
 
 pub mod artifact;
+pub mod documents;
 pub mod evaluate;
 pub mod explain;
 pub mod inspect;

@@ -3,6 +3,8 @@
 //! What arrives is bytes. They are verified, kept, taken out of the registry again and loaded from there, so that
 //! what is served now is what a restart will serve.
 
+mod registered;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -14,25 +16,29 @@ use mantlet_gate::{
     identity::Principal,
     policy::Target,
     ports::{Model, Reach},
+    releases::{
+        conditions,
+        facts::{DATASETS_MAX, Facts, Milestone, taken},
+    },
 };
 use mantlet_types::{
     Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp,
     UserId, Version,
     entry::{Event, Token},
 };
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
+pub use self::registered::Registered;
+use self::registered::{check_room, reply};
 use crate::{
-    artifact::{LoadedModel, VerifiedArtifact, load},
-    package::Package,
+    artifact::{LoadedModel, VerifiedArtifact, load, sha256},
+    documents::PackagedFile,
+    inspect::ROOM_TIMEOUT,
+    package::{PROFILE_FILE, Package},
     registry::{PackageDigest, Registry},
     serve::ServedModel,
     signers::Signers,
 };
-
-/// Versions of one model. Each is loaded, so that its author can try it; more need a registry that retires some.
-const VERSIONS_MAX: usize = 64;
 
 /// An approval in a one-person home is given and used in one breath.
 const APPROVAL_SECONDS: i64 = 60;
@@ -85,6 +91,34 @@ impl Shelf {
         }
     }
 
+    /// The files of a version's package, by digest, after every one was checked again. Blocking.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not what was registered; the text is for the log.
+    fn files(&self, record: &VersionRecord) -> Result<Vec<PackagedFile>, String> {
+        let package =
+            self.registry.open(&PackageDigest(record.package)).map_err(|error| error.to_string())?;
+        let file =
+            |(name, bytes): (&str, &[u8])| PackagedFile { name: name.to_owned(), digest: sha256(bytes) };
+        Ok(package.files().map(file).collect())
+    }
+
+    /// [`Shelf::files`], once there is room for the package.
+    ///
+    /// # Errors
+    /// 503 if there is none for long, or the package cannot be read.
+    pub async fn listed(&self, record: VersionRecord) -> Result<Vec<PackagedFile>, Rejection> {
+        let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
+        let room = tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(&self.leaving).acquire_owned()).await;
+        let room = room.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let shelf = self.clone();
+        let listed = tokio::task::spawn_blocking(move || {
+            let _room = room;
+            shelf.files(&record)
+        });
+        listed.await.map_err(|error| failed(&error))?.map_err(Rejection::unavailable)
+    }
+
     fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
         let read = self.registry.open(&package).map_err(|error| error.to_string())?;
         let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
@@ -95,7 +129,8 @@ impl Shelf {
     fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
         let artifact = self.verified(package)?;
         let model = load(&artifact, project.clone(), Version::FIRST).map_err(|error| error.to_string())?;
-        Ok(Shelved { model, manifest: artifact.digest(), package })
+        let profile = artifact.package().file(PROFILE_FILE).map(sha256);
+        Ok(Shelved { model, manifest: artifact.digest(), package, signer: artifact.signer(), profile })
     }
 
     /// Gives a shelved model its version.
@@ -137,6 +172,10 @@ struct Shelved {
     model: LoadedModel,
     manifest: Sha256,
     package: PackageDigest,
+    /// Who has signed it, by the key's fingerprint.
+    signer: Sha256,
+    /// Digest of its profile, if it has one.
+    profile: Option<Sha256>,
 }
 
 /// A request to register a package under its model's name.
@@ -158,6 +197,8 @@ pub struct Registration<F> {
     /// Whose data it was trained on, as its author states; nobody named stands for the author. Who is named here takes
     /// no part in the version's way to production, and nobody gains anything by it.
     pub data_authors: BTreeSet<UserId>,
+    /// Digests of the data sets that it was trained on, as its author states.
+    pub datasets: BTreeSet<Sha256>,
 }
 
 /// A package's own name and its files.
@@ -171,6 +212,7 @@ pub struct RegisterModel {
     activate: bool,
     began: Timestamp,
     data_authors: BTreeSet<UserId>,
+    datasets: BTreeSet<Sha256>,
     shelved: Shelved,
 }
 
@@ -190,7 +232,10 @@ where
     }
 
     async fn read(self) -> Result<RegisterModel, Rejection> {
-        let Self { name, project, files, shelf, activate, began, data_authors } = self;
+        let Self { name, project, files, shelf, activate, began, data_authors, datasets } = self;
+        if datasets.len() > DATASETS_MAX {
+            return Err(Rejection::argument(format!("at most {DATASETS_MAX} data sets can be named")));
+        }
         // One package in memory at a time: the largest take gigabytes while they are checked.
         let room = Arc::clone(&shelf.unpacking).acquire_owned().await;
         let _room = room.map_err(|error| Rejection::unavailable(error.to_string()))?;
@@ -198,7 +243,7 @@ where
         let (by, under, within) = (shelf.clone(), name.clone(), project.clone());
         let shelved = tokio::task::spawn_blocking(move || by.shelve(&under, &within, files)).await;
         let shelved = shelved.map_err(|error| Rejection::unavailable(error.to_string()))??;
-        Ok(RegisterModel { name, project, shelf, activate, began, data_authors, shelved })
+        Ok(RegisterModel { name, project, shelf, activate, began, data_authors, datasets, shelved })
     }
 }
 
@@ -208,21 +253,6 @@ fn target(directory: &Directory, name: &ModelName, project: &ProjectId) -> Targe
         Some(_) => Target::Resource(Resource::Model(name.clone())),
         None => Target::NewModel { project: project.clone(), model: name.clone() },
     }
-}
-
-/// What registering did.
-#[derive(Debug, Serialize)]
-pub struct Registered {
-    /// The model.
-    pub model: ModelName,
-    /// Its new version.
-    pub version: Version,
-    /// `live` or `candidate`.
-    pub status: &'static str,
-    /// Digest of the signed manifest.
-    pub digest: Sha256,
-    /// What to do next.
-    pub next: String,
 }
 
 fn next_version(directory: &Directory, model: &ModelName) -> Version {
@@ -263,6 +293,7 @@ fn own_deployment(
         approval_ends: now.plus_seconds(APPROVAL_SECONDS),
         state: DeploymentState::Approved,
         was_live: false,
+        retired: false,
     }
 }
 
@@ -295,7 +326,7 @@ impl Deed for RegisterModel {
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Registered>, Rejection> {
-        let Self { name, project, shelf, activate, data_authors, shelved, .. } = self;
+        let Self { name, project, shelf, activate, data_authors, datasets, shelved, .. } = self;
         let directory = &office.snapshot.directory;
         let version = next_version(directory, &name);
         let mut record = directory.models.get(&name).cloned().unwrap_or_else(|| ModelRecord {
@@ -303,22 +334,30 @@ impl Deed for RegisterModel {
             live: None,
             former: Vec::new(),
             disabled: None,
+            aliases: BTreeMap::new(),
             versions: BTreeMap::new(),
         });
         if record.project != project {
             return Err(Rejection::argument("the model belongs to another project"));
         }
-        if record.versions.len() >= VERSIONS_MAX {
-            return Err(Rejection::argument(format!("a model has at most {VERSIONS_MAX} versions")));
-        }
+        check_room(&name, &record)?;
         let author = author(office.caller.id())?;
         let (digest, package) = (shelved.manifest, shelved.package.0);
+        let mut facts = Facts {
+            datasets,
+            profile: shelved.profile,
+            signer: Some(shelved.signer),
+            scan: None,
+            ..Facts::default()
+        };
         // Verified before the lock, and the configuration may have been read again since.
         if !shelf.trusted.vouch_for(shelved.package) {
             return Err(Rejection::argument("whoever signed the package is not trusted any more"));
         }
         let model = shelf.serve(shelved, version).map_err(Rejection::argument)?;
-        let registered = office.gate.now();
+        let step = taken(office, Milestone::Registered)?;
+        let registered = step.at;
+        facts.took(step.clone());
         let belongs =
             |user: &UserId| directory.users.get(user).is_some_and(|known| known.projects.contains(&project));
         if let Some(stranger) = data_authors.iter().find(|user| !belongs(user)) {
@@ -334,33 +373,18 @@ impl Deed for RegisterModel {
             registered,
             was_live: false,
             promotion: None,
+            facts,
         };
+        // One person's own version goes live at once, if it is what that person has said that versions must be.
+        let unmet = conditions::in_force(office, &name).unmet(&entry);
+        let activate = activate && unmet.is_empty();
         record.versions.insert(version, entry);
         if activate {
-            record.put_live(version);
+            record.put_live(version, &step);
         }
         let nowhere = model.remote().is_none() && !model.is_ready();
-        let reply = reply(&name, version, digest, activate, nowhere);
+        let reply = Registered { unmet, ..reply(&name, version, digest, activate, nowhere) };
         let changes = vec![Change::PutModel(name, record)];
         Ok(Done { loaded: vec![model], ..Done::changed(reply, changes) })
     }
-}
-
-/// `nowhere` is a model that runs elsewhere, without anybody having said where.
-fn reply(model: &ModelName, version: Version, digest: Sha256, live: bool, nowhere: bool) -> Registered {
-    let status = if live { "live" } else { "candidate" };
-    let next = if nowhere {
-        format!(
-            "say in mantlet.toml where it runs, as in [[model]] name = \"{model}\", upstream = \"NAME\"; then: mantlet \
-             config reload"
-        )
-    } else if live {
-        format!("mantlet key create --consumer APP --model {model}")
-    } else {
-        format!(
-            "try it as its author: mantlet --as DIR predict {model} --version-number {version}; then an ML engineer: \
-             mantlet --as DIR model request {model} {version}"
-        )
-    };
-    Registered { model: model.clone(), version, status, digest, next }
 }

@@ -227,7 +227,7 @@ impl Workbench {
             let cells: Vec<Scalar> = row.iter().map(|cell| Scalar::Text(cell.into())).collect();
             sheet.push(&cells)?;
         }
-        let Labelled { rows, truths, target, slices } = sheet.finish()?;
+        let Labelled { rows, truths, target, slices, data } = sheet.finish()?;
         let taken = input::take(&contract, rows).map_err(WorkbenchError::Refused)?;
         let unmarkable = |why: &dyn std::fmt::Display| WorkbenchError::Unmarkable(why.to_string());
         let mut scores = Scores::new(&contract).ok_or(SheetError::Unfit)?;
@@ -237,7 +237,7 @@ impl Workbench {
             scores.add(&contract, count, outputs).map_err(|error| unmarkable(&error))?;
         }
         let scores = Scores { rows: taken.rows, alike: taken.alike, refused: taken.refused, ..scores };
-        let report = evaluate::report(&contract, &Key { truths, target, slices }, &scores);
+        let report = evaluate::report(&contract, &Key { truths, target, slices, data }, &scores);
         let report = report.ok_or_else(|| unmarkable(&"there are none"))?;
         Ok(Report { version: None, ..report })
     }

@@ -181,6 +181,7 @@ fn registering_takes_about_twice_the_size_of_the_package() {
         activate: false,
         began: Timestamp::from_micros(0),
         data_authors: Default::default(),
+        datasets: Default::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let registered = runtime.block_on(registration.read());

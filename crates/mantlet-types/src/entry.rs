@@ -194,6 +194,12 @@ names! {
         ModelActivate = "model.activate",
         /// A version that was live before went live again.
         ModelRollback = "model.rollback",
+        /// An evaluation was attached to a version.
+        ModelEvaluate = "model.evaluate",
+        /// A version was given an alias, or lost one.
+        ModelAlias = "model.alias",
+        /// A version was withdrawn for good.
+        ModelRetire = "model.retire",
         /// Held answers were listed, or one was read.
         ReviewRead = "review.read",
         /// Somebody took a held answer on, or was given it.

@@ -16,11 +16,12 @@ use std::{
 use mantlet_audit::{Log, OpenError, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
-    directory::Directory,
+    directory::{Directory, VersionRecord},
     identity::{Workloads, token::Issuer, workload::Trusted},
     people::roles::conflicting_duties,
     policy::Policy,
     ports::{Clock, Reach},
+    releases::{alias::AliasRule, conditions::Conditions},
     reviews::Hold,
     snapshot::{Served, Settings},
 };
@@ -31,7 +32,7 @@ use mantlet_models::{
     signers::Signers,
 };
 use mantlet_store::{ReviewStore, SqliteStore};
-use mantlet_types::{ModelName, entry::Event};
+use mantlet_types::{Alias, ModelName, entry::Event};
 
 use crate::{
     cli::exit::Failure,
@@ -109,7 +110,12 @@ impl App {
         };
         let ledger = Arc::new(LogLedger::new(Arc::clone(&log), node));
         let reviews = Arc::new(open_reviews(&home, &root).await?);
-        let gate = Gate::new(snapshot, ledger, Arc::clone(&store) as _, Arc::new(SystemClock));
+        let gate = Gate::new(
+            snapshot,
+            ledger,
+            crate::faults::stepped(Arc::clone(&store) as _),
+            Arc::new(SystemClock),
+        );
         let gate = Arc::new(gate.with_reviews(Arc::clone(&reviews) as _));
         let live = Arc::new(Live {
             root: Arc::new(root),
@@ -291,7 +297,8 @@ fn policies(directory: &Directory) -> Result<Policy, Failure> {
 fn load_models(directory: &Directory, shelf: &Shelf) -> std::collections::HashMap<ModelName, Served> {
     let mut models = std::collections::HashMap::<_, Served>::new();
     for (name, record) in &directory.models {
-        for (version, registered) in &record.versions {
+        let retired = |registered: &VersionRecord| registered.facts.retired.is_some();
+        for (version, registered) in record.versions.iter().filter(|(_, registered)| !retired(registered)) {
             match shelf.load(&record.project, *version, registered) {
                 Ok(model) => {
                     models.entry(name.clone()).or_default().versions.insert(*version, model);
@@ -314,6 +321,8 @@ fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
         key_overlap_hours: config.identity.key_overlap_hours,
         inference_timeout: config.server.inference_timeout,
         holds: holds(config),
+        conditions: conditions(config),
+        alias_rules: alias_rules(config),
         review_days: config.review.days,
         reviews_pending: config.review.pending_per_principal,
         local_owner: config.identity.owner.clone(),
@@ -339,6 +348,18 @@ fn trust_domains(config: &Config) -> Result<TrustDomains, Failure> {
 fn holds(config: &Config) -> BTreeMap<ModelName, Hold> {
     let held = config.models.iter().filter(|(_, settings)| settings.hold != Hold::Never);
     held.map(|(name, settings)| (name.clone(), settings.hold)).collect()
+}
+
+/// What versions must be to go live.
+fn conditions(config: &Config) -> BTreeMap<ModelName, Conditions> {
+    let set = config.models.iter().filter(|(_, settings)| !settings.release.is_empty());
+    set.map(|(name, settings)| (name.clone(), settings.release.clone())).collect()
+}
+
+/// Who may give which alias.
+fn alias_rules(config: &Config) -> BTreeMap<ModelName, BTreeMap<Alias, AliasRule>> {
+    let ruled = config.models.iter().filter(|(_, settings)| !settings.aliases.is_empty());
+    ruled.map(|(name, settings)| (name.clone(), settings.aliases.clone())).collect()
 }
 
 /// Whose connections are taken.

@@ -3,12 +3,43 @@
 
 #[cfg(feature = "faults")]
 mod armed {
-    use std::sync::{Arc, LazyLock};
+    use std::{
+        pin::Pin,
+        sync::{Arc, LazyLock},
+    };
 
     use mantlet_audit::{
         Options,
         disk::faulty::{FaultPlan, FaultyDisk},
     };
+    use mantlet_gate::{
+        administer::Warrant,
+        directory::Change,
+        ports::{Store, StoreFault},
+    };
+
+    /// A store with a step before each change is durable and one after.
+    struct Stepped(Arc<dyn Store>);
+
+    impl Store for Stepped {
+        fn commit<'a>(
+            &'a self,
+            warrant: &'a Warrant,
+            changes: &'a [Change],
+        ) -> Pin<Box<dyn Future<Output = Result<u64, StoreFault>> + Send + 'a>> {
+            Box::pin(async move {
+                step("change-decided");
+                let committed = self.0.commit(warrant, changes).await;
+                step("change-durable");
+                committed
+            })
+        }
+    }
+
+    /// The store, with steps at which the process can be made to die.
+    pub fn stepped(store: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(Stepped(store))
+    }
 
     /// By how many seconds `MANTLET_CLOCK_AHEAD` puts the clock ahead.
     pub fn clock_ahead_s() -> i64 {
@@ -45,7 +76,7 @@ mod armed {
 }
 
 #[cfg(feature = "faults")]
-pub use armed::{arm, clock_ahead_s, step};
+pub use armed::{arm, clock_ahead_s, step, stepped};
 
 /// The clock goes as the machine's does.
 #[cfg(not(feature = "faults"))]
@@ -56,6 +87,14 @@ pub(crate) const fn clock_ahead_s() -> i64 {
 /// Does nothing: this build has no faults to arm.
 #[cfg(not(feature = "faults"))]
 pub fn arm(_options: &mut mantlet_audit::Options) {}
+
+/// The store as it is: this build does not die on order.
+#[cfg(not(feature = "faults"))]
+pub fn stepped(
+    store: std::sync::Arc<dyn mantlet_gate::ports::Store>,
+) -> std::sync::Arc<dyn mantlet_gate::ports::Store> {
+    store
+}
 
 /// Does nothing: this build does not die on order.
 #[cfg(not(feature = "faults"))]

@@ -301,6 +301,13 @@ impl<'a> Waiting<'a> {
         // What was found out about it is what the approver has seen.
         let compared = way.compared.as_ref().map(|compared| ("compared".to_owned(), json!(compared.digest)));
         facts.extend(compared);
+        // So is what it has to be, and what it was found to be. What is found out later voids no approval.
+        if !way.conditions.is_empty() {
+            facts.insert("conditions".to_owned(), json!(way.conditions.told()));
+        }
+        if !way.evaluations.is_empty() {
+            facts.insert("evaluations".to_owned(), json!(way.evaluations));
+        }
         Self {
             item: Item::Deployment(name.clone(), version),
             project,

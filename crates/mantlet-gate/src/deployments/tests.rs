@@ -10,20 +10,20 @@ use crate::{
 
 const THREE_DAYS: i64 = 72 * 3_600;
 
-pub(super) fn version(number: u32) -> Version {
+pub(crate) fn version(number: u32) -> Version {
     number.try_into().unwrap()
 }
 
-pub(super) fn way(number: u32) -> Way {
+pub(crate) fn way(number: u32) -> Way {
     Way { model: MODEL.parse().unwrap(), version: version(number) }
 }
 
-pub(super) fn waits(number: u32) -> Item {
+pub(crate) fn waits(number: u32) -> Item {
     Item::Deployment(MODEL.parse().unwrap(), version(number))
 }
 
 /// The kit's home, with two who deploy, one who oversees, one who made the data, and a candidate beside the live version.
-pub(super) fn team() -> Kit {
+pub(crate) fn team() -> Kit {
     Kit::with(|snapshot| {
         for (name, role) in [
             ("mel", Role::MlEngineer),
@@ -39,7 +39,7 @@ pub(super) fn team() -> Kit {
 }
 
 /// Versions 2 and 3 beside the live one.
-pub(super) fn add_candidates(snapshot: &mut crate::Snapshot) {
+pub(crate) fn add_candidates(snapshot: &mut crate::Snapshot) {
     let model = snapshot.directory.models.get_mut(MODEL).unwrap();
     let mut candidate = model.versions[&Version::FIRST].clone();
     candidate.was_live = false;
@@ -54,7 +54,7 @@ pub(super) fn add_candidates(snapshot: &mut crate::Snapshot) {
     }
 }
 
-pub(super) async fn done<D: Deed>(kit: &Kit, who: &str, deed: D) -> Result<D::Reply, (Code, String)> {
+pub(crate) async fn done<D: Deed>(kit: &Kit, who: &str, deed: D) -> Result<D::Reply, (Code, String)> {
     let (_, key) = kit.key(&format!("user:{who}"));
     let certificate = Certificate {
         digest: CERTIFICATE,
@@ -66,7 +66,7 @@ pub(super) async fn done<D: Deed>(kit: &Kit, who: &str, deed: D) -> Result<D::Re
     outcome.map_err(|rejection| (rejection.code, rejection.detail.unwrap_or_default().into_owned()))
 }
 
-pub(super) fn live(kit: &Kit) -> u32 {
+pub(crate) fn live(kit: &Kit) -> u32 {
     kit.gate.snapshot().directory.models[MODEL].live.unwrap().number()
 }
 
@@ -222,10 +222,17 @@ fn the_way_back_names_each_version_once_and_never_the_live_one() {
     for _ in 0..200 {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let next = version(1 + (seed >> 8) % 5);
+        let step = Taken {
+            step: Milestone::Live,
+            by: "mel".parse().unwrap(),
+            at: BEGIN,
+            entry: None,
+            single_person: false,
+        };
         if seed >> 31 == 0 {
-            model.put_live(next);
+            model.put_live(next, &step);
         } else {
-            model.roll_back(next);
+            model.roll_back(next, &step);
         }
         let distinct: std::collections::BTreeSet<_> = model.former.iter().collect();
         assert_eq!(distinct.len(), model.former.len(), "{model:?}");

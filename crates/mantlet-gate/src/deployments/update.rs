@@ -10,12 +10,13 @@ use mantlet_types::{
     entry::{Event, Token},
 };
 
-use super::{RequestDeployment, Stage, Way, check_loaded, conflict, user};
+use super::{RequestDeployment, Stage, Way, check_fit, conflict, user};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::{Attached, Change, Deployment, DeploymentState, Directory, ModelRecord},
     identity::Principal,
     policy::Target,
+    releases::facts::{Milestone, taken},
 };
 
 /// An approval in a one-person home is given and used in one breath.
@@ -113,6 +114,7 @@ impl<E> UpdateModel<E> {
             approval_ends: self.began.plus_seconds(OWN_SECONDS),
             state: DeploymentState::Approved,
             was_live: record.was_live,
+            retired: record.facts.retired.is_some(),
         })
     }
 }
@@ -144,9 +146,9 @@ impl<E: Exhibit> Deed for UpdateModel<E> {
         attested(exhibit, office, &way).await?;
         let Way { model: name, version } = &way;
         let (model, record) = way.records(&office.snapshot.directory)?;
-        check_loaded(office, name, *version)?;
+        check_fit(office, name, *version, record)?;
         let mut next = model.clone();
-        next.put_live(*version);
+        next.put_live(*version, &taken(office, Milestone::Live)?);
         let then = format!("should it not do: mantlet model rollback {name}");
         let reply = Stage::live(name, *version, record.digest, model.live, then);
         Ok(Done::changed(reply, vec![Change::PutModel(name.clone(), next)]))

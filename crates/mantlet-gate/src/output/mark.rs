@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mantlet_types::{Contract, Rejection, quota::Standing};
+use mantlet_types::{Contract, Rejection, Sha256, entry::Token, quota::Standing};
 
 use super::Scores;
 use crate::{
@@ -11,6 +11,8 @@ use crate::{
     mediate::Marking,
     perimeter::Admission,
     ports::RawOutput,
+    record::Record,
+    releases::attach::EVALUATION,
 };
 
 /// A judged evaluation: the proof that the confidence rule was applied to every row.
@@ -27,6 +29,10 @@ pub struct Marked<R> {
     pub contract: Arc<Contract>,
     /// What is to be said of its answers.
     pub report: R,
+    /// The same as the document that leaves.
+    pub document: String,
+    /// The document's SHA-256, which the entry names.
+    pub digest: Sha256,
     /// Whether the version that answered is not live.
     pub candidate: bool,
     /// How the caller's limit of predictions stands.
@@ -59,18 +65,34 @@ pub(super) fn scored(
     Ok(scores)
 }
 
-/// Has the answers marked, in the pool: the statistics of many rows take as long as a model does.
+/// Has the answers marked, in the pool: the statistics of many rows take as long as a model does. Writes down what of the
+/// report can be told: its digest.
 ///
 /// # Errors
 /// As [`Marking::mark`].
 pub(crate) async fn mark<M: Marking>(
     gate: &Gate,
     judged: JudgedExam<M>,
+    record: &mut Record,
 ) -> Result<Marked<M::Report>, Rejection> {
     let JudgedExam { admission, scores, marking } = judged;
     let contract = Arc::clone(admission.model().contract());
     let own = Arc::clone(&contract);
-    let report = infer::work(gate, admission.place(), move || marking.mark(&own, scores)).await?;
     let (candidate, standing) = (admission.permit().is_candidate(), admission.standing());
-    Ok(Marked { contract, report, candidate, standing })
+    let work = move || {
+        let report = marking.mark(&own, scores)?;
+        let document = M::document(&report, candidate)?;
+        let digest = sha256(document.as_bytes())?;
+        Ok((report, document, digest))
+    };
+    let (report, document, digest) = infer::work(gate, admission.place(), work).await?;
+    record.entry().subject = Some(Token::of(&format!("{EVALUATION}{digest}")));
+    Ok(Marked { contract, report, document, digest, candidate, standing })
+}
+
+/// What an entry names a document by.
+pub(super) fn sha256(bytes: &[u8]) -> Result<Sha256, Rejection> {
+    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    let sum = <[u8; 32]>::try_from(sum.as_ref());
+    sum.map(Sha256).map_err(|_| Rejection::unavailable("a digest of another length"))
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mantlet_types::{Contract, Rejection, Sha256, entry::Token};
+use mantlet_types::{Contract, Rejection, entry::Token};
 
-use super::mark::scored;
+use super::mark::{scored, sha256};
 use crate::{
     Gate,
     infer::{self, Answered, PairSitting},
@@ -51,10 +51,8 @@ pub(crate) async fn compare<C: Comparing>(
     let admission = admission.admission;
     let work = move || {
         let document = comparing.compare(live, beside)?;
-        let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, document.as_bytes());
-        let sum = <[u8; 32]>::try_from(sum.as_ref());
-        let sum = sum.map_err(|_| Rejection::unavailable("a digest of another length"))?;
-        Ok((document, Sha256(sum)))
+        let digest = sha256(document.as_bytes())?;
+        Ok((document, digest))
     };
     let (document, digest) = infer::work(gate, admission.place(), work).await?;
     record.entry().subject = Some(Token::of(&format!("{COMPARISON}{digest}")));

@@ -325,7 +325,7 @@ fn deployment(
         ("approval_ends", datetime(way.map_or(Timestamp::from_micros(0), |way| way.ends))),
         ("state", Value::new_string(way.map_or("registered", |way| way.state().as_str()).to_owned())),
         ("was_live", Value::new_bool(record.was_live)),
-        ("withdrawn", Value::new_bool(false)),
+        ("withdrawn", Value::new_bool(record.facts.retired.is_some())),
     ];
     entity(uid, attributes, [project_uid(&model.project)])
 }
@@ -342,7 +342,7 @@ fn on_its_way(way: &Deployment) -> Option<Entity> {
         ("approval_ends", datetime(way.approval_ends)),
         ("state", Value::new_string(way.state.as_str().to_owned())),
         ("was_live", Value::new_bool(way.was_live)),
-        ("withdrawn", Value::new_bool(false)),
+        ("withdrawn", Value::new_bool(way.retired)),
     ];
     entity(names::uid(&names::DEPLOYMENT, &key), attributes, [project_uid(&way.project)])
 }

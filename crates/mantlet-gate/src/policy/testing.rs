@@ -68,12 +68,14 @@ fn model(project: &str, author: &str) -> ModelRecord {
         registered: NOW,
         was_live,
         promotion: None,
+        facts: crate::releases::facts::Facts::default(),
     };
     ModelRecord {
         project: id(project),
         live: Some(1.try_into().unwrap()),
         former: Vec::new(),
         disabled: None,
+        aliases: BTreeMap::new(),
         versions: BTreeMap::from([
             (1.try_into().unwrap(), version(true)),
             (2.try_into().unwrap(), version(false)),

@@ -5,7 +5,9 @@
 
 mod classify;
 pub mod compare;
+mod digest;
 mod disclosure;
+mod figures;
 mod interval;
 mod rank;
 mod regress;
@@ -21,11 +23,12 @@ use mantlet_gate::{
     output::{Guesses, Scores},
 };
 use mantlet_types::{
-    Contract, Rejection,
+    Contract, Rejection, Sha256,
     contract::{Confidence, Task},
     limits::EVALUATION_TIMEOUT,
 };
 
+pub use figures::FIGURES;
 pub use interval::{Estimate, Interval, Method};
 pub use report::{
     Bin, Bootstrap, Class, ClassFigures, Classification, Conformal, Format, Group, GroupKind, NumberFigures,
@@ -45,6 +48,8 @@ pub struct Key {
     pub target: String,
     /// By what the rows are sliced.
     pub slices: Vec<Slice>,
+    /// Digest of the table.
+    pub data: Sha256,
 }
 
 impl Marking for Key {
@@ -59,6 +64,11 @@ impl Marking for Key {
         }
         let report = report.ok_or_else(|| Rejection::unavailable("the answers cannot be marked"))?;
         Ok(disclosure::without_small_groups(report, &self, &scores))
+    }
+
+    fn document(report: &Report, candidate: bool) -> Result<String, Rejection> {
+        let report = Report { candidate, ..report.clone() };
+        serde_json::to_string(&report).map_err(|error| Rejection::unavailable(error.to_string()))
     }
 }
 
@@ -105,6 +115,7 @@ fn report_until(contract: &Contract, key: &Key, scores: &Scores, ends: Option<In
         digest: contract.digest,
         candidate: false,
         target: key.target.clone(),
+        data_digest: Some(key.data),
         rows: RowCounts { given, refused: scores.refused, evaluated },
         confidence_level: 0.95,
         bootstrap: Bootstrap { resamples: interval::resamples(evaluated), seed: interval::SEED },

@@ -22,6 +22,9 @@ pub struct Report {
     pub candidate: bool,
     /// The column with the truth.
     pub target: String,
+    /// Digest of the table; absent in reports from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_digest: Option<Sha256>,
     /// How many rows.
     pub rows: RowCounts,
     /// Of every confidence interval.

@@ -4,13 +4,13 @@
 //! Nothing in an error repeats what a table holds: rows and columns go by number.
 
 use mantlet_types::{
-    Contract, Rejection,
+    Contract, Rejection, Sha256,
     contract::{FeatureKind, Label, Task},
     limits::{CATEGORY_BYTES_MAX, ELEMENTS_MAX, EVALUATED_ROWS_MAX, SLICES_MAX},
     question::Scalar,
 };
 
-use super::slice::Slice;
+use super::{digest::Digesting, slice::Slice};
 
 /// Why a table cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +85,8 @@ pub struct Labelled {
     pub target: String,
     /// By what they are sliced.
     pub slices: Vec<Slice>,
+    /// Digest of the table.
+    pub data: Sha256,
 }
 
 /// A table while it is read, row by row.
@@ -96,6 +98,7 @@ pub struct Sheet<'a> {
     target_place: usize,
     slice_places: Vec<usize>,
     labelled: Labelled,
+    digesting: Digesting,
 }
 
 impl<'a> Sheet<'a> {
@@ -160,8 +163,10 @@ impl<'a> Sheet<'a> {
             Slice { column: column.clone(), values: Vec::new(), is_number }
         };
         let slices = slices.iter().zip(&slice_places).map(slice).collect();
-        let labelled = Labelled { rows: Vec::new(), truths, target: target.to_owned(), slices };
-        Ok(Self { contract, width: columns.len(), places, target_place, slice_places, labelled })
+        let data = Sha256([0; 32]);
+        let labelled = Labelled { rows: Vec::new(), truths, target: target.to_owned(), slices, data };
+        let digesting = Digesting::new(columns, target);
+        Ok(Self { contract, width: columns.len(), places, target_place, slice_places, labelled, digesting })
     }
 
     /// Takes a row.
@@ -195,6 +200,7 @@ impl<'a> Sheet<'a> {
         let cell = |(place, kind): (&Option<usize>, &FeatureKind)| {
             place.and_then(|place| cells.get(place)).map_or(Scalar::Null, |cell| expected(cell, kind))
         };
+        self.digesting.push(cells);
         let kinds = self.contract.features.iter().map(|feature| &feature.kind);
         self.labelled.rows.push(self.places.iter().zip(kinds).map(cell).collect());
         Ok(())
@@ -205,7 +211,11 @@ impl<'a> Sheet<'a> {
     /// # Errors
     /// If there was no row.
     pub fn finish(self) -> Result<Labelled, SheetError> {
-        if self.labelled.rows.is_empty() { Err(SheetError::Empty) } else { Ok(self.labelled) }
+        if self.labelled.rows.is_empty() {
+            return Err(SheetError::Empty);
+        }
+        let data = self.digesting.finish().ok_or(SheetError::Unfit)?;
+        Ok(Labelled { data, ..self.labelled })
     }
 }
 

@@ -26,7 +26,7 @@ pub use weights::{Listed, Page, VALUES_DEFAULT, VALUES_MAX, Weights, Window};
 use crate::{artifact::VerifiedArtifact, package::Package, register::Shelf};
 
 /// How long a caller waits for room for a package, while others look into theirs.
-const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ROOM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A model, or one version of it.
 #[derive(Clone, Debug)]

@@ -9,6 +9,11 @@ use mantlet_gate::{
     approvals::{Approval, Approvers},
     changes::{PolicyFile, Proposal, Proposed, Reason},
     disable::Disabled,
+    releases::{
+        alias::Aliased,
+        conditions::Conditions,
+        facts::{Evaluated, Facts, Figure, Milestone, Retired, ScanVerdict, Scanned, Taken},
+    },
 };
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
@@ -135,34 +140,90 @@ fn model() -> impl Strategy<Value = ModelRecord> {
         with,
         document: document.into(),
     });
-    let promotion = (digest(), user_id(), moment(), approvers(), moment(), option::of(compared)).prop_map(
-        |(digest, requested_by, requested, approved_by, ends, compared)| Promotion {
-            digest,
-            requested_by,
-            requested,
-            approved_by,
-            ends,
-            compared,
+    let evaluations = collection::btree_set(digest(), 0..2);
+    let known = (option::of(compared), conditions(), evaluations);
+    let promotion = (digest(), user_id(), moment(), approvers(), moment(), known).prop_map(
+        |(digest, requested_by, requested, approved_by, ends, (compared, conditions, evaluations))| {
+            Promotion {
+                digest,
+                requested_by,
+                requested,
+                approved_by,
+                ends,
+                compared,
+                conditions,
+                evaluations,
+            }
         },
     );
     let promotion = option::of(promotion);
-    let record = (user_id(), authors, digest(), digest(), moment(), any::<bool>(), promotion).prop_map(
-        |(author, data_authors, digest, package, registered, was_live, promotion)| VersionRecord {
-            author,
-            data_authors,
-            digest,
-            package,
-            registered,
-            was_live,
-            promotion,
-        },
-    );
+    let record = (user_id(), authors, digest(), digest(), moment(), any::<bool>(), promotion, facts())
+        .prop_map(|(author, data_authors, digest, package, registered, was_live, promotion, facts)| {
+            VersionRecord { author, data_authors, digest, package, registered, was_live, promotion, facts }
+        });
     let former = collection::vec(version(), 0..3);
     (project(), option::of(version()), former, collection::btree_map(version(), record, 0..4)).prop_map(
         |(project, live, former, versions)| {
             let by = versions.values().next().map(|version| version.author.clone());
             let disabled = by.map(|by| Disabled { by, since: Timestamp::from_micros(7) });
-            ModelRecord { project, live, former, disabled, versions }
+            let alias = |(version, record): (&Version, &VersionRecord)| {
+                let (by, since) = (record.author.clone(), record.registered);
+                (format!("v{version}").parse().unwrap(), Aliased { version: *version, by, since })
+            };
+            let aliases = versions.iter().map(alias).collect();
+            ModelRecord { project, live, former, disabled, aliases, versions }
+        },
+    )
+}
+
+fn conditions() -> impl Strategy<Value = Conditions> {
+    let bound = || option::of(figure().prop_map(|figure| ("roc_auc".into(), figure)));
+    let keys = collection::btree_set(digest(), 0..2);
+    (any::<bool>(), keys, option::of(digest()), bound(), bound()).prop_map(
+        |(scan_clean, signed_by, evaluated_on, at_least, at_most)| Conditions {
+            scan_clean,
+            signed_by,
+            evaluated_on,
+            at_least: at_least.into_iter().collect(),
+            at_most: at_most.into_iter().collect(),
+        },
+    )
+}
+
+fn figure() -> impl Strategy<Value = Figure> {
+    prop::num::f64::NORMAL.prop_map(|value| value.try_into().unwrap())
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let scan =
+        (moment(), prop::sample::select(vec![ScanVerdict::Safe, ScanVerdict::Unsafe, ScanVerdict::Unknown]))
+            .prop_map(|(at, verdict)| Scanned { scanner: "scanner/1".into(), verdict, at });
+    let evaluated = (digest(), digest(), any::<u64>(), figure(), user_id(), moment()).prop_map(
+        |(report, data, rows, figure, by, at)| Evaluated {
+            report,
+            data,
+            rows,
+            figures: [("brier".into(), figure)].into(),
+            by: PrincipalId::User(by),
+            at,
+            entry: rows,
+        },
+    );
+    let step = (user_id(), moment(), option::of(any::<u64>()), any::<bool>()).prop_map(
+        |(by, at, entry, single_person)| Taken { step: Milestone::Approved, by, at, entry, single_person },
+    );
+    let retired = (user_id(), moment()).prop_map(|(by, at)| Retired { by, at });
+    let digests = (collection::btree_set(digest(), 0..2), option::of(digest()), option::of(digest()));
+    let found = (option::of(scan), collection::vec(evaluated, 0..2));
+    (digests, found, option::of(retired), collection::vec(step, 0..3)).prop_map(
+        |((datasets, profile, signer), (scan, evaluations), retired, steps)| Facts {
+            datasets,
+            profile,
+            signer,
+            scan,
+            evaluations,
+            retired,
+            steps,
         },
     )
 }

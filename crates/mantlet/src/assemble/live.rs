@@ -107,6 +107,9 @@ impl Live {
                     loaded.extend(reached.or(judged));
                     continue;
                 }
+                if registered.facts.retired.is_some() {
+                    continue;
+                }
                 // Perhaps it was the threshold, or its signer, that kept it from being served.
                 if !(concerned || trusts_more) {
                     continue;

@@ -15,7 +15,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
-pub use models::{Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
+pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};

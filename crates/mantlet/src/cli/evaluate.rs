@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, Evaluate},
+    attach,
     exit::{Exit, Failure},
     predict::over_tls,
     print, report,
@@ -44,6 +45,10 @@ fn offline(command: &Evaluate) -> Result<Report, Failure> {
         return Err(Failure::new("a directory is evaluated here, and has no versions")
             .hint("leave `--version-number` out, or name a registered model"));
     }
+    if command.attach {
+        return Err(Failure::new("a report of a directory is nobody's word but its maker's")
+            .hint("register the package, and evaluate the model that the server has"));
+    }
     let failed = |error: WorkbenchError| told(&error, error.hint());
     let Evaluate { model, data, target, slices, .. } = command;
     let request = EvaluationRequest { data: data.clone(), target: target.clone(), slices: slices.clone() };
@@ -59,6 +64,9 @@ async fn registered(common: &Common, command: &Evaluate) -> Result<Report, Failu
     let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
     let path = format!("/v2/models/{model}{version}/evaluate");
     let body = body(&command.data, &command.target, &command.slices)?;
+    if command.attach {
+        return attach::evaluate(common, &path, &body).await;
+    }
     // Whoever has the home at hand is its owner, whatever server the shell's environment names.
     let is_remote = common.identity.is_none() && session::home(common).is_err();
     let reply = match session::url(common).filter(|_| is_remote) {

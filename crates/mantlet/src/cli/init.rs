@@ -16,7 +16,7 @@ use mantlet_models::{
     package::{Package, SIGNATURE_FILE},
 };
 use mantlet_store::SqliteStore;
-use mantlet_types::{ProjectId, Role, UserId};
+use mantlet_types::{ProjectId, Role, Sha256, UserId};
 use serde_json::{Value, json};
 
 use super::{
@@ -154,18 +154,28 @@ async fn demonstrate(session: &Session) -> Result<String, Failure> {
     let key = SigningKey::from_pem(&key).map_err(|error| Failure::new(error.to_string()))?;
     let signature = sign(&package, &key).map_err(|error| told(&error, error.hint()))?;
     let home = "home".parse().map_err(|_| Failure::new("the home has no project"))?;
-    register(session, &package.with_file(SIGNATURE_FILE, signature), &home, &[], false).await?;
+    let origin = Origin { project: home, data_authors: Vec::new(), data_digests: Vec::new() };
+    register(session, &package.with_file(SIGNATURE_FILE, signature), &origin, false).await?;
     let body = json!({ "consumer": "demo", "project": "home", "models": [demo::MODEL], "env": "test" });
     let reply = session.call(Method::POST, "/admin/v1/keys", Some(&body)).await?;
     Ok(print::cell(&reply, "key"))
+}
+
+/// Where a package is registered, and where it comes from.
+pub struct Origin {
+    /// The project.
+    pub project: ProjectId,
+    /// Who made the data; whoever registers, if nobody is named.
+    pub data_authors: Vec<UserId>,
+    /// Digests of the data sets.
+    pub data_digests: Vec<Sha256>,
 }
 
 /// Sends a signed package through door 2.
 pub async fn register(
     session: &Session,
     package: &Package,
-    project: &ProjectId,
-    data_authors: &[UserId],
+    Origin { project, data_authors, data_digests }: &Origin,
     candidate: bool,
 ) -> Result<Value, Failure> {
     let name = package.settings().map_err(|error| told(&error, error.hint()))?.name;
@@ -173,6 +183,10 @@ pub async fn register(
     if !data_authors.is_empty() {
         let names: Vec<&str> = data_authors.iter().map(UserId::as_str).collect();
         path = format!("{path}&data_authors={}", names.join(","));
+    }
+    if !data_digests.is_empty() {
+        let digests: Vec<String> = data_digests.iter().map(ToString::to_string).collect();
+        path = format!("{path}&data_digests={}", digests.join(","));
     }
     if candidate {
         path.push_str("&candidate=true");

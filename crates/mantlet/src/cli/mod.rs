@@ -2,6 +2,7 @@
 
 pub mod approve;
 pub mod args;
+pub mod attach;
 pub mod audit;
 pub mod break_glass;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod policy;
 pub mod predict;
 pub mod print;
 pub mod reference;
+pub mod release;
 pub mod report;
 pub mod review;
 pub mod role;

@@ -12,7 +12,7 @@ use mantlet_models::{
     package::{Package, SIGNATURE_FILE},
     workbench::{ProfileRequest, Workbench},
 };
-use mantlet_types::{ModelName, ProjectId, UserId};
+use mantlet_types::{ModelName, VersionRef};
 use serde_json::{Value, json};
 
 use super::{
@@ -20,8 +20,8 @@ use super::{
     args::{Common, Model, Step},
     exit::Failure,
     identity::write_secret,
-    init::register,
-    inspect, print, scan,
+    init::{Origin, register},
+    inspect, print, release, scan,
     session::Session,
     update,
 };
@@ -30,7 +30,9 @@ use crate::assemble::told;
 /// Runs the command.
 pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
     match command {
-        Model::Add { dir, project, data_authors } => add(common, &dir, &project, &data_authors).await,
+        Model::Add { dir, project, data_authors, data_digests } => {
+            add(common, &dir, &Origin { project, data_authors, data_digests }).await
+        }
         Model::List => {
             let session = Session::open(common).await?;
             let reply = session.call(Method::GET, "/admin/v1/models", None).await;
@@ -43,18 +45,25 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
         Model::Request(step) => take(common, &step, "request").await,
         Model::Approve(step) => {
             update::told_before_approval(common, &step).await?;
-            let item = Item::Deployment(step.model, step.number);
             let session = Session::open(common).await?;
-            let reply = approve::sign(&session, &item).await;
+            let reply = approval(&session, &step).await;
             session.close().await;
             let reply = reply?;
             if common.json { print::json(&reply) } else { stage(&reply) }
         }
+        Model::History { model } => release::history(common, &model).await,
+        Model::Bom(step) => release::document(common, &step, "bom", None).await,
+        Model::Provenance { step, key } => {
+            let key = key.as_deref().map(read).transpose()?;
+            release::document(common, &step, "provenance", key.as_deref()).await
+        }
+        Model::Retire(step) => take(common, &step, "retire").await,
+        Model::Alias(command) => release::alias(common, command).await,
         Model::Disable { model } => stand(common, &model, "disable").await,
         Model::Enable { model } => stand(common, &model, "enable").await,
         Model::Promote(step) => take(common, &step, "activate").await,
         Model::Rollback { model, to } => {
-            let body = json!({ "version": to });
+            let body = json!({ "version": to.map(|to| to.to_string()) });
             staged(common, &format!("/admin/v1/models/{model}/rollback"), &body).await
         }
         Model::Features { model, version_number } => inspect::features(common, &model, version_number).await,
@@ -90,7 +99,7 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
 fn table(reply: &Value) -> Result<(), Failure> {
     let rows = reply["models"].as_array().into_iter().flatten().map(|version| {
         let mut row: Vec<String> =
-            ["model", "version", "status", "project", "author", "registered", "digest"]
+            ["model", "version", "status", "state", "aliases", "project", "author", "registered", "digest"]
                 .map(|member| print::cell(version, member))
                 .into();
         let way = &version["deployment"];
@@ -106,14 +115,41 @@ fn table(reply: &Value) -> Result<(), Failure> {
         });
         row
     });
-    let columns = ["model", "version", "status", "project", "author", "registered", "digest", "deployment"];
+    let columns = [
+        "model",
+        "version",
+        "status",
+        "state",
+        "aliases",
+        "project",
+        "author",
+        "registered",
+        "digest",
+        "deployment",
+    ];
     print::table(&columns, &rows.collect::<Vec<_>>())
 }
 
 /// One step of a version to production.
 async fn take(common: &Common, step: &Step, name: &str) -> Result<(), Failure> {
-    let Step { model, number } = step;
-    staged(common, &format!("/admin/v1/models/{model}/versions/{number}/{name}"), &json!({})).await
+    staged(common, &format!("{}/{name}", step.path()?), &json!({})).await
+}
+
+/// Approves a version by its number, which is what a statement has: an alias may stand for another one tomorrow.
+async fn approval(session: &Session, step: &Step) -> Result<Value, Failure> {
+    let (model, version) = match step.named()? {
+        (model, VersionRef::Number(version)) => (model, version),
+        (model, _) => {
+            let shown = session.call(Method::GET, &step.path()?, None).await?;
+            let version = serde_json::from_value(shown["version"].clone());
+            (
+                model,
+                version
+                    .map_err(|error| Failure::new(format!("the server's reply names no version: {error}")))?,
+            )
+        }
+    };
+    approve::sign(session, &Item::Deployment(model, version)).await
 }
 
 /// Sends what changes a version's stage, and says what came of it.
@@ -168,16 +204,11 @@ fn read(path: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }
 
-async fn add(
-    common: &Common,
-    dir: &Path,
-    project: &ProjectId,
-    data_authors: &[UserId],
-) -> Result<(), Failure> {
+async fn add(common: &Common, dir: &Path, origin: &Origin) -> Result<(), Failure> {
     let session = Session::open(common).await?;
     let package = signed(&session, dir);
     let reply = match package {
-        Ok(package) => register(&session, &package, project, data_authors, false).await,
+        Ok(package) => register(&session, &package, origin, false).await,
         Err(failure) => Err(failure),
     };
     session.close().await;
@@ -187,6 +218,9 @@ async fn add(
     }
     let cell = |member| print::cell(&reply, member);
     print::line(format!("{} version {} is {}", cell("model"), cell("version"), cell("status")))?;
+    for unmet in reply["unmet"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        print::line(format!("not met: {unmet}"))?;
+    }
     print::note(format_args!("next: {}", cell("next")));
     Ok(())
 }

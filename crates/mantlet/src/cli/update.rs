@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::{
     args::{Common, Step, Update},
     exit::Failure,
-    init::register,
+    init::{Origin, register},
     model::{signed, stage},
-    print, report,
+    print, release, report,
     session::Session,
     transport,
 };
@@ -95,7 +95,9 @@ async fn candidate(session: &Session, command: &Update, package: &Package) -> Re
     if settings.name != command.model {
         return Err(Failure::new(format!("the package is of the model `{}`", settings.name)));
     }
-    let reply = register(session, package, &command.project, &command.data_authors, true).await?;
+    let (project, data_authors) = (command.project.clone(), command.data_authors.clone());
+    let origin = Origin { project, data_authors, data_digests: command.data_digests.clone() };
+    let reply = register(session, package, &origin, true).await?;
     serde_json::from_value(reply["version"].clone())
         .map_err(|error| Failure::new(format!("the server's reply names no version: {error}")))
 }
@@ -182,8 +184,9 @@ pub async fn show(common: &Common, step: &Step) -> Result<(), Failure> {
     if common.json {
         return print::json(&shown);
     }
-    let rows = ["model", "version", "status", "project", "author", "registered", "digest"]
-        .map(|member| vec![member.to_owned(), print::cell(&shown, member)]);
+    let rows =
+        ["model", "version", "status", "state", "aliases", "project", "author", "registered", "digest"]
+            .map(|member| vec![member.to_owned(), print::cell(&shown, member)]);
     print::table(&["version", "shown"], &rows)?;
     if let Some(way) = Some(&shown["deployment"]).filter(|way| !way.is_null()) {
         let [state, by, ends] = ["state", "requested_by", "ends"].map(|member| print::cell(way, member));
@@ -192,6 +195,9 @@ pub async fn show(common: &Common, step: &Step) -> Result<(), Failure> {
             print::line(format!("approved by {}", print::cell(way, "approved_by")))?;
         }
     }
+    release::lineage(&shown["lineage"])?;
+    release::conditions(&shown)?;
+    release::steps(&shown["steps"])?;
     attached(&shown)
 }
 
@@ -201,15 +207,19 @@ pub async fn told_before_approval(common: &Common, step: &Step) -> Result<(), Fa
         return Ok(());
     }
     match shown(common, step).await {
-        Ok(shown) => attached(&shown),
+        Ok(shown) => {
+            release::lineage(&shown["lineage"])?;
+            release::conditions(&shown)?;
+            attached(&shown)
+        }
         // What may not be seen may not be approved either, and that is for the next request to say.
         Err(_) => Ok(()),
     }
 }
 
-async fn shown(common: &Common, Step { model, number }: &Step) -> Result<Value, Failure> {
+async fn shown(common: &Common, step: &Step) -> Result<Value, Failure> {
+    let path = step.path()?;
     let session = Session::open(common).await?;
-    let path = format!("/admin/v1/models/{model}/versions/{number}");
     let reply = session.call(Method::GET, &path, None).await;
     session.close().await;
     reply

@@ -1,6 +1,6 @@
 //! What was typed: `mantlet.toml` with the place of every value, before it means anything.
 
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, ops::Range, sync::Arc};
 
 use miette::NamedSource;
 use serde::{Deserialize, Deserializer};
@@ -10,6 +10,7 @@ use super::{
     env_vars::{self, EnvVar},
     error::{ConfigError, ConfigErrors},
     nearest::nearest,
+    release::{ALIAS_KEYS, RELEASE_KEYS, TypedAlias, TypedRelease},
     settings::{MODEL_KEYS, SETTINGS},
     shown::{message, shown},
     upstream::{UPSTREAM_KEYS, UpstreamSection},
@@ -126,6 +127,10 @@ pub(super) struct Model {
     pub(super) upstream: Text,
     #[serde(default)]
     pub(super) served_as: Texts,
+    #[serde(default)]
+    pub(super) release: Option<TypedRelease>,
+    #[serde(default)]
+    pub(super) alias: Vec<TypedAlias>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -296,6 +301,10 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
                 given.insert(name.to_owned(), Source::File(section.span()));
                 for item in items.iter().filter_map(|item| item.get_ref().as_table()) {
                     errors.extend(unknown_in(name, item, known));
+                    let below = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+                        unknown_below(&format!("{name}.{}", key.get_ref()), value.get_ref())
+                    };
+                    errors.extend(item.iter().flat_map(below));
                 }
             }
             (DeValue::Table(table), _) if keys_of(name).next().is_some() => {
@@ -315,13 +324,18 @@ fn unknown_keys(document: &DeTable<'_>, given: &mut BTreeMap<String, Source>) ->
     errors
 }
 
-/// The same for the tables of a list within a section.
+/// The same for a table, or the tables of a list, within a section or an item.
 fn unknown_below(list: &str, value: &DeValue<'_>) -> Vec<ConfigError> {
     let known: &[&str] = match list {
         "identity.trust_domain" => &TRUST_DOMAIN_KEYS,
         "identity.issuer" => &ISSUER_KEYS,
+        "model.alias" => &ALIAS_KEYS,
+        "model.release" => &RELEASE_KEYS,
         _ => return Vec::new(),
     };
+    if let Some(table) = value.as_table() {
+        return unknown_in(list, table, known);
+    }
     let tables = value.as_array().into_iter().flatten().filter_map(|one| one.get_ref().as_table());
     tables.flat_map(|table| unknown_in(list, table, known)).collect()
 }

@@ -8,6 +8,7 @@ pub mod env_vars;
 mod error;
 mod file;
 mod nearest;
+mod release;
 mod reload;
 mod report;
 mod resolve;
@@ -24,8 +25,12 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 pub use error::{ConfigError, ConfigErrors};
 pub use file::{ConfigFile, FILE_BYTES_MAX, Overlay, Source};
 use ipnet::IpNet;
-use mantlet_gate::{perimeter::Allowlist, reviews::Hold};
-use mantlet_types::{ModelName, NodeId, UpstreamName, UserId};
+use mantlet_gate::{
+    perimeter::Allowlist,
+    releases::{alias::AliasRule, conditions::Conditions},
+    reviews::Hold,
+};
+use mantlet_types::{Alias, ModelName, NodeId, UpstreamName, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
 pub use upstream::{Forward, TensorForm, Upstream};
@@ -140,6 +145,10 @@ pub struct ModelSettings {
     pub upstream: Option<UpstreamName>,
     /// Names beside its own by which packages may ask for it there.
     pub served_as: Vec<String>,
+    /// What a version must be to go live.
+    pub release: Conditions,
+    /// Who may give which alias, and to what, where that is not the default.
+    pub aliases: BTreeMap<Alias, AliasRule>,
 }
 
 /// `[review]`

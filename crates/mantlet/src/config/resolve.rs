@@ -234,12 +234,15 @@ impl Resolver<'_> {
                 self.fail(&name.source, "`served_as` without `upstream`", hint);
             }
             let served_as = served_as.iter().map(|name| name.value.clone()).collect();
+            let release = self.conditions(model.release.as_ref());
+            let aliases = self.aliases(&model.alias);
+            let settings = ModelSettings { threshold, hold, upstream, served_as, release, aliases };
             match model.name.value.parse::<ModelName>() {
                 Err(error) => {
                     self.fail(&model.name.source, error.to_string(), "see the names: mantlet model list");
                 }
                 Ok(name) => {
-                    if models.insert(name, ModelSettings { threshold, hold, upstream, served_as }).is_some() {
+                    if models.insert(name, settings).is_some() {
                         let message = format!("two sections for model `{}`", model.name.value);
                         self.fail(&model.name.source, message, "put both into one `[[model]]`");
                     }

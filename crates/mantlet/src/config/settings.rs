@@ -30,8 +30,8 @@ impl Setting {
 }
 
 /// The keys of a `[[model]]`.
-pub(super) const MODEL_KEYS: [&str; 6] =
-    ["name", "threshold", "hold", "hold_sample", "upstream", "served_as"];
+pub(super) const MODEL_KEYS: [&str; 8] =
+    ["name", "threshold", "hold", "hold_sample", "upstream", "served_as", "release", "alias"];
 
 const BOUND_ONCE: Option<&str> = Some("the socket is bound once, at start");
 const READ_AT_START: Option<&str> = Some("open connections keep the bounds that they began with");
@@ -55,6 +55,12 @@ fn model(name: &mantlet_types::ModelName, settings: &super::ModelSettings) -> Va
     if let Some(upstream) = &settings.upstream {
         shown["upstream"] = json!(upstream);
         shown["served_as"] = json!(settings.served_as);
+    }
+    if !settings.release.is_empty() {
+        shown["release"] = super::release::shown(&settings.release);
+    }
+    if !settings.aliases.is_empty() {
+        shown["alias"] = super::release::shown_aliases(&settings.aliases);
     }
     shown
 }
@@ -223,7 +229,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         reason: "a model's package says how it is to be judged; here its threshold can be raised, and its answers held \
                  for a person (`hold`: `never`, `below_threshold`, `sampled` with `hold_sample`, `always`); somebody has \
                  to look at what is held, so nothing is unless somebody says so; and here alone is said at which \
-                 `[[upstream]]` a model runs that does not run here",
+                 `[[upstream]]` a model runs that does not run here; what a version must be to go live (`[model.release]`) and \
+                 who may give which alias (`[[model.alias]]`) only you know, so nothing is asked of versions beyond the \
+                 people whom it takes, and an ML engineer names what is approved or was live",
         restart: None,
     },
     Setting {

@@ -1,5 +1,6 @@
 //! What is accepted, what is refused and how it is said.
 
+mod releases;
 mod workloads;
 
 use miette::Diagnostic;

@@ -13,7 +13,10 @@ use mantlet_gate::{
     mediate::COMPARISON,
 };
 use mantlet_models::evaluate::compare::Comparison;
-use mantlet_types::{Code, Entry, Rejection, Sha256, entry::Event};
+use mantlet_types::{
+    Code, Entry, Rejection, Sha256,
+    entry::{Event, Token},
+};
 use serde::Deserialize;
 
 /// A comparison as a request brings it along.
@@ -39,22 +42,35 @@ pub struct Evidence {
     pub dir: PathBuf,
 }
 
+/// The entry of a receipt, if it is of an answer of this version, and the answer was this document; with the document's
+/// digest. `prefix` is how the entry's subject begins.
+pub(super) async fn vouched(
+    (document, prefix): (&str, &str),
+    receipt: String,
+    way: &Way,
+    (log, dir): (Arc<Log>, PathBuf),
+) -> Result<(Option<Entry>, Sha256), Rejection> {
+    let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, document.as_bytes());
+    let sum = <[u8; 32]>::try_from(sum.as_ref());
+    let digest = Sha256(sum.map_err(|_| Rejection::unavailable("a digest of another length"))?);
+    let read = tokio::task::spawn_blocking(move || entry(&log, &dir, &receipt)).await;
+    let entry = read.map_err(|error| Rejection::unavailable(error.to_string()))??;
+    let entry = entry.filter(|entry| {
+        let subject = entry.subject.as_ref().map(Token::as_str);
+        entry.event == Event::Inference
+            && entry.status == Some(200)
+            && entry.model.as_ref() == Some(&way.model)
+            && entry.model_version == Some(way.version)
+            && subject.is_some_and(|subject| subject == format!("{prefix}{digest}"))
+    });
+    Ok((entry, digest))
+}
+
 impl Exhibit for Evidence {
     async fn attested(self, office: &Office<'_>, way: &Way) -> Result<Attached, Rejection> {
         let Self { brought: Brought { comparison: document, receipt, max_changed }, log, dir } = self;
-        let sum = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, document.as_bytes());
-        let sum = <[u8; 32]>::try_from(sum.as_ref());
-        let digest = Sha256(sum.map_err(|_| Rejection::unavailable("a digest of another length"))?);
-        let read = tokio::task::spawn_blocking(move || entry(&log, &dir, &receipt)).await;
-        let entry = read.map_err(|error| Rejection::unavailable(error.to_string()))??;
-        let of_this = entry.is_some_and(|entry| {
-            entry.event == Event::Inference
-                && entry.status == Some(200)
-                && entry.model.as_ref() == Some(&way.model)
-                && entry.model_version == Some(way.version)
-                && entry.subject.is_some_and(|subject| subject.as_str() == format!("{COMPARISON}{digest}"))
-        });
-        if !of_this {
+        let (entry, digest) = vouched((&document, COMPARISON), receipt, way, (log, dir)).await?;
+        if entry.is_none() {
             return Err(Rejection::argument("the receipt is not of this comparison of this version"));
         }
         // What the entry vouches for, this server has written.

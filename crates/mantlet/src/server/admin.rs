@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc};
 
 use mantlet_audit::read::Filter;
 use mantlet_gate::{
+    Gate,
     administer::{Claims, Deed, Done, Office},
     deployments::{ActivateDeployment, RollBack, Way},
     directory::Directory,
@@ -25,7 +26,8 @@ use mantlet_gate::{
 };
 use mantlet_models::register::Registration;
 use mantlet_types::{
-    ModelName, PrincipalId, ProjectId, Rejection, RequestId, Timestamp, UserId, Version,
+    Code, ModelName, PrincipalId, ProjectId, Rejection, RequestId, Sha256, Timestamp, UserId, VersionRef,
+    digest::DigestError,
     entry::{Decision, Event, Token},
     id::IdError,
     workload::WorkloadIdentity,
@@ -238,46 +240,75 @@ impl FromStr for People {
     }
 }
 
+/// Digests in an argument, with commas between them.
+#[derive(Default)]
+struct Digests(BTreeSet<Sha256>);
+
+impl FromStr for Digests {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
 /// `POST /admin/v1/models/{model}`. The package is read once door 2 has given leave, and not before.
 pub(super) fn register_model(call: Call) -> Replying {
     let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
     call.petition(
         Event::ModelRegister,
-        &["project", "data_authors", "candidate"],
+        &["project", "data_authors", "data_digests", "candidate"],
         move |params, query, parcel| {
             let files = upload::receive(parcel, upload::PACKAGE_BYTES_MAX);
             let project: Option<ProjectId> = query.optional("project")?;
             let project = project.ok_or_else(|| Rejection::argument("`project` is missing"))?;
             let name: ModelName = params.require("model")?;
             let data_authors: People = query.optional("data_authors")?.unwrap_or_default();
+            let datasets: Digests = query.optional("data_digests")?.unwrap_or_default();
             let candidate: Option<bool> = query.optional("candidate")?;
             let activate = gate.snapshot().settings.single_person && candidate != Some(true);
-            let (began, data_authors) = (gate.now(), data_authors.0);
-            Ok(Registration { name, project, files, shelf, activate, began, data_authors })
+            let (began, data_authors, datasets) = (gate.now(), data_authors.0, datasets.0);
+            Ok(Registration { name, project, files, shelf, activate, began, data_authors, datasets })
         },
     )
 }
 
-pub(super) fn way(params: &Params) -> Result<Way, Rejection> {
-    Ok(Way { model: params.require("model")?, version: params.require("version")? })
+/// The version that a path names: by number, by alias, or as `live`. What is recorded from here on is the number.
+pub(super) fn way(gate: &Gate, params: &Params) -> Result<Way, Rejection> {
+    named(gate, params.require("model")?, &params.require("version")?)
+}
+
+/// The version of a model that is meant. A number is taken as it is: whether there is such a version is the deed's business.
+pub(super) fn named(gate: &Gate, model: ModelName, version: &VersionRef) -> Result<Way, Rejection> {
+    let version = match version {
+        VersionRef::Number(version) => Some(*version),
+        other => gate.snapshot().directory.models.get(&model).and_then(|record| record.resolve(other)),
+    };
+    Ok(Way { model, version: version.ok_or(Code::NotFound)? })
 }
 
 /// `POST /admin/v1/models/{model}/versions/{version}/activate`.
 pub(super) fn activate_deployment(call: Call) -> Replying {
-    call.deed_of_optional(Event::ModelActivate, |params, Nothing {}| Ok(ActivateDeployment(way(params)?)))
+    let gate = Arc::clone(&call.server.gate);
+    call.deed_of_optional(Event::ModelActivate, move |params, Nothing {}| {
+        Ok(ActivateDeployment(way(&gate, params)?))
+    })
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Return {
     #[serde(default)]
-    version: Option<Version>,
+    version: Option<VersionRef>,
 }
 
 /// `POST /admin/v1/models/{model}/rollback`.
 pub(super) fn roll_back(call: Call) -> Replying {
-    call.deed_of_optional(Event::ModelRollback, |params, Return { version }| {
-        Ok(RollBack { model: params.require("model")?, version })
+    let gate = Arc::clone(&call.server.gate);
+    call.deed_of_optional(Event::ModelRollback, move |params, Return { version }| {
+        let model: ModelName = params.require("model")?;
+        let version = version.map(|version| named(&gate, model.clone(), &version)).transpose()?;
+        Ok(RollBack { model, version: version.map(|way| way.version) })
     })
 }
 

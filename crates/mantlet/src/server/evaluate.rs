@@ -7,6 +7,7 @@
 //! Every column is the model's, the truth or a slice; one that is none of these is an error, because a misspelled feature
 //! would otherwise be one that is missing. Numbers may be written as text, as a CSV file has them.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use mantlet_gate::{
     mediate::{Exam, Paper},
     output::Marked,
@@ -20,7 +21,9 @@ use mantlet_types::{
 
 use super::{
     body::{Media, Parcel},
+    inspect::CONTENT_DIGEST,
     json::{Malformed, Reader, once},
+    own_value,
     reply::{self, Reply},
 };
 
@@ -42,8 +45,8 @@ impl Exam for Table {
             return Err(Code::UnsupportedMedia.into());
         }
         let bytes = self.parcel.read_question().await?;
-        let Labelled { rows, truths, target, slices } = decode(&bytes, contract)?;
-        Ok(Paper { rows, body_bytes: bytes.len(), marking: Key { truths, target, slices } })
+        let Labelled { rows, truths, target, slices, data } = decode(&bytes, contract)?;
+        Ok(Paper { rows, body_bytes: bytes.len(), marking: Key { truths, target, slices, data } })
     }
 }
 
@@ -134,16 +137,15 @@ fn names(reader: &mut Reader<'_>, max: usize) -> Result<Vec<String>, Malformed> 
     Ok(names)
 }
 
-/// The reply that carries a report.
-///
-/// # Errors
-/// Never for a report that was made here.
-pub fn reply(marked: Marked<Report>) -> Result<Reply, Rejection> {
-    let report = Report { candidate: marked.candidate, ..marked.report };
-    let body = serde_json::to_vec(&report).map_err(|error| Rejection::unavailable(error.to_string()))?;
-    let mut reply = reply::json(body);
-    reply::stand(reply.headers_mut(), marked.standing);
-    Ok(reply)
+/// The reply that carries a report, byte for byte as it was digested.
+#[must_use]
+pub fn reply(marked: Marked<Report>) -> Reply {
+    let Marked { document, digest, standing, .. } = marked;
+    let mut reply = reply::json(document.into_bytes());
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_DIGEST, own_value(&format!("sha-256=:{}:", STANDARD.encode(digest.0))));
+    reply::stand(headers, standing);
+    reply
 }
 
 #[cfg(test)]

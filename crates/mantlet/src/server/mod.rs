@@ -24,6 +24,7 @@ pub mod openapi;
 mod patience;
 mod peer;
 mod places;
+mod releases;
 pub mod reply;
 mod reviews;
 pub mod routes;
@@ -322,7 +323,7 @@ impl Server {
     async fn evaluation(&self, arrival: Arrival, ask: Ask, parcel: Parcel) -> Outcome {
         let exam = evaluate::Table { parcel };
         let (marked, receipt) = examine(Arc::clone(&self.gate), arrival, ask, exam).await.into_parts();
-        Outcome { reply: marked.and_then(evaluate::reply), receipt }
+        Outcome { reply: marked.map(evaluate::reply), receipt }
     }
 
     /// Comparisons count as evaluations do.

@@ -16,7 +16,7 @@ pub use self::router::{Found, Router};
 use super::{
     admin,
     call::{Call, Replying},
-    catalog, grpc, inspect, monitor, openapi,
+    catalog, grpc, inspect, monitor, openapi, releases,
     reply::Reply,
     reviews, second, update,
 };
@@ -393,6 +393,47 @@ pub static TABLE: &[Route] = &[
         "/admin/v1/models/{model}/rollback",
         Deed(Rollback, admin::roll_back),
         "makes a version live again that was live before",
+    ),
+    // What surrounds going live.
+    post(
+        "/admin/v1/models/{model}/versions/{version}/evaluations",
+        Deed(Evaluate, releases::attach_evaluation),
+        "attaches an evaluation to its version",
+    ),
+    post(
+        "/admin/v1/models/{model}/versions/{version}/retire",
+        Deed(DisableModel, releases::retire),
+        "withdraws a version for good",
+    ),
+    get(
+        "/admin/v1/models/{model}/history",
+        Deed(Predict, releases::history),
+        "where a model's versions come from, and who did what with them",
+    ),
+    get(
+        "/admin/v1/models/{model}/versions/{version}/history",
+        Deed(Predict, releases::history),
+        "where a version comes from, and who did what with it",
+    ),
+    get(
+        "/admin/v1/models/{model}/versions/{version}/bom",
+        Deed(Predict, releases::bill_of_materials),
+        "a version's bill of materials, as CycloneDX",
+    ),
+    get(
+        "/admin/v1/models/{model}/versions/{version}/provenance",
+        Deed(Predict, releases::provenance),
+        "where a version came from, as an in-toto statement",
+    ),
+    put(
+        "/admin/v1/models/{model}/aliases/{alias}",
+        Deed(RequestDeployment, releases::set_alias),
+        "gives a version an alias",
+    ),
+    delete(
+        "/admin/v1/models/{model}/aliases/{alias}",
+        Deed(RequestDeployment, releases::remove_alias),
+        "takes an alias away",
     ),
     post("/admin/v1/reload", Deed(ManageUsers, admin::reload), "reads the configuration again"),
     // The log.

@@ -57,7 +57,7 @@ struct Asking {
 
 /// `POST /admin/v1/models/{model}/versions/{version}/request`.
 pub(super) fn request_deployment(call: Call) -> Replying {
-    let evidence = evidence(&call.server.facilities);
+    let (evidence, gate) = (evidence(&call.server.facilities), Arc::clone(&call.server.gate));
     call.deed_of_optional(Event::ModelRequest, move |params, asking: Asking| {
         let exhibit = match asking {
             Asking { comparison: Some(comparison), receipt: Some(receipt) } => {
@@ -66,11 +66,12 @@ pub(super) fn request_deployment(call: Call) -> Replying {
             Asking { comparison: None, receipt: None } => None,
             _ => return Err(Rejection::argument("`comparison` and `receipt` come together")),
         };
-        Ok(RequestCompared { way: way(params)?, exhibit })
+        Ok(RequestCompared { way: way(&gate, params)?, exhibit })
     })
 }
 
 /// `GET /admin/v1/models/{model}/versions/{version}`.
 pub(super) fn show_version(call: Call) -> Replying {
-    call.deed(Event::ModelRead, &[], |params, _| Ok(ShowVersion(way(params)?)))
+    let gate = Arc::clone(&call.server.gate);
+    call.deed(Event::ModelRead, &[], move |params, _| Ok(ShowVersion(way(&gate, params)?)))
 }

@@ -16,8 +16,10 @@ mod support;
 mod complete_mediation;
 mod defence_in_depth;
 mod fail_securely;
+mod hands;
 mod least_privilege;
 mod promotion;
+mod releases;
 mod second_person;
 mod secure_defaults;
 mod separation_of_duties;
@@ -46,6 +48,7 @@ mod elsewhere_faults;
 
 // No acknowledged entry is lost, however the process ends.
 mod crash;
+mod crash_registry;
 
 // The root key is replaced, whatever ends on the way.
 mod root_key;

@@ -91,6 +91,15 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         (Verb::Post, "/admin/v1/models/{model}/disable" | "/admin/v1/models/{model}/enable") => {
             (json!({}), 200)
         }
+        (Verb::Post, "/admin/v1/models/{model}/versions/{version}/evaluations") => {
+            // The receipt is of something else.
+            (json!({ "report": "{}", "receipt": names.receipt }), 400)
+        }
+        // Version 1 is live, and makes room first.
+        (Verb::Post, "/admin/v1/models/{model}/versions/{version}/retire") => (json!({}), 409),
+        (Verb::Put, "/admin/v1/models/{model}/aliases/{alias}") => (json!({ "version": 1 }), 200),
+        // There is no alias of that name.
+        (Verb::Delete, "/admin/v1/models/{model}/aliases/{alias}") => (Value::Null, 404),
         (Verb::Get, _) => (Value::Null, 200),
         (Verb::Delete, "/admin/v1/consumers/{consumer}/identities/{identity}") => (Value::Null, 404),
         (Verb::Post, "/admin/v1/consumers") => {
@@ -164,6 +173,7 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{identity}", IDENTITY)
         .replace("{number}", "1")
         .replace("{name}", "nothing")
+        .replace("{alias}", if route.verb == Verb::Put { "champion" } else { "nothing" })
         .replace("{kind}", "grant")
         .replace("{target}", "1")
         .replace("{item}", &names.item)

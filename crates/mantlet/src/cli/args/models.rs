@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mantlet_types::{ModelName, ProjectId, UserId, limits::BACKGROUND_ROWS_MAX};
+use mantlet_types::{
+    Alias, ModelName, ModelRef, ProjectId, Sha256, UserId, VersionRef, digest::DigestError,
+    limits::BACKGROUND_ROWS_MAX,
+};
 
 use crate::config::env_vars;
 
@@ -58,6 +61,9 @@ pub struct Evaluate {
     /// A column by whose values the figures are given as well; repeat for several
     #[arg(long = "slice", value_name = "COLUMN")]
     pub slices: Vec<String>,
+    /// Attach the report to the version of a registered model: a fact for approvers and for conditions of going live
+    #[arg(long)]
+    pub attach: bool,
     /// Write the report as one HTML page with plots
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
@@ -73,6 +79,7 @@ pub struct Evaluate {
 #[derive(Debug, Subcommand)]
 pub enum Model {
     /// Register a package: it is served at once in a one-person home, a candidate in a team's
+    #[command(visible_alias = "register")]
     Add {
         /// The package directory
         dir: PathBuf,
@@ -82,6 +89,9 @@ pub enum Model {
         /// Who made the data that the model was trained on; repeat for several [default: whoever registers]
         #[arg(long = "data-author", value_name = "USER")]
         data_authors: Vec<UserId>,
+        /// SHA-256 of a data set that the model was trained on; repeat for several
+        #[arg(long = "data-digest", value_name = "SHA256", value_parser = digest)]
+        data_digests: Vec<Sha256>,
     },
     /// List models and versions
     List,
@@ -125,6 +135,27 @@ pub enum Model {
     Update(Update),
     /// A version, how far it is, and what its comparison with the live one said
     Show(Step),
+    /// Where a version comes from and who did what with it, each line held against the audit log
+    History {
+        /// The model, or one version of it as NAME@VERSION or NAME@ALIAS
+        model: ModelRef,
+    },
+    /// A version's bill of materials, as CycloneDX 1.6
+    Bom(Step),
+    /// Where a version came from, as an in-toto statement with SLSA provenance
+    Provenance {
+        /// The version.
+        #[command(flatten)]
+        step: Step,
+        /// Sign it with this key, as a DSSE envelope; the key goes nowhere
+        #[arg(long, value_name = "PEM")]
+        key: Option<PathBuf>,
+    },
+    /// Withdraw a version for good: it answers nobody, and nothing rolls back to it
+    Retire(Step),
+    /// Names of versions
+    #[command(subcommand)]
+    Alias(AliasCommand),
     /// Ask that a version go live, as an ML engineer
     Request(Step),
     /// Approve that a version go live, as somebody who neither made nor requested it
@@ -137,7 +168,7 @@ pub enum Model {
         model: ModelName,
         /// To which version [default: the one that was live before]
         #[arg(long, value_name = "VERSION")]
-        to: Option<mantlet_types::Version>,
+        to: Option<VersionRef>,
     },
     /// Stop a model: it answers nobody until it is enabled; as an ML engineer, or by break-glass
     Disable {
@@ -248,6 +279,9 @@ pub struct Update {
     /// Who made the data that the version was trained on; repeat for several [default: whoever registers]
     #[arg(long = "data-author", value_name = "USER")]
     pub data_authors: Vec<UserId>,
+    /// SHA-256 of a data set that the version was trained on; repeat for several
+    #[arg(long = "data-digest", value_name = "SHA256", value_parser = digest)]
+    pub data_digests: Vec<Sha256>,
 }
 
 /// A part of a whole.
@@ -259,13 +293,46 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// A version on its way to production.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Step {
-    /// The model
-    pub model: ModelName,
-    /// The version, as `model list` shows it
+    /// The model, or the version as NAME@VERSION
+    pub model: ModelRef,
+    /// The version, as `model list` shows it: its number, an alias, or `live`
     #[arg(value_name = "VERSION")]
-    pub number: mantlet_types::Version,
+    pub number: Option<VersionRef>,
+}
+
+/// `mantlet model alias …`.
+#[derive(Debug, Subcommand)]
+pub enum AliasCommand {
+    /// Give a version an alias; whichever had it before has it no more
+    #[command(disable_version_flag = true)]
+    Set {
+        /// The model
+        model: ModelName,
+        /// The alias; `live` is none, since that is whatever callers get
+        alias: Alias,
+        /// The version
+        #[arg(long = "version", value_name = "VERSION")]
+        number: VersionRef,
+    },
+    /// List aliases
+    List {
+        /// The model
+        model: ModelName,
+    },
+    /// Take an alias away
+    Remove {
+        /// The model
+        model: ModelName,
+        /// The alias
+        alias: Alias,
+    },
+}
+
+/// A digest, with or without the `sha256:` before it.
+fn digest(text: &str) -> Result<Sha256, DigestError> {
+    text.strip_prefix("sha256:").unwrap_or(text).parse()
 }
 
 /// Rows of a background.

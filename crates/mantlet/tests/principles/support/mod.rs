@@ -272,6 +272,11 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Waits for it to end by being killed, and says whether it was.
+    pub fn has_died(mut self) -> bool {
+        std::os::unix::process::ExitStatusExt::signal(&wait(&mut self.child)) == Some(9)
+    }
+
     /// What it wrote to standard error so far.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.stderr).unwrap_or_default()
