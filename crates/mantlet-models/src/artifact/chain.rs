@@ -15,7 +15,10 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate, X509Version},
 };
 
-use super::keys::{KeyError, PublicKey};
+use super::{
+    der::is_certificate,
+    keys::{KeyError, PublicKey},
+};
 
 /// Certificates in one chain. Authorities of companies have two or three levels.
 pub(crate) const CHAIN_MAX: usize = 10;
@@ -203,9 +206,8 @@ impl<'d> Parsed<'d> {
         read.extensions_map().map_err(|_| malformed())?;
         let is_broken = |parsed: &ParsedExtension<'_>| matches!(parsed, ParsedExtension::ParseError { .. });
         if !rest.is_empty()
+            || !is_certificate(der)
             || read.version() != X509Version::V3
-            || read.signature_algorithm != read.tbs_certificate.signature
-            || read.signature_value.unused_bits != 0
             || read.extensions().iter().any(|extension| is_broken(extension.parsed_extension()))
         {
             return Err(malformed());

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod chain;
+mod der;
 mod directory;
 mod hash;
 pub(crate) mod json;

@@ -101,10 +101,10 @@ fn trusted(command: &Verify) -> Result<Result<Vec<Trusted>, Report>, Failure> {
         let authorities = Authority::from_pem(&read(path)?).map_err(|error| in_file(path, &error))?;
         trusted.extend(authorities.into_iter().map(Trusted::Authority));
     }
-    if let Verify { trust_root: Some(path), identity: Some(identity), issuer: Some(issuer), .. } = command {
+    if let Verify { trust_root: Some(path), account: Some(account), provider: Some(provider), .. } = command {
         let root = TrustRoot::from_json(read(path)?.as_bytes())
             .map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
-        let (identity, issuer) = (identity.clone(), issuer.clone());
+        let (identity, issuer) = (account.clone(), provider.clone());
         trusted.push(Trusted::Identity(Box::new(Identity { identity, issuer, root })));
     }
     Ok(Ok(trusted))

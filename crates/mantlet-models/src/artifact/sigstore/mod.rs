@@ -17,6 +17,7 @@ pub use root::{TrustRoot, TrustRootError};
 
 use super::{
     chain::{self, Authority, ChainError, Parsed, Usage},
+    der::tlv,
     keys::PublicKey,
 };
 
@@ -123,16 +124,17 @@ fn is_named(name: &GeneralName<'_>, identity: &str) -> bool {
     match name {
         GeneralName::RFC822Name(name) | GeneralName::URI(name) => *name == identity,
         // `[0] EXPLICIT UTF8String`
-        GeneralName::OtherName(oid, value) if oid.to_id_string() == OTHER_NAME => sct::tlv(value)
-            .is_some_and(|outer| {
+        GeneralName::OtherName(oid, value) if oid.to_id_string() == OTHER_NAME => {
+            tlv(value).is_some_and(|outer| {
                 outer.rest.is_empty() && outer.tag == 0xa0 && text(outer.content) == Some(identity.as_bytes())
-            }),
+            })
+        }
         _ => false,
     }
 }
 
 /// The content of a `UTF8String` that is all there is.
 fn text(der: &[u8]) -> Option<&[u8]> {
-    let value = sct::tlv(der)?;
+    let value = tlv(der)?;
     (value.tag == 0x0c && value.rest.is_empty()).then_some(value.content)
 }

@@ -4,7 +4,11 @@
 use x509_parser::extensions::ParsedExtension;
 
 use super::{SigstoreError, refuse, root::TrustRoot};
-use crate::artifact::{chain::Parsed, sha256};
+use crate::artifact::{
+    chain::Parsed,
+    der::{encoded, tlv},
+    sha256,
+};
 
 /// DER of the OID 1.3.6.1.4.1.11129.2.4.2 of the list of promises.
 const LIST: &[u8] = &[0x06, 0x0a, 0x2b, 0x06, 0x01, 0x04, 0x01, 0xd6, 0x79, 0x02, 0x04, 0x02];
@@ -59,32 +63,6 @@ fn message(timestamp: u64, key_hash: &[u8; 32], certificate: &[u8], extensions: 
     Some(message)
 }
 
-/// A tag, its content, and what comes after.
-pub(super) struct Tlv<'d> {
-    pub(super) tag: u8,
-    pub(super) content: &'d [u8],
-    /// Tag, length and content.
-    whole: &'d [u8],
-    pub(super) rest: &'d [u8],
-}
-
-/// Takes one value of definite length off the front.
-pub(super) fn tlv(der: &[u8]) -> Option<Tlv<'_>> {
-    let (&tag, behind) = der.split_first()?;
-    let (&first, behind) = behind.split_first()?;
-    let (length, header) = match first {
-        0..=0x7f => (usize::from(first), 2),
-        0x81..=0x84 => {
-            let bytes = usize::from(first - 0x80);
-            let digits = behind.get(..bytes)?;
-            (digits.iter().fold(0, |length, digit| (length << 8) | usize::from(*digit)), 2 + bytes)
-        }
-        _ => return None,
-    };
-    let end = header.checked_add(length)?;
-    Some(Tlv { tag, content: der.get(header..end)?, whole: &der[..end], rest: der.get(end..)? })
-}
-
 /// A `TBSCertificate` without the list of promises; `None` if it has none.
 fn without_list(certificate: &[u8]) -> Option<Vec<u8>> {
     let certificate = tlv(certificate)?;
@@ -113,22 +91,4 @@ fn without_list(certificate: &[u8]) -> Option<Vec<u8>> {
         fields.extend_from_slice(&encoded(0xa3, &encoded(0x30, &kept)));
     }
     had_list.then(|| encoded(0x30, &fields))
-}
-
-/// DER of one value.
-fn encoded(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut der = vec![tag];
-    let length = content.len().to_be_bytes();
-    match content.len() {
-        #[expect(clippy::cast_possible_truncation, reason = "below 128")]
-        short @ 0..=0x7f => der.push(short as u8),
-        _ => {
-            let digits: Vec<u8> = length.into_iter().skip_while(|digit| *digit == 0).collect();
-            #[expect(clippy::cast_possible_truncation, reason = "at most eight")]
-            der.push(0x80 | digits.len() as u8);
-            der.extend_from_slice(&digits);
-        }
-    }
-    der.extend_from_slice(content);
-    der
 }

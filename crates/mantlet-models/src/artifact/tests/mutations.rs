@@ -106,6 +106,13 @@ fn a_statement_with_one_member_changed_says_the_same_or_nothing() {
         for (what, text) in mutations(&whole) {
             let Ok(statement) = Statement::parse(text.as_bytes(), Shape::Directory) else { continue };
             assert!(!what.starts_with("double"), "{signature}: {what}");
+            if what.starts_with("make \"x\"") && what.ends_with("/name") {
+                assert!(
+                    statement.files.contains_key("x") || what.contains("/subject/"),
+                    "{signature}: {what}"
+                );
+                continue;
+            }
             // The digests are as before. What may be left out (paths that are ignored, links) may only be less.
             assert_eq!(statement.files, said.files, "{signature}: {what}");
             assert_eq!(statement.is_sharded, said.is_sharded, "{signature}: {what}");

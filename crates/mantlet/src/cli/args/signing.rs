@@ -46,14 +46,14 @@ pub struct Verify {
     #[arg(long, value_name = "PEM", group = "trust")]
     pub trusted_ca: Vec<PathBuf>,
     /// Sigstore's authorities and logs (trusted_root.json), for a signature by an account; nothing is fetched
-    #[arg(long, value_name = "FILE", group = "trust", requires_all = ["identity", "issuer"])]
+    #[arg(long, value_name = "FILE", group = "trust", requires_all = ["account", "provider"])]
     pub trust_root: Option<PathBuf>,
     /// The account that must have signed
-    #[arg(long, value_name = "ACCOUNT", requires = "trust_root")]
-    pub identity: Option<String>,
+    #[arg(long = "identity", value_name = "ACCOUNT", requires = "trust_root")]
+    pub account: Option<String>,
     /// The provider of identities that knows the account
-    #[arg(long, value_name = "URL", requires = "trust_root")]
-    pub issuer: Option<String>,
+    #[arg(long = "issuer", value_name = "URL", requires = "trust_root")]
+    pub provider: Option<String>,
     /// Accept files that the signature does not cover; they are listed and never load
     #[arg(long)]
     pub ignore_unsigned_files: bool,
