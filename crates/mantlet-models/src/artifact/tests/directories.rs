@@ -132,6 +132,26 @@ fn links_are_followed_where_signer_and_verifier_agree() {
     assert_eq!(answer(follow).verdict, Verdict::Accept);
 }
 
+/// As root alone can it be tried: nobody else can make a file another user's.
+#[test]
+fn hard_links_to_files_of_others_are_refused() {
+    let (key, directory) = (key(), directory());
+    let (signature, model) = (directory.path().join(SIGNATURE_FILE), directory.path().join(MODEL_FILE));
+    let outside = tempfile::tempdir_in(directory.path().parent().unwrap()).unwrap();
+    fs::hard_link(&model, outside.path().join("other-name")).unwrap();
+    sign_directory(directory.path(), &key, &signature).unwrap();
+    // An own file may have as many names as its owner likes.
+    assert_eq!(verified(directory.path(), &signature, &only(&key)).verdict, Verdict::Accept);
+    if std::os::unix::fs::chown(&model, Some(54_321), None).is_err() {
+        return;
+    }
+    let report = verified(directory.path(), &signature, &only(&key));
+    assert!(report.reason.contains("hard link"), "{}", report.reason);
+    assert!(Package::read(directory.path()).is_err());
+    fs::remove_file(outside.path().join("other-name")).unwrap();
+    assert_eq!(verified(directory.path(), &signature, &only(&key)).verdict, Verdict::Accept);
+}
+
 #[test]
 fn pipes_are_refused_without_waiting_for_a_writer() {
     let (key, directory) = (key(), directory());
