@@ -41,8 +41,7 @@ struct Material {
     #[serde(rename = "x509CertificateChain")]
     x509_certificate_chain: Option<Chain>,
     certificate: Option<Certificate>,
-    #[serde(default)]
-    tlog_entries: Vec<LogEntry>,
+    tlog_entries: Option<Vec<LogEntry>>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +99,7 @@ pub(crate) fn open(bytes: &[u8], trusted: &TrustedSigners) -> Result<Opened, Ver
         (None, Some(chain), None) => by_certificate(trusted, chain, &message, &signature)?,
         (None, None, Some(certificate)) => {
             let signed = sigstore::Envelope { payload: &payload, signature: &signature };
-            by_identity(trusted, &certificate, &tlog_entries, &signed, &message)?
+            by_identity(trusted, &certificate, &tlog_entries.unwrap_or_default(), &signed, &message)?
         }
         _ => {
             return Err(VerifyError::Bundle("does not state exactly one way of verifying it".into()));

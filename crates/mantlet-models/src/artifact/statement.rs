@@ -98,7 +98,7 @@ impl Statement {
         if shape == Shape::File && files.len() != 1 {
             return refuse("covers more than the one file".into());
         }
-        let ignored = serialization.ignore_paths;
+        let ignored = serialization.ignore_paths.unwrap_or_default();
         // Paths are exact. A pattern would mean one thing to one reader and another to the next.
         let is_exact = |path: &String| is_canonical(path) && !path.contains(['*', '?']);
         if let Some(path) = ignored.iter().find(|path| !is_exact(path)) {

@@ -43,8 +43,7 @@ pub(super) struct Serialization {
     pub(super) allow_symlinks: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) shard_size: Option<serde_json::Number>,
-    #[serde(default)]
-    pub(super) ignore_paths: Vec<String>,
+    pub(super) ignore_paths: Option<Vec<String>>,
 }
 
 #[derive(Serialize, Deserialize)]

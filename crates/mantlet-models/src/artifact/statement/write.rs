@@ -52,7 +52,7 @@ pub(crate) fn write(
                 hash_type: hashing.hash.name().into(),
                 allow_symlinks: false,
                 shard_size: hashing.shard_bytes.map(|bytes| bytes.get().into()),
-                ignore_paths: IGNORED_ALWAYS.iter().map(|name| (*name).into()).collect(),
+                ignore_paths: Some(IGNORED_ALWAYS.iter().map(|name| (*name).into()).collect()),
             },
             resources,
         },
