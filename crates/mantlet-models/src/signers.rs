@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    artifact::{Signer, Trusted, TrustedSigners, VerifiedArtifact, vouches},
+    artifact::{Signer, TrustedSigner, TrustedSigners, VerifiedArtifact, vouches},
     registry::PackageDigest,
 };
 
@@ -28,13 +28,13 @@ type Signed = HashMap<PackageDigest, Signer>;
 impl Signers {
     /// Trusts the holders of these keys.
     #[must_use]
-    pub fn new(keys: Vec<Trusted>) -> Self {
+    pub fn new(keys: Vec<TrustedSigner>) -> Self {
         Self { keys: RwLock::new(keys.into()), signed: Arc::default() }
     }
 
     /// The same memory of who signed what, under these keys.
     #[must_use]
-    pub fn under(&self, keys: Vec<Trusted>) -> Self {
+    pub fn under(&self, keys: Vec<TrustedSigner>) -> Self {
         Self { keys: RwLock::new(keys.into()), signed: Arc::clone(&self.signed) }
     }
 
@@ -45,7 +45,7 @@ impl Signers {
     }
 
     /// Trusts the holders of these keys and nobody else.
-    pub fn replace(&self, keys: Vec<Trusted>) {
+    pub fn replace(&self, keys: Vec<TrustedSigner>) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
     }
 

@@ -25,7 +25,7 @@ use mantlet_gate::{
     snapshot::{Served, Settings},
 };
 use mantlet_models::{
-    artifact::Trusted,
+    artifact::TrustedSigner,
     register::{Shelf, Threshold},
     registry::Registry,
     signers::Signers,
@@ -250,14 +250,14 @@ fn threshold(config: Arc<Mutex<Config>>) -> Threshold {
 }
 
 /// Whose signature counts: public keys of people, and certificates of authorities.
-pub(crate) fn trusted(dir: &Path) -> Result<Vec<Trusted>, Failure> {
+pub(crate) fn trusted(dir: &Path) -> Result<Vec<TrustedSigner>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
     let mut trusted = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let text = fs::read_to_string(&path).map_err(unreadable)?;
-        let read = Trusted::from_pem(&text).map_err(|error| {
+        let read = TrustedSigner::from_pem(&text).map_err(|error| {
             Failure::new(format!("`{}`: {error}", path.display()))
                 .hint("only public keys and certificates of authorities in PEM belong there")
         })?;

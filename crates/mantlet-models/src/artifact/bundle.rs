@@ -10,7 +10,7 @@ use super::{
     json,
     keys::{KeyError, PublicKey, SigningKey},
     sigstore::{self, LogEntry},
-    trust::{Signer, Trusted, TrustedSigners, certified, identities},
+    trust::{Signer, TrustedSigner, TrustedSigners, certified, identities},
 };
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -119,8 +119,8 @@ fn by_key(
     message: &[u8],
     signature: &[u8],
 ) -> Result<Signer, VerifyError> {
-    let named = |one: &Trusted| match one {
-        Trusted::Key(key) if hint.is_none_or(|hint| key.fingerprint().to_string() == hint) => {
+    let named = |one: &TrustedSigner| match one {
+        TrustedSigner::Key(key) if hint.is_none_or(|hint| key.fingerprint().to_string() == hint) => {
             Some(key.clone())
         }
         _ => None,

@@ -31,7 +31,7 @@ pub use pool::Progress;
 pub use sign::{SignError, sign, sign_payload, statement_digest};
 pub use sigstore::{Identity, SigstoreError, TrustRoot, TrustRootError};
 pub use statement::{Hashing, StatementError};
-pub use trust::{Signer, Trusted, TrustedSigners, vouches};
+pub use trust::{Signer, TrustedSigner, TrustedSigners, vouches};
 pub use verify::{VerifiedArtifact, VerifyError};
 
 #[cfg(doc)]

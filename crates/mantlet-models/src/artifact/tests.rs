@@ -24,7 +24,7 @@ fn key() -> SigningKey {
 }
 
 /// Those who hold this key, and nobody else.
-fn only(key: &SigningKey) -> [Trusted; 1] {
+fn only(key: &SigningKey) -> [TrustedSigner; 1] {
     [key.public().clone().into()]
 }
 
@@ -222,7 +222,7 @@ proptest! {
     /// Whatever the bytes, a bundle is answered without a panic, and nothing unsigned is opened.
     #[test]
     fn hostile_bundles_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..512), cut in 0_usize..2_000) {
-        let trusted = Trusted::from_pem(&fs::read_to_string(vectors().join("keys/p256.pub")).unwrap()).unwrap();
+        let trusted = TrustedSigner::from_pem(&fs::read_to_string(vectors().join("keys/p256.pub")).unwrap()).unwrap();
         prop_assert!(bundle::open(&bytes, &trusted).is_err());
         let whole = fs::read(vectors().join("sigs/valid-p256.sig")).unwrap();
         let mut mixed = whole[..cut.min(whole.len() - 1)].to_vec();

@@ -13,7 +13,7 @@ use super::{
 
 /// One thing that is trusted to say that a model is what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trusted {
+pub enum TrustedSigner {
     /// The holder of a key.
     Key(PublicKey),
     /// Whoever an authority has given a certificate for signing.
@@ -23,9 +23,9 @@ pub enum Trusted {
 }
 
 /// Everything that is trusted. Nobody is, where it is empty.
-pub type TrustedSigners = [Trusted];
+pub type TrustedSigners = [TrustedSigner];
 
-impl From<PublicKey> for Trusted {
+impl From<PublicKey> for TrustedSigner {
     fn from(key: PublicKey) -> Self {
         Self::Key(key)
     }
@@ -61,7 +61,7 @@ impl Signer {
     }
 }
 
-impl Trusted {
+impl TrustedSigner {
     /// Reads a file of trust: one public key, or the certificates of authorities.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Trusted {
 /// The authorities among those who are trusted.
 pub(crate) fn authorities(trusted: &TrustedSigners) -> Vec<&Authority> {
     let authority = |one| match one {
-        &Trusted::Authority(ref authority) => Some(authority),
+        &TrustedSigner::Authority(ref authority) => Some(authority),
         _ => None,
     };
     trusted.iter().filter_map(authority).collect()
@@ -86,7 +86,7 @@ pub(crate) fn authorities(trusted: &TrustedSigners) -> Vec<&Authority> {
 /// The accounts among those who are trusted.
 pub(crate) fn identities(trusted: &TrustedSigners) -> impl Iterator<Item = &Identity> {
     trusted.iter().filter_map(|one| match one {
-        Trusted::Identity(identity) => Some(&**identity),
+        TrustedSigner::Identity(identity) => Some(&**identity),
         _ => None,
     })
 }
@@ -96,9 +96,9 @@ pub(crate) fn identities(trusted: &TrustedSigners) -> impl Iterator<Item = &Iden
 #[must_use]
 pub fn vouches(trusted: &TrustedSigners, signer: &Signer) -> bool {
     match signer {
-        Signer::Key(fingerprint) => {
-            trusted.iter().any(|one| matches!(one, Trusted::Key(key) if key.fingerprint() == *fingerprint))
-        }
+        Signer::Key(fingerprint) => trusted
+            .iter()
+            .any(|one| matches!(one, TrustedSigner::Key(key) if key.fingerprint() == *fingerprint)),
         Signer::Certificate(chain) => certified(chain, trusted).is_ok(),
         Signer::Identity { identity, issuer } => {
             let mut known = identities(trusted);

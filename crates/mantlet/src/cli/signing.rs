@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mantlet_models::{
     artifact::{
         Authority, Hashing, Identity, KeyError, Leniency, Progress, PublicKey, Report, SigningKey, TrustRoot,
-        Trusted, Verdict, sign_path, verify_path,
+        TrustedSigner, Verdict, sign_path, verify_path,
     },
     package::SIGNATURE_FILE,
 };
@@ -86,7 +86,7 @@ pub fn verify(common: &Common, command: &Verify) -> Result<(), Failure> {
 }
 
 /// What is trusted; or the answer no, where it is a key of a kind that signs no models.
-fn trusted(command: &Verify) -> Result<Result<Vec<Trusted>, Report>, Failure> {
+fn trusted(command: &Verify) -> Result<Result<Vec<TrustedSigner>, Report>, Failure> {
     let mut trusted = Vec::new();
     for path in &command.public_key {
         match PublicKey::from_pem(&read(path)?) {
@@ -99,13 +99,13 @@ fn trusted(command: &Verify) -> Result<Result<Vec<Trusted>, Report>, Failure> {
     }
     for path in &command.trusted_ca {
         let authorities = Authority::from_pem(&read(path)?).map_err(|error| in_file(path, &error))?;
-        trusted.extend(authorities.into_iter().map(Trusted::Authority));
+        trusted.extend(authorities.into_iter().map(TrustedSigner::Authority));
     }
     if let Verify { trust_root: Some(path), account: Some(account), provider: Some(provider), .. } = command {
         let root = TrustRoot::from_json(read(path)?.as_bytes())
             .map_err(|error| Failure::new(format!("`{}`: {error}", path.display())))?;
         let (identity, issuer) = (account.clone(), provider.clone());
-        trusted.push(Trusted::Identity(Box::new(Identity { identity, issuer, root })));
+        trusted.push(TrustedSigner::Identity(Box::new(Identity { identity, issuer, root })));
     }
     Ok(Ok(trusted))
 }

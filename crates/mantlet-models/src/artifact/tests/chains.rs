@@ -210,7 +210,7 @@ fn a_directory_signed_by_certificate_is_verified_by_its_authority() {
     let directory = directory();
     let signature = directory.path().join(SIGNATURE_FILE);
     sign_directory(directory.path(), &key, &signature).unwrap();
-    let trusted = Trusted::from_pem(&pem(&root)).unwrap();
+    let trusted = TrustedSigner::from_pem(&pem(&root)).unwrap();
     let report = verified(directory.path(), &signature, &trusted);
     assert_eq!(report.verdict, Verdict::Accept, "{}", report.reason);
     // The key alone is not what was trusted, and the reverse.
@@ -219,5 +219,5 @@ fn a_directory_signed_by_certificate_is_verified_by_its_authority() {
     assert!(vouches(&trusted, artifact.signer()));
     assert!(!vouches(&only(&key), artifact.signer()));
     let stranger = three(now, now, now).0;
-    assert!(!vouches(&Trusted::from_pem(&pem(&stranger)).unwrap(), artifact.signer()));
+    assert!(!vouches(&TrustedSigner::from_pem(&pem(&stranger)).unwrap(), artifact.signer()));
 }

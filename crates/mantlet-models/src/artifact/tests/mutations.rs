@@ -84,7 +84,7 @@ fn a_bundle_with_one_member_changed_opens_to_the_same_statement_or_not_at_all() 
         ("sigs/valid-v1.0.1.sig", "keys/p256.pub"),
         ("sigs/valid-cert.sig", "keys/ca.crt"),
     ] {
-        let trusted = Trusted::from_pem(&read(trusted)).unwrap();
+        let trusted = TrustedSigner::from_pem(&read(trusted)).unwrap();
         let whole: Value = serde_json::from_str(&read(signature)).unwrap();
         let payload = bundle::open(whole.to_string().as_bytes(), &trusted).unwrap().payload;
         for (what, text) in mutations(&whole) {
@@ -99,7 +99,7 @@ fn a_bundle_with_one_member_changed_opens_to_the_same_statement_or_not_at_all() 
 fn a_statement_with_one_member_changed_says_the_same_or_nothing() {
     let read = |path: &str| fs::read_to_string(vectors().join(path)).unwrap();
     for signature in ["sigs/valid-p256.sig", "sigs/valid-ignore.sig", "sigs/valid-shards-py.sig"] {
-        let trusted = Trusted::from_pem(&read("keys/p256.pub")).unwrap();
+        let trusted = TrustedSigner::from_pem(&read("keys/p256.pub")).unwrap();
         let payload = bundle::open(read(signature).as_bytes(), &trusted).unwrap().payload;
         let whole: Value = serde_json::from_slice(&payload).unwrap();
         let said = Statement::parse(&payload, Shape::Directory).unwrap();

@@ -44,7 +44,7 @@ fn answers_the_interoperability_vectors() {
         let report = verify_path(
             &vectors().join(&case.model),
             &vectors().join(&case.signature),
-            &Trusted::from_pem(&trusted).unwrap(),
+            &TrustedSigner::from_pem(&trusted).unwrap(),
             leniency,
             &(),
         );

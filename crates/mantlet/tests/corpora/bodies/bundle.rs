@@ -4,21 +4,21 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use mantlet_models::{
-    artifact::{HashType, SigningKey, Trusted, generate_signing_key, sign_payload},
+    artifact::{HashType, SigningKey, TrustedSigner, generate_signing_key, sign_payload},
     package::{MODEL_FILE, Package, SETTINGS_FILE, SIGNATURE_FILE},
 };
 use serde_json::Value;
 
 /// A signer, and everybody whom the corpus' bundles are by.
-static TRUSTED: LazyLock<(SigningKey, Vec<Trusted>)> = LazyLock::new(|| {
+static TRUSTED: LazyLock<(SigningKey, Vec<TrustedSigner>)> = LazyLock::new(|| {
     let key = SigningKey::from_pem(&generate_signing_key().unwrap().0).unwrap();
     let vectors = |file: &str| {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../mantlet-models/testdata/oms/keys");
         std::fs::read_to_string(format!("{path}/{file}")).unwrap()
     };
-    let mut trusted = vec![Trusted::Key(key.public().clone())];
+    let mut trusted = vec![TrustedSigner::Key(key.public().clone())];
     for file in ["p256.pub", "p384.pub", "ca.crt"] {
-        trusted.extend(Trusted::from_pem(&vectors(file)).unwrap());
+        trusted.extend(TrustedSigner::from_pem(&vectors(file)).unwrap());
     }
     (key, trusted)
 });
