@@ -118,8 +118,8 @@ pub(crate) fn verify(
     leaf.valid_at(at)?;
     leaf.may_sign(usage)?;
     let key = leaf.key()?;
-    // The very certificate that was named as trusted; it answers for itself alone.
-    if anchors.iter().any(|anchor| anchor.der == leaf.der) {
+    // The very certificate that was named as trusted, and that nobody else answers for; it speaks for itself alone.
+    if leaf.is_self_issued() && anchors.iter().any(|anchor| anchor.der == leaf.der) {
         return Ok(Verified { key, issuer: leaf.der.to_vec() });
     }
     let mut search = Search { intermediates, anchors: &anchors, at, used: Vec::new(), checks: 0, last: None };

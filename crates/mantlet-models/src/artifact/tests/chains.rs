@@ -160,6 +160,11 @@ fn who_is_named_as_trusted_answers_for_itself_alone() {
     assert_eq!(check(&[&lone, &lone], &[&lone], AT), Ok(()));
     let (root, ..) = three(AS_IT_IS, AS_IT_IS, AS_IT_IS);
     assert!(check(&[&lone], &[&root], AT).is_err());
+    let (_, between, leaf) = three(AS_IT_IS, AS_IT_IS, AS_IT_IS);
+    assert!(
+        check(&[&leaf, &between], &[&leaf], AT).is_err(),
+        "others answer for it, and may have taken it back"
+    );
     let below = Made::new("below", IsCa::NoCa, Some(&lone), AS_IT_IS);
     assert!(check(&[&below], &[&lone], AT).is_err(), "it is no authority");
 }
