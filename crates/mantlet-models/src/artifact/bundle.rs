@@ -96,7 +96,7 @@ pub(crate) fn open(bytes: &[u8], trusted: &TrustedSigners) -> Result<Opened, Ver
         bundle.verification_material;
     let signer = match (public_key, x509_certificate_chain, certificate) {
         (Some(key), None, None) => by_key(trusted, key.hint.as_deref(), &message, &signature)?,
-        (None, Some(chain), None) => by_certificate(trusted, chain, &message, &signature)?,
+        (None, Some(chain), None) => by_certificate(trusted, &chain, &message, &signature)?,
         (None, None, Some(certificate)) => {
             let signed = sigstore::Envelope { payload: &payload, signature: &signature };
             by_identity(trusted, &certificate, &tlog_entries.unwrap_or_default(), &signed, &message)?
@@ -136,7 +136,7 @@ fn by_key(
 /// The certificate method: the chain leads to an authority that is trusted, and its first key made the signature.
 fn by_certificate(
     trusted: &TrustedSigners,
-    chain: Chain,
+    chain: &Chain,
     message: &[u8],
     signature: &[u8],
 ) -> Result<Signer, VerifyError> {

@@ -152,8 +152,7 @@ fn uncovered(
         if actual == *piece.expected {
             return Ok(());
         }
-        let name = piece.source.name.clone();
-        Err(VerifyError::Mismatch { name, expected: *piece.expected, actual })
+        Err(VerifyError::mismatch(&piece.source.name, *piece.expected, actual))
     })?;
     cover.finish()
 }

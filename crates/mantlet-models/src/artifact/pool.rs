@@ -86,10 +86,10 @@ pub(crate) fn hash_all<T: Send, E: Send>(
                 !stopped.load(Ordering::Relaxed)
             };
             let digest = hash_range(&file, range, hash, &mut buffer, &mut hashed);
-            if let Err(error) = done(tag, digest) {
-                if !stopped.swap(true, Ordering::Relaxed) {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                }
+            if let Err(error) = done(tag, digest)
+                && !stopped.swap(true, Ordering::Relaxed)
+            {
+                *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }
         }
     };

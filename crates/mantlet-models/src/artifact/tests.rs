@@ -93,7 +93,7 @@ fn every_flipped_byte_is_caught_and_named() {
             let VerifyError::Mismatch { name: named, expected, actual: found } = error else {
                 panic!("{name}: {error}")
             };
-            assert_eq!((named.as_str(), expected, found), (name, HashType::Sha256.of(&bytes), actual));
+            assert_eq!((named.as_str(), *expected, *found), (name, HashType::Sha256.of(&bytes), actual));
         }
     }
 }

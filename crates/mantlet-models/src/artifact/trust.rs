@@ -76,11 +76,11 @@ impl TrustedSigner {
 
 /// The authorities among those who are trusted.
 pub(crate) fn authorities(trusted: &TrustedSigners) -> Vec<&Authority> {
-    let authority = |one| match one {
-        &TrustedSigner::Authority(ref authority) => Some(authority),
+    let authorities = trusted.iter().filter_map(|one| match one {
+        TrustedSigner::Authority(authority) => Some(authority),
         _ => None,
-    };
-    trusted.iter().filter_map(authority).collect()
+    });
+    authorities.collect()
 }
 
 /// The accounts among those who are trusted.

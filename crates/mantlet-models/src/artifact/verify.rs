@@ -49,9 +49,9 @@ pub enum VerifyError {
         /// The file.
         name: String,
         /// What was signed.
-        expected: Digest,
+        expected: Box<Digest>,
         /// What is there.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// A file covered in shards has another length.
     #[error("`{name}` does not have the length that was signed")]
@@ -81,6 +81,10 @@ fn key(hint: Option<&str>) -> String {
 }
 
 impl VerifyError {
+    pub(super) fn mismatch(name: &str, expected: Digest, actual: Digest) -> Self {
+        Self::Mismatch { name: name.to_owned(), expected: Box::new(expected), actual: Box::new(actual) }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -186,7 +190,7 @@ fn compare(name: &str, pieces: &Pieces, bytes: &[u8]) -> Result<(), VerifyError>
         let content = range.and_then(|(start, bytes_there)| bytes.get(start..)?.get(..bytes_there));
         let actual = piece.expected.hash().of(content.ok_or_else(length)?);
         if actual != *piece.expected {
-            return Err(VerifyError::Mismatch { name: name.to_owned(), expected: *piece.expected, actual });
+            return Err(VerifyError::mismatch(name, *piece.expected, actual));
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use aws_lc_rs::{
     pbkdf2,
 };
 use x509_parser::{
-    asn1_rs::{Any, FromDer, Integer, OctetString, Sequence, oid},
+    asn1_rs::{Any, FromDer, Integer, OctetString, Tag, oid},
     der_parser::oid::Oid,
     x509::AlgorithmIdentifier,
 };
@@ -55,12 +55,11 @@ pub(super) fn decrypt(der: &[u8], passphrase: &[u8]) -> Result<Zeroizing<Vec<u8>
 
 /// `EncryptedPrivateKeyInfo ::= SEQUENCE { AlgorithmIdentifier, OCTET STRING }`.
 fn parts(der: &[u8]) -> Option<(AlgorithmIdentifier<'_>, &[u8])> {
-    let (rest, info) = Sequence::from_der(der).ok()?;
-    let content: &[u8] = rest.is_empty().then_some(borrowed(info))?;
+    let (rest, info) = Any::from_der(der).ok()?;
+    let content = (rest.is_empty() && info.tag() == Tag::Sequence).then_some(info.data)?;
     let (content, scheme) = AlgorithmIdentifier::from_der(content).ok()?;
     let (content, sealed) = Any::from_der(content).ok()?;
-    sealed.tag().0.eq(&4).then_some(())?;
-    content.is_empty().then_some((scheme, sealed.data))
+    (content.is_empty() && sealed.tag() == Tag::OctetString).then_some((scheme, sealed.data))
 }
 
 struct Scheme {
@@ -100,13 +99,5 @@ impl Scheme {
         let rounds = rounds.as_u32().ok().filter(|rounds| *rounds <= ROUNDS_MAX)?;
         let rounds = NonZeroU32::new(rounds)?;
         Some(Self { derivation, salt: salt.as_ref().to_vec(), rounds, cipher, key_bytes, iv })
-    }
-}
-
-/// What stands in a sequence.
-fn borrowed(sequence: Sequence<'_>) -> &[u8] {
-    match sequence.content {
-        std::borrow::Cow::Borrowed(content) => content,
-        std::borrow::Cow::Owned(_) => &[],
     }
 }
