@@ -164,7 +164,7 @@ fn registering_takes_about_twice_the_size_of_the_package() {
     let size = files.values().map(Vec::len).sum::<usize>();
     let shelf = Shelf {
         registry: Arc::new(Registry::new(home.path(), RegistryKey::new([7; 32].into())).unwrap()),
-        trusted: Arc::new(Signers::new(vec![key.public().clone()])),
+        trusted: Arc::new(Signers::new(vec![key.public().clone().into()])),
         threshold: Arc::new(|_, threshold| Ok(threshold)),
         reach: Arc::new(|_, _| None),
         unpacking: Arc::new(Semaphore::new(1)),

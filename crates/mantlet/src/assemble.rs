@@ -26,7 +26,7 @@ use mantlet_gate::{
     snapshot::{Served, Settings},
 };
 use mantlet_models::{
-    artifact::PublicKey,
+    artifact::TrustedSigner,
     register::{Shelf, Threshold},
     registry::Registry,
     signers::Signers,
@@ -255,21 +255,21 @@ fn threshold(config: Arc<Mutex<Config>>) -> Threshold {
     })
 }
 
-/// Public keys of the people whose signature counts.
-pub(crate) fn trusted(dir: &Path) -> Result<Vec<PublicKey>, Failure> {
+/// Whose signature counts: public keys of people, and certificates of authorities.
+pub(crate) fn trusted(dir: &Path) -> Result<Vec<TrustedSigner>, Failure> {
     let unreadable =
         |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", dir.display()));
-    let mut keys = Vec::new();
+    let mut trusted = Vec::new();
     for entry in fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let text = fs::read_to_string(&path).map_err(unreadable)?;
-        let key = PublicKey::from_pem(&text).map_err(|error| {
+        let read = TrustedSigner::from_pem(&text).map_err(|error| {
             Failure::new(format!("`{}`: {error}", path.display()))
-                .hint("only public keys in PEM belong there")
+                .hint("only public keys and certificates of authorities in PEM belong there")
         })?;
-        keys.push(key);
+        trusted.extend(read);
     }
-    Ok(keys)
+    Ok(trusted)
 }
 
 /// One duty per person (invariant S10) is checked whenever a binding is made; here once more, on what is stored.

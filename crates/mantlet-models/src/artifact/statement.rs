@@ -1,120 +1,65 @@
-//! What a signature states: an in-toto Statement v1 whose predicate is a manifest of SHA-256 digests, as in OpenSSF
-//! Model Signing 1.0. Reads the dialects that released signers write; writes the specification's own.
+//! What a signature states: an in-toto Statement v1 whose predicate is a manifest of digests, as in OpenSSF Model
+//! Signing 1.0. Reads the dialects that released signers write; writes the specification's own.
 
-use std::{collections::BTreeMap, io::Read};
+mod wire;
+mod write;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use std::collections::BTreeMap;
+
 use mantlet_types::Sha256;
-use serde::{Deserialize, Serialize};
 
-use super::{IGNORED_ALWAYS, json, sha256};
+use super::{
+    IGNORED_ALWAYS,
+    hash::{Digest, HashType},
+    json, sha256,
+};
 use crate::package::is_canonical;
-
-const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
-const PREDICATE_TYPE: &str = "https://model_signing/signature/v1.0";
+use wire::{PREDICATE_TYPE, Predicate, Resource, STATEMENT_TYPE, Serialization, Wire};
+pub use write::Hashing;
+pub(crate) use write::write;
 
 /// Resources in a manifest: a model of 1 TB in the default shards of 1 GB has a thousand.
 const RESOURCES_MAX: usize = 200_000;
+
+/// What model-signing 1.1.1 calls the one file of a model that is no directory; the specification has its name.
+pub(crate) const LONE_FILE: &str = ".";
 
 /// Why a signed payload is not a manifest that can be relied on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the signed statement {0}")]
 pub struct StatementError(String);
 
+/// What a manifest is to be read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// A directory.
+    Directory,
+    /// One file, which some signers name [`LONE_FILE`].
+    File,
+}
+
 /// A checked manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Statement {
     /// By file name, the digests of its pieces, in order and without gaps.
     pub(crate) files: BTreeMap<String, Pieces>,
+    /// What the digests are of.
+    pub(crate) hash: HashType,
     /// Paths that the signer left out, with everything under them.
     ignored: Vec<String>,
     /// Whether files are covered in shards; then an empty file has no resource.
     pub(crate) is_sharded: bool,
+    /// Whether the signer looked through symbolic links.
+    pub(crate) allows_symlinks: bool,
 }
 
 /// The digests of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pieces {
     /// One digest over all of it.
-    Whole(Sha256),
+    Whole(Digest),
     /// One digest for each run of `shard_bytes`, the last being shorter; and the length of them all.
-    Shards { shard_bytes: u64, digests: Vec<Sha256>, bytes: u64 },
-}
-
-#[derive(Serialize, Deserialize)]
-struct Wire {
-    #[serde(rename = "_type")]
-    kind: String,
-    subject: Vec<Subject>,
-    #[serde(rename = "predicateType")]
-    predicate_type: String,
-    predicate: Predicate,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Subject {
-    name: String,
-    digest: SubjectDigest,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubjectDigest {
-    sha256: Sha256,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Predicate {
-    serialization: Serialization,
-    resources: Vec<Resource>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Serialization {
-    method: String,
-    hash_type: String,
-    #[serde(default)]
-    allow_symlinks: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    shard_size: Option<serde_json::Number>,
-    #[serde(default)]
-    ignore_paths: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Resource {
-    name: String,
-    algorithm: String,
-    digest: Sha256,
-}
-
-/// The payload to be signed over whole-file digests; the same files give the same bytes.
-pub(crate) fn write(subject: &str, files: &BTreeMap<String, Sha256>) -> Result<Vec<u8>, StatementError> {
-    if files.is_empty() {
-        return Err(StatementError("would cover no file".into()));
-    }
-    // The specification orders names by code points, as `BTreeMap` orders UTF-8 strings.
-    let resources: Vec<_> = files
-        .iter()
-        .map(|(name, digest)| Resource { name: name.clone(), algorithm: "sha256".into(), digest: *digest })
-        .collect();
-    let root = root_digest(resources.iter().map(|resource| resource.digest));
-    let wire = Wire {
-        kind: STATEMENT_TYPE.into(),
-        subject: vec![Subject { name: subject.into(), digest: SubjectDigest { sha256: root } }],
-        predicate_type: PREDICATE_TYPE.into(),
-        predicate: Predicate {
-            serialization: Serialization {
-                method: "files".into(),
-                hash_type: "sha256".into(),
-                allow_symlinks: false,
-                shard_size: None,
-                ignore_paths: IGNORED_ALWAYS.iter().map(|name| (*name).into()).collect(),
-            },
-            resources,
-        },
-    };
-    serde_json::to_vec(&wire).map_err(|cause| StatementError(format!("cannot be written: {cause}")))
+    Shards { shard_bytes: u64, digests: Vec<Digest>, bytes: u64 },
 }
 
 impl Statement {
@@ -123,7 +68,7 @@ impl Statement {
     /// # Errors
     /// Another kind of statement, or a manifest that covers nothing, names a file in two ways, leaves a gap or does
     /// not add up to its own root digest.
-    pub(crate) fn parse(payload: &[u8]) -> Result<Self, StatementError> {
+    pub(crate) fn parse(payload: &[u8], shape: Shape) -> Result<Self, StatementError> {
         let wire: Wire =
             json::parse(payload).map_err(|cause| StatementError(format!("is malformed: {cause}")))?;
         let refuse = |message: String| Err(StatementError(message));
@@ -143,17 +88,25 @@ impl Statement {
         if resources.is_empty() || resources.len() > RESOURCES_MAX {
             return refuse(format!("has no resource, or more than {RESOURCES_MAX}"));
         }
+        let method = Method::of(&serialization)?;
+        let resources = method.digests(resources)?;
         // In the order listed: released signers sort by path components, the specification by code points.
-        if root_digest(resources.iter().map(|resource| resource.digest)) != subject.digest.sha256 {
+        if root_digest(resources.iter().map(|(_, digest)| digest)) != subject.digest.sha256 {
             return refuse("has a root digest that is not that of its resources".into());
         }
-        let method = Method::of(&serialization)?;
-        let files = method.files(resources)?;
-        let ignored = serialization.ignore_paths;
-        if let Some(path) = ignored.iter().find(|path| !is_canonical(path)) {
+        let files = method.files(resources, shape)?;
+        if shape == Shape::File && files.len() != 1 {
+            return refuse("covers more than the one file".into());
+        }
+        let ignored = serialization.ignore_paths.unwrap_or_default();
+        // Paths are exact. A pattern would mean one thing to one reader and another to the next.
+        let is_exact = |path: &String| is_canonical(path) && !path.contains(['*', '?']);
+        if let Some(path) = ignored.iter().find(|path| !is_exact(path)) {
             return refuse(format!("ignores the path {:?}, which is not canonical", clip(path)));
         }
-        Ok(Self { files, ignored, is_sharded: matches!(method, Method::Shards { .. }) })
+        let is_sharded = method.shard_bytes.is_some();
+        let allows_symlinks = serialization.allow_symlinks;
+        Ok(Self { files, hash: method.hash, ignored, is_sharded, allows_symlinks })
     }
 
     /// Whether the signer left this file out on purpose, or every signer does.
@@ -164,85 +117,109 @@ impl Statement {
     }
 }
 
-enum Method {
-    Files,
-    Shards { shard_bytes: u64, dialect: String },
+/// How the files were hashed.
+struct Method {
+    hash: HashType,
+    shard_bytes: Option<u64>,
 }
 
 impl Method {
     fn of(serialization: &Serialization) -> Result<Self, StatementError> {
-        if serialization.hash_type != "sha256" {
-            let hash = clip(&serialization.hash_type);
-            return Err(StatementError(format!("uses the hash {hash:?}; only `sha256` is read")));
-        }
-        match (serialization.method.as_str(), &serialization.shard_size) {
-            ("files", None) => Ok(Self::Files),
+        let hash = serialization.hash_type.parse().map_err(|error| {
+            let name = clip(&serialization.hash_type);
+            StatementError(format!("uses the hash {name:?}: {error}"))
+        })?;
+        let shard_bytes = match (serialization.method.as_str(), &serialization.shard_size) {
+            ("files", None) => None,
             ("shards", Some(size)) => {
-                let shard_bytes = whole(size).filter(|size| *size > 0);
-                let shard_bytes =
-                    shard_bytes.ok_or_else(|| StatementError("has no usable shard size".into()))?;
-                Ok(Self::Shards { shard_bytes, dialect: format!("sha256-sharded-{shard_bytes}") })
+                let size = whole(size).filter(|size| *size > 0);
+                Some(size.ok_or_else(|| StatementError("has no usable shard size".into()))?)
             }
-            (method, _) => Err(StatementError(format!("covers files by {:?}", clip(method)))),
-        }
+            (method, _) => return Err(StatementError(format!("covers files by {:?}", clip(method)))),
+        };
+        Ok(Self { hash, shard_bytes })
     }
 
-    fn files(&self, resources: Vec<Resource>) -> Result<BTreeMap<String, Pieces>, StatementError> {
-        let mut files = BTreeMap::new();
-        for Resource { name, algorithm, digest } in resources {
-            let admits = |dialect: &str| algorithm == "sha256" || algorithm == dialect;
-            let admitted = match self {
-                Self::Files => admits("sha256"),
-                Self::Shards { dialect, .. } => admits(dialect),
-            };
-            if !admitted {
+    /// Names and digests, each hashed as the manifest says that all are.
+    fn digests(&self, resources: Vec<Resource>) -> Result<Vec<(String, Digest)>, StatementError> {
+        let hash = self.hash.name();
+        let dialect = self.shard_bytes.map(|bytes| format!("{hash}-sharded-{bytes}"));
+        let read = |Resource { name, algorithm, digest }: Resource| {
+            if algorithm != hash && Some(&algorithm) != dialect.as_ref() {
                 let algorithm = clip(&algorithm);
                 return Err(StatementError(format!("has a resource hashed by {algorithm:?}")));
             }
-            let added = match self {
-                Self::Files => {
-                    is_canonical(&name) && files.insert(name.clone(), Pieces::Whole(digest)).is_none()
+            match Digest::parse(self.hash, &digest) {
+                Some(digest) => Ok((name, digest)),
+                None => {
+                    let digits = 2 * self.hash.digest_bytes();
+                    Err(StatementError(format!("has a digest that is not {digits} lower-case digits")))
                 }
-                Self::Shards { shard_bytes, .. } => {
-                    add_shard(&mut files, &name, *shard_bytes, digest).is_some()
+            }
+        };
+        resources.into_iter().map(read).collect()
+    }
+
+    /// Files by name, each named once; shards without gap or overlap, in whatever order they are listed: by code points,
+    /// `a:1024:2048` stands behind `a:10240:11264`.
+    fn files(
+        &self,
+        resources: Vec<(String, Digest)>,
+        shape: Shape,
+    ) -> Result<BTreeMap<String, Pieces>, StatementError> {
+        let is_name = |name: &str| is_canonical(name) || shape == Shape::File && name == LONE_FILE;
+        let misnamed = |name: &str| {
+            StatementError(format!("names {:?}, which is not canonical, or not in its place", clip(name)))
+        };
+        let Some(shard_bytes) = self.shard_bytes else {
+            let mut files = BTreeMap::new();
+            for (name, digest) in resources {
+                if !is_name(&name) || files.insert(name.clone(), Pieces::Whole(digest)).is_some() {
+                    return Err(misnamed(&name));
                 }
-            };
-            if !added {
-                let name = clip(&name);
-                return Err(StatementError(format!(
-                    "names {name:?}, which is not canonical, or not in its place"
-                )));
+            }
+            return Ok(files);
+        };
+        let mut files: BTreeMap<String, Shards> = BTreeMap::new();
+        for (name, digest) in resources {
+            let shard = shard(&name).filter(|(path, ..)| is_name(path));
+            let (path, start, end) = shard.ok_or_else(|| misnamed(&name))?;
+            if files.entry(path.to_owned()).or_default().insert(start, (end, digest)).is_some() {
+                return Err(misnamed(&name));
             }
         }
-        Ok(files)
+        let joined = |(name, shards): (String, Shards)| {
+            let pieces = joined(&shards, shard_bytes).ok_or_else(|| misnamed(&name))?;
+            Ok((name, pieces))
+        };
+        files.into_iter().map(joined).collect()
     }
 }
 
-/// Adds `path:start:end`; `None` unless it continues the path without gap or overlap.
-fn add_shard(
-    files: &mut BTreeMap<String, Pieces>,
-    name: &str,
-    shard_bytes: u64,
-    digest: Sha256,
-) -> Option<()> {
-    // The last two fields: a path may itself contain colons.
+/// The shards of one file: end and digest by start.
+type Shards = BTreeMap<u64, (u64, Digest)>;
+
+/// Takes `path:start:end` apart. The last two fields are the numbers: a path may itself contain colons.
+fn shard(name: &str) -> Option<(&str, u64, u64)> {
     let (rest, end) = name.rsplit_once(':')?;
     let (path, start) = rest.rsplit_once(':')?;
-    let (start, end) = (offset(start)?, offset(end)?);
-    let length = end.checked_sub(start).filter(|length| (1..=shard_bytes).contains(length))?;
-    if !is_canonical(path) {
-        return None;
+    Some((path, offset(start)?, offset(end)?))
+}
+
+/// One file of its shards: all of `shard_bytes` but the last, which may be shorter.
+fn joined(shards: &Shards, shard_bytes: u64) -> Option<Pieces> {
+    let mut bytes = 0;
+    let mut digests = Vec::with_capacity(shards.len());
+    for (start, (end, digest)) in shards {
+        let length = end.checked_sub(*start)?;
+        // Starting on a boundary, the one before was whole.
+        if *start != bytes || start % shard_bytes != 0 || !(1..=shard_bytes).contains(&length) {
+            return None;
+        }
+        bytes = *end;
+        digests.push(*digest);
     }
-    let empty = Pieces::Shards { shard_bytes, digests: Vec::new(), bytes: 0 };
-    let Pieces::Shards { digests, bytes, .. } = files.entry(path.to_owned()).or_insert(empty) else {
-        return None;
-    };
-    // Only the last piece may be short, so the one before must have ended on a boundary.
-    let continues = start == *bytes && start % shard_bytes == 0 && length > 0;
-    continues.then(|| {
-        digests.push(digest);
-        *bytes = end;
-    })
+    Some(Pieces::Shards { shard_bytes, digests, bytes })
 }
 
 /// A decimal offset in its one canonical form.
@@ -264,9 +241,9 @@ fn whole(number: &serde_json::Number) -> Option<u64> {
     })
 }
 
-/// SHA-256 over the raw digests in the order listed.
-fn root_digest(digests: impl Iterator<Item = Sha256>) -> Sha256 {
-    sha256(&digests.flat_map(|digest| digest.0).collect::<Vec<u8>>())
+/// SHA-256 over the raw digests in the order listed, whatever hash they are of.
+fn root_digest<'d>(digests: impl Iterator<Item = &'d Digest>) -> Sha256 {
+    sha256(&digests.flat_map(Digest::as_bytes).copied().collect::<Vec<u8>>())
 }
 
 /// Text from a signed but unchecked place, short enough for a message.
@@ -274,56 +251,29 @@ fn clip(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-/// What a file's content says against its manifest.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// Every digest holds.
-    Same,
-    /// The first digest that does not hold.
-    Differs { expected: Sha256, actual: Sha256 },
-    /// Longer or shorter than its shards.
-    Length,
+/// A run of bytes in a file, and what it must be.
+pub(crate) struct Piece<'s> {
+    /// First byte.
+    pub(crate) start: u64,
+    /// Bytes.
+    pub(crate) bytes: u64,
+    /// What was signed.
+    pub(crate) expected: &'s Digest,
 }
 
 impl Pieces {
-    /// Hashes a file once, piece by piece, and compares.
-    pub(crate) fn compare(&self, mut reader: impl Read) -> std::io::Result<Content> {
-        let (shard_bytes, digests) = match self {
-            Self::Whole(digest) => (u64::MAX, std::slice::from_ref(digest)),
-            Self::Shards { shard_bytes, digests, .. } => (*shard_bytes, digests.as_slice()),
-        };
-        let mut total = 0;
-        for expected in digests {
-            let (actual, bytes) = hash(reader.by_ref().take(shard_bytes))?;
-            total += bytes;
-            if actual != *expected {
-                return Ok(Content::Differs { expected: *expected, actual });
+    /// The pieces of a file of this length; `None` if what was signed has another.
+    pub(crate) fn of_length(&self, length: u64) -> Option<Vec<Piece<'_>>> {
+        match self {
+            Self::Whole(expected) => Some(vec![Piece { start: 0, bytes: length, expected }]),
+            Self::Shards { bytes, .. } if *bytes != length => None,
+            Self::Shards { shard_bytes, digests, .. } => {
+                let piece = |(index, expected)| {
+                    let start = shard_bytes.saturating_mul(index);
+                    Piece { start, bytes: (*shard_bytes).min(length.saturating_sub(start)), expected }
+                };
+                Some((0..).zip(digests).map(piece).collect())
             }
         }
-        Ok(match self {
-            Self::Shards { bytes, .. } if total != *bytes || reader.read(&mut [0])? != 0 => Content::Length,
-            _ => Content::Same,
-        })
     }
-}
-
-/// SHA-256 and length of everything that a reader gives.
-pub(crate) fn hash(mut reader: impl Read) -> std::io::Result<(Sha256, u64)> {
-    let mut context = Context::new(&SHA256);
-    let mut buffer = vec![0; 64 << 10];
-    let mut bytes = 0;
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                context.update(&buffer[..count]);
-                bytes += count as u64;
-            }
-            Err(cause) if cause.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(context.finish().as_ref());
-    Ok((Sha256(digest), bytes))
 }

@@ -1,26 +1,20 @@
-//! Verification, in an order where nothing is believed before it is checked: bundle, key, signature, statement,
-//! then every file's digest. Whatever is not covered is listed, and nothing uncovered can be loaded.
+//! Verification of a package in memory, in an order where nothing is believed before it is checked: bundle, signer, signature,
+//! statement, then every file's digest. Whatever is not covered is listed, and nothing uncovered can be loaded.
 
-use std::{
-    collections::BTreeSet,
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use mantlet_types::Sha256;
-use serde::Serialize;
 
 use super::{
     StatementError, bundle,
-    bundle::BUNDLE_BYTES_MAX,
-    keys::{KeyError, PublicKey, TrustedKeys},
+    chain::ChainError,
+    hash::Digest,
     sha256,
-    statement::{Content, Statement},
+    sigstore::SigstoreError,
+    statement::{Pieces, Shape, Statement},
+    trust::{Signer, TrustedSigners},
 };
-use crate::package::{
-    Found, MODEL_FILE, PROFILE_FILE, Package, SETTINGS_FILE, SIGNATURE_FILE, TreeError, walk,
-};
+use crate::package::{MODEL_FILE, PROFILE_FILE, Package, SETTINGS_FILE, SIGNATURE_FILE, TreeError};
 
 /// Why an artifact is not what a trusted signer signed. The text is for the operator; callers of a model never see it.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +31,12 @@ pub enum VerifyError {
         /// The fingerprint that the bundle gives.
         hint: Option<String>,
     },
+    /// The certificate that came with the signature proves nothing.
+    #[error(transparent)]
+    Certificate(#[from] ChainError),
+    /// What Sigstore's authorities and logs say does not make this a trusted account's signature.
+    #[error(transparent)]
+    Sigstore(#[from] SigstoreError),
     /// No trusted key made this signature over this statement.
     #[error("the signature does not verify")]
     Signature,
@@ -44,14 +44,14 @@ pub enum VerifyError {
     #[error(transparent)]
     Statement(#[from] StatementError),
     /// A file is not the one that was signed.
-    #[error("`{name}` is not the file that was signed: expected SHA-256 {expected}, actual {actual}")]
+    #[error("`{name}` is not the file that was signed: expected {expected:?}, actual {actual:?}")]
     Mismatch {
         /// The file.
         name: String,
         /// What was signed.
-        expected: Sha256,
+        expected: Box<Digest>,
         /// What is there.
-        actual: Sha256,
+        actual: Box<Digest>,
     },
     /// A file covered in shards has another length.
     #[error("`{name}` does not have the length that was signed")]
@@ -81,14 +81,18 @@ fn key(hint: Option<&str>) -> String {
 }
 
 impl VerifyError {
+    pub(super) fn mismatch(name: &str, expected: Digest, actual: Digest) -> Self {
+        Self::Mismatch { name: name.to_owned(), expected: Box::new(expected), actual: Box::new(actual) }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unsigned => "sign it: mantlet model sign DIR --key PEM --signature DIR/model.sig".into(),
-            Self::Untrusted { .. } => {
-                "if you trust the signer, put the public key into the home's `keys/trusted` directory and run `mantlet config \
-                 reload`"
+            Self::Untrusted { .. } | Self::Certificate(_) => {
+                "if you trust the signer, put the public key, or the certificate of the authority, into the home's `keys/trusted` \
+                 directory and run `mantlet config reload`"
                     .into()
             }
             Self::Mismatch { name, .. } | Self::Length { name } | Self::Missing { name } => {
@@ -109,7 +113,7 @@ impl VerifyError {
 pub struct VerifiedArtifact {
     package: Package,
     digest: Sha256,
-    signer: Sha256,
+    signer: Signer,
     uncovered: Vec<String>,
 }
 
@@ -129,10 +133,10 @@ impl VerifiedArtifact {
         self.digest
     }
 
-    /// Fingerprint of the key that signed it.
+    /// Who signed it.
     #[must_use]
-    pub fn signer(&self) -> Sha256 {
-        self.signer
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// Files beside it that no signature covers. They were dropped and cannot be loaded.
@@ -157,177 +161,83 @@ impl Package {
     ///
     /// # Errors
     /// Unsigned, not by a trusted key, or any file that is missing, different or unsigned.
-    pub fn verify(self, trusted: &TrustedKeys) -> Result<VerifiedArtifact, VerifyError> {
+    pub fn verify(self, trusted: &TrustedSigners) -> Result<VerifiedArtifact, VerifyError> {
         let opened = bundle::open(self.signature().ok_or(VerifyError::Unsigned)?, trusted)?;
-        let (digest, signer) = (sha256(&opened.payload), opened.signer.fingerprint());
-        let statement = Statement::parse(&opened.payload)?;
-        let mut check = Check::new(&statement, false);
+        let digest = sha256(&opened.payload);
+        let statement = Statement::parse(&opened.payload, Shape::Directory)?;
+        let mut cover = Cover::new(&statement, false);
         for (name, bytes) in self.files().filter(|(name, _)| *name != SIGNATURE_FILE) {
-            check.content(name, bytes, bytes.is_empty()).map_err(|error| error.or_io(Path::new(name)))?;
+            if let Some((name, pieces)) = cover.file(name, bytes.is_empty())? {
+                compare(name, pieces, bytes)?;
+            }
         }
-        let uncovered = check.finish()?;
+        let uncovered = cover.finish()?;
         for name in [MODEL_FILE, SETTINGS_FILE, PROFILE_FILE] {
             if uncovered.iter().any(|file| file == name) {
                 return Err(VerifyError::Uncovered { name: name.into() });
             }
         }
         let package = self.without(&uncovered);
-        Ok(VerifiedArtifact { package, digest, signer, uncovered })
+        Ok(VerifiedArtifact { package, digest, signer: opened.signer, uncovered })
     }
 }
 
-/// The answer about a directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// Yes or no.
-    pub verdict: Verdict,
-    /// Why, in one sentence.
-    pub reason: String,
-    /// Files that the signature does not cover.
-    pub uncovered: Vec<String>,
-    /// What to do about a rejection.
-    #[serde(skip)]
-    pub hint: Option<String>,
-}
-
-/// Whether a directory is what was signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// It is.
-    Accept,
-    /// It is not, or it cannot be shown.
-    Reject,
-}
-
-/// Verifies any signed directory, not only a package, hashing files as they stream by.
-///
-/// # Errors
-/// A public key that cannot be used: then the question was wrong. Everything else, unreadable files included, is an
-/// answer: reject.
-pub fn verify_package(
-    directory: &Path,
-    signature: &Path,
-    public_keys: &[String],
-    ignore_unsigned: bool,
-) -> Result<Report, KeyError> {
-    let trusted = public_keys.iter().map(|pem| PublicKey::from_pem(pem)).collect::<Result<Vec<_>, _>>()?;
-    Ok(match verify_directory(directory, signature, &trusted, ignore_unsigned) {
-        Ok(uncovered) => Report {
-            verdict: Verdict::Accept,
-            reason: "the signature and every digest verify".into(),
-            uncovered,
-            hint: None,
-        },
-        Err(error) => Report {
-            verdict: Verdict::Reject,
-            reason: error.to_string(),
-            uncovered: Vec::new(),
-            hint: error.hint(),
-        },
-    })
-}
-
-fn verify_directory(
-    directory: &Path,
-    signature: &Path,
-    trusted: &TrustedKeys,
-    ignore_unsigned: bool,
-) -> Result<Vec<String>, VerifyError> {
-    let io = |cause| TreeError::Io { path: signature.to_owned(), cause };
-    let mut bytes = Vec::new();
-    File::open(signature)
-        .and_then(|file| file.take(BUNDLE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(io)?;
-    let opened = bundle::open(&bytes, trusted)?;
-    let statement = Statement::parse(&opened.payload)?;
-    let signature_name = relative_name(directory, signature);
-    let mut check = Check::new(&statement, ignore_unsigned);
-    walk::<VerifyError>(directory, &|_| false, &mut |name, found| {
-        let covered = statement.files.contains_key(name);
-        if Some(name) == signature_name.as_deref() && !covered {
-            return Ok(());
+/// Whether bytes in memory are those that were signed.
+fn compare(name: &str, pieces: &Pieces, bytes: &[u8]) -> Result<(), VerifyError> {
+    let length = || VerifyError::Length { name: name.to_owned() };
+    for piece in pieces.of_length(bytes.len() as u64).ok_or_else(length)? {
+        let range = usize::try_from(piece.start).ok().zip(usize::try_from(piece.bytes).ok());
+        let content = range.and_then(|(start, bytes_there)| bytes.get(start..)?.get(..bytes_there));
+        let actual = piece.expected.hash().of(content.ok_or_else(length)?);
+        if actual != *piece.expected {
+            return Err(VerifyError::mismatch(name, *piece.expected, actual));
         }
-        match found {
-            Found::File(file, bytes) => {
-                check.content(name, file, bytes == 0).map_err(|error| error.or_io(&directory.join(name)))
-            }
-            // Left out by the signer and never opened here: only remarked on.
-            _ if statement.ignores(name) && !covered => {
-                check.uncovered.insert(name.to_owned());
-                Ok(())
-            }
-            other => other.into_file(name).map(drop).map_err(Into::into),
-        }
-    })?;
-    check.finish()
+    }
+    Ok(())
 }
 
-/// A file's name within a directory, if it lies there: a signature does not cover itself.
-pub(super) fn relative_name(directory: &Path, file: &Path) -> Option<String> {
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let within = parent.canonicalize().ok()?.strip_prefix(directory.canonicalize().ok()?).ok()?.to_owned();
-    let path: PathBuf = within.join(file.file_name()?);
-    path.to_str().map(ToOwned::to_owned)
-}
-
-/// Files as they pass, against the statement.
-struct Check<'s> {
+/// The files that are there, against those that were signed.
+pub(super) struct Cover<'s> {
     statement: &'s Statement,
     ignore_unsigned: bool,
-    seen: BTreeSet<&'s str>,
+    left: BTreeMap<&'s str, &'s Pieces>,
     uncovered: BTreeSet<String>,
 }
 
-enum CheckError {
-    Verify(VerifyError),
-    Io(std::io::Error),
-}
-
-impl CheckError {
-    fn or_io(self, path: &Path) -> VerifyError {
-        match self {
-            Self::Verify(error) => error,
-            Self::Io(cause) => TreeError::Io { path: path.to_owned(), cause }.into(),
-        }
-    }
-}
-
-impl<'s> Check<'s> {
-    fn new(statement: &'s Statement, ignore_unsigned: bool) -> Self {
-        Self { statement, ignore_unsigned, seen: BTreeSet::new(), uncovered: BTreeSet::new() }
+impl<'s> Cover<'s> {
+    pub(super) fn new(statement: &'s Statement, ignore_unsigned: bool) -> Self {
+        let left = statement.files.iter().map(|(name, pieces)| (name.as_str(), pieces)).collect();
+        Self { statement, ignore_unsigned, left, uncovered: BTreeSet::new() }
     }
 
-    fn content(&mut self, name: &str, reader: impl Read, is_empty: bool) -> Result<(), CheckError> {
+    /// What was signed of this file; none if it is not covered and need not be.
+    pub(super) fn file(
+        &mut self,
+        name: &str,
+        is_empty: bool,
+    ) -> Result<Option<(&'s str, &'s Pieces)>, VerifyError> {
         // A covered file is checked even where the statement also ignores its folder.
-        let Some((name, pieces)) = self.statement.files.get_key_value(name) else {
-            let excused = self.ignore_unsigned
-                || self.statement.ignores(name)
-                || (self.statement.is_sharded && is_empty);
-            if !excused {
-                return Err(CheckError::Verify(VerifyError::Uncovered { name: name.to_owned() }));
-            }
-            self.uncovered.insert(name.to_owned());
-            return Ok(());
-        };
-        self.seen.insert(name);
-        let name = || name.clone();
-        match pieces.compare(reader).map_err(CheckError::Io)? {
-            Content::Same => Ok(()),
-            Content::Differs { expected, actual } => {
-                Err(CheckError::Verify(VerifyError::Mismatch { name: name(), expected, actual }))
-            }
-            Content::Length => Err(CheckError::Verify(VerifyError::Length { name: name() })),
+        if let Some(covered) = self.left.remove_entry(name) {
+            return Ok(Some(covered));
         }
+        let excused =
+            self.ignore_unsigned || self.statement.ignores(name) || (self.statement.is_sharded && is_empty);
+        if !excused {
+            return Err(VerifyError::Uncovered { name: name.to_owned() });
+        }
+        self.remark(name);
+        Ok(None)
     }
 
-    fn finish(self) -> Result<Vec<String>, VerifyError> {
-        let missing = self.statement.files.keys().find(|name| !self.seen.contains(name.as_str()));
-        match missing {
-            Some(name) => Err(VerifyError::Missing { name: name.clone() }),
+    /// Remarks on a file that is not covered.
+    pub(super) fn remark(&mut self, name: &str) {
+        self.uncovered.insert(name.to_owned());
+    }
+
+    /// The files that are not covered, if every covered one was there.
+    pub(super) fn finish(self) -> Result<Vec<String>, VerifyError> {
+        match self.left.keys().next() {
+            Some(name) => Err(VerifyError::Missing { name: (*name).to_owned() }),
             None => Ok(self.uncovered.into_iter().collect()),
         }
     }

@@ -25,7 +25,7 @@ pub use interface::ClassValues;
 pub use model::LoadError;
 pub use settings::{ConfidenceRule, RangeRule, Settings, SettingsError};
 pub use tree::TreeError;
-pub(crate) use tree::{Found, is_canonical, walk};
+pub(crate) use tree::{Found, Links, is_canonical, open_lone, walk, walk_with};
 
 use prost::bytes::Bytes;
 

@@ -5,17 +5,21 @@
 use std::{
     fs::File,
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
 };
 
 use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, open, openat, statat},
     io::Errno,
+    process::geteuid,
 };
 
-/// Deepest nesting of folders. Exported models have two or three levels.
-const DEPTH_MAX: usize = 16;
+/// Deepest nesting of folders. Exported models have two or three levels; each takes an open descriptor.
+const DEPTH_MAX: usize = 64;
 
 /// Most entries in one tree, folders included.
 const ENTRIES_MAX: usize = 100_000;
@@ -46,6 +50,18 @@ pub enum TreeError {
         /// Relative to the directory.
         name: String,
     },
+    /// A file of somebody else with another name besides: who placed it here may not have been who could read it.
+    #[error("`{name}` is a hard link to a file of another user")]
+    HardLink {
+        /// Relative to the directory.
+        name: String,
+    },
+    /// Written to while it was read.
+    #[error("`{name}` changed while it was read")]
+    Changed {
+        /// Relative to the directory.
+        name: String,
+    },
     /// A name that cannot be written into a manifest without ambiguity.
     #[error("the file name {name:?} is not canonical (UTF-8 without `\\`, control characters, `.` or `..`)")]
     Name {
@@ -58,6 +74,15 @@ pub enum TreeError {
         /// Which bound was met.
         what: String,
     },
+}
+
+/// What becomes of symbolic links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// They are found, and not followed.
+    Refuse,
+    /// Links to files are followed wherever they lead; links to folders are found, since they can lead in circles.
+    Follow,
 }
 
 /// What stands under a name.
@@ -96,16 +121,38 @@ pub(crate) fn walk<E: From<TreeError>>(
     skip: &dyn Fn(&str) -> bool,
     visit: &mut dyn FnMut(&str, Found) -> Result<(), E>,
 ) -> Result<(), E> {
+    walk_with(root, Links::Refuse, skip, visit)
+}
+
+/// [`walk`] by a rule for symbolic links.
+pub(crate) fn walk_with<E: From<TreeError>>(
+    root: &Path,
+    links: Links,
+    skip: &dyn Fn(&str) -> bool,
+    visit: &mut dyn FnMut(&str, Found) -> Result<(), E>,
+) -> Result<(), E> {
     // The root is the operator's word and may itself be reached through links; nothing below it may.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = open(root, flags, Mode::empty())
         .map_err(|cause| TreeError::Io { path: root.to_owned(), cause: cause.into() })?;
-    let mut walk = Walk { root, skip, entries: 0 };
+    let mut walk = Walk { root, links, skip, entries: 0 };
     walk.enter(&directory, "", 0, visit)
+}
+
+/// Opens one file that is a model by itself.
+pub(crate) fn open_lone(path: &Path, links: Links) -> Result<Found, TreeError> {
+    let root = path.parent().unwrap_or(path);
+    let walk = Walk { root, links, skip: &|_| false, entries: 0 };
+    let name = super::directory_name(path);
+    match walk.look(rustix::fs::CWD, path.as_os_str().as_bytes(), &name)? {
+        Look::Directory(_) => Err(TreeError::Special { name }),
+        Look::Other(found) => Ok(found),
+    }
 }
 
 struct Walk<'a> {
     root: &'a Path,
+    links: Links,
     skip: &'a dyn Fn(&str) -> bool,
     entries: usize,
 }
@@ -145,14 +192,22 @@ impl Walk<'_> {
 
     fn look(&self, directory: BorrowedFd<'_>, file_name: &[u8], name: &str) -> Result<Look, TreeError> {
         // Looked at before it is opened: opening a device can do something.
-        let stat = statat(directory, file_name, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| self.io(name, e))?;
-        match FileType::from_raw_mode(stat.st_mode) {
+        let look = |flags| statat(directory, file_name, flags).map_err(|errno| self.io(name, errno));
+        let mut kind = FileType::from_raw_mode(look(AtFlags::SYMLINK_NOFOLLOW)?.st_mode);
+        // NONBLOCK: should a pipe have taken the file's place meanwhile, opening it must not wait for a writer.
+        let mut flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        if kind == FileType::Symlink && self.links == Links::Follow {
+            kind = FileType::from_raw_mode(look(AtFlags::empty())?.st_mode);
+            if kind == FileType::Directory {
+                return Ok(Look::Other(Found::Symlink));
+            }
+            flags = flags.difference(OFlags::NOFOLLOW);
+        }
+        match kind {
             FileType::Symlink => return Ok(Look::Other(Found::Symlink)),
             FileType::RegularFile | FileType::Directory => {}
             _ => return Ok(Look::Other(Found::Special)),
         }
-        // NONBLOCK: should a pipe have taken the file's place meanwhile, opening it must not wait for a writer.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = match openat(directory, file_name, flags, Mode::empty()) {
             Ok(opened) => opened,
             Err(Errno::LOOP) => return Ok(Look::Other(Found::Symlink)),
@@ -162,6 +217,9 @@ impl Walk<'_> {
         Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Look::Directory(opened),
             FileType::RegularFile => {
+                if stat.st_nlink > 1 && stat.st_uid != geteuid().as_raw() {
+                    return Err(TreeError::HardLink { name: name.to_owned() });
+                }
                 Look::Other(Found::File(opened.into(), u64::try_from(stat.st_size).unwrap_or(0)))
             }
             _ => Look::Other(Found::Special),

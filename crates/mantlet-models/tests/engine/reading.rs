@@ -70,7 +70,7 @@ fn reviews(model: &str) -> LoadedModel {
     assert!(files.contains_key(PROFILE_FILE));
     files.insert(SIGNATURE_FILE.to_owned(), signature);
     let package = Package::from_files(files, "reviews".into()).unwrap();
-    let artifact = package.verify(&[key.public().clone()]).unwrap();
+    let artifact = package.verify(&[key.public().clone().into()]).unwrap();
     load(&artifact, "home".parse().unwrap(), Version::FIRST).unwrap()
 }
 

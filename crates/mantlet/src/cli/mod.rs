@@ -28,6 +28,7 @@ pub mod root;
 pub mod scan;
 pub mod serve;
 pub mod session;
+pub mod signing;
 pub mod transport;
 pub mod update;
 pub mod user;

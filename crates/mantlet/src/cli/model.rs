@@ -8,7 +8,7 @@ use std::{
 use http::Method;
 use mantlet_gate::approvals::Item;
 use mantlet_models::{
-    artifact::{SigningKey, Verdict, generate_signing_key, sign, sign_package, verify_package},
+    artifact::{SigningKey, generate_signing_key, sign},
     package::{Package, SIGNATURE_FILE},
     workbench::{ProfileRequest, Workbench},
 };
@@ -23,7 +23,7 @@ use super::{
     init::{Origin, register},
     inspect, print, release, scan,
     session::Session,
-    update,
+    signing, update,
 };
 use crate::assemble::told;
 
@@ -78,20 +78,9 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             profile(common, &dir, &request)
         }
         Model::Keygen { out } => keygen(common, &out),
-        Model::Sign { dir, key, signature } => {
-            let out = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
-            sign_package(&dir, &read(&key)?, &out).map_err(|error| told(&error, error.hint()))?;
-            if common.json {
-                return print::json(&json!({ "package": dir, "signature": out }));
-            }
-            print::line(format!("signed {} in {}", dir.display(), out.display()))
-        }
+        Model::Sign(command) => signing::sign(common, &command),
         Model::Scan(command) => scan::run(common.json, &command),
-        Model::Verify { dir, signature, public_key, ignore_unsigned_files } => {
-            let signature = signature.unwrap_or_else(|| dir.join(SIGNATURE_FILE));
-            let keys = public_key.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
-            verify(common, &dir, &signature, &keys, ignore_unsigned_files)
-        }
+        Model::Verify(command) => signing::verify(common, &command),
     }
 }
 
@@ -199,11 +188,6 @@ pub(super) fn stage(reply: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
-}
-
 async fn add(common: &Common, dir: &Path, origin: &Origin) -> Result<(), Failure> {
     let session = Session::open(common).await?;
     let package = signed(&session, dir);
@@ -255,24 +239,4 @@ fn keygen(common: &Common, out: &Path) -> Result<(), Failure> {
         return print::json(&json!({ "private_key": out, "public_key": public_path }));
     }
     print::line(format!("wrote {} and {}", out.display(), public_path.display()))
-}
-
-/// Exit 0 if the signature holds, 1 if not.
-fn verify(
-    common: &Common,
-    dir: &Path,
-    signature: &Path,
-    keys: &[String],
-    ignore: bool,
-) -> Result<(), Failure> {
-    let report = verify_package(dir, signature, keys, ignore).map_err(|error| told(&error, error.hint()))?;
-    if common.json {
-        print::json(&report)?;
-    } else if report.verdict == Verdict::Accept {
-        print::line(format!("{} is what was signed", dir.display()))?;
-    }
-    match report.verdict {
-        Verdict::Accept => Ok(()),
-        Verdict::Reject => Err(Failure { hint: report.hint, ..Failure::no(report.reason) }),
-    }
 }

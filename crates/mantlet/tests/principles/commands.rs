@@ -223,6 +223,40 @@ fn a_signature_is_made_verified_and_refused() {
 }
 
 #[test]
+fn a_verdict_is_no_where_there_is_something_to_judge_and_none_where_there_is_not() {
+    let home = Home::demo();
+    let package = home.package("tumors");
+    let (key, dir) = (home.beside("key.pem"), package.to_str().unwrap());
+    let (key, public) = (key.to_str().unwrap(), format!("{}.pub", key.display()));
+    assert!(run(&["model", "keygen", key]).status.success());
+    let verify = |public: &str| run(&["model", "verify", dir, "--public-key", public, "--json"]);
+    assert_eq!(verify(&public).status.code(), Some(2), "there is no signature");
+    for (hash, more) in [("sha256", &[][..]), ("blake2b", &["--shard-size", "1000"]), ("blake3", &[])] {
+        let sign = ["model", "sign", dir, "--key", key, "--hash", hash];
+        assert!(run(&[&sign[..], more].concat()).status.success());
+        let output = verify(&public);
+        assert_eq!(output.status.code(), Some(0), "{hash}: {}", said(&output));
+    }
+    // Not a kind of key that signs models: it signed nothing here. Not a key at all: nothing can be said.
+    let other = home.beside("ed25519.pub");
+    fs::write(
+        &other,
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
+    )
+    .unwrap();
+    let refused = verify(other.to_str().unwrap());
+    let document: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!((refused.status.code(), &document["verdict"]), (Some(1), &json!("reject")));
+    assert_eq!(verify(key).status.code(), Some(2));
+    assert_eq!(verify("/nowhere").status.code(), Some(2));
+    assert_eq!(run(&["model", "verify", dir, "--json"]).status.code(), Some(2), "nobody is trusted");
+    // Progress is for terminals: a program reads an error, and nothing else.
+    assert!(verify(&public).stderr.is_empty());
+    fs::write(package.join("model.sig"), "{}").unwrap();
+    assert_eq!(verify(&public).status.code(), Some(1));
+}
+
+#[test]
 fn env_sets_what_a_shell_needs_to_trust_and_find_the_server() {
     let home = Home::demo();
     let server = Server::start(&home);

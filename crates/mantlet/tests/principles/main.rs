@@ -39,6 +39,9 @@ mod signers;
 mod swaps;
 mod updates;
 
+// What was verified is what is served, whoever writes meanwhile.
+mod races;
+
 // What a person is to decide.
 mod held_inputs;
 mod reviews;

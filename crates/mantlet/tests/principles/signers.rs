@@ -1,7 +1,8 @@
 //! Trust stands, or it does not: what a signer has signed answers for as long as the signer is trusted.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use serde_json::Value;
 
 use crate::support::{
@@ -89,4 +90,51 @@ fn two_packages_with_one_manifest_stand_each_by_its_own_signer() {
     assert_eq!(reloaded["stopped"][0], "twins@1", "whoever signed the other one is trusted still");
     assert_eq!(versions()[1]["status"], "live");
     drop(server);
+}
+
+/// An authority that certifies signers, in PEM, and a key with the chain that it gave.
+fn certified(home: &Home) -> (String, PathBuf, PathBuf) {
+    let named = |name: &str, is_ca, usage| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = is_ca;
+        params.key_usages = vec![usage];
+        params
+    };
+    let key = || KeyPair::generate().unwrap();
+    let any = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (above, issuing, signer) = (named("models", any, KeyUsagePurpose::KeyCertSign), key(), key());
+    let root = above.self_signed(&issuing).unwrap();
+    let authority = Issuer::new(above, issuing);
+    let leaf = named("dora", IsCa::ExplicitNoCa, KeyUsagePurpose::DigitalSignature);
+    let leaf = leaf.signed_by(&signer, &authority).unwrap();
+    let (private, chain) = (home.beside("dora.key"), home.beside("dora.crt"));
+    fs::write(&private, signer.serialize_pem()).unwrap();
+    fs::write(&chain, leaf.pem()).unwrap();
+    (root.pem(), private, chain)
+}
+
+#[test]
+fn whom_an_authority_certifies_may_sign_for_as_long_as_the_authority_is_trusted() {
+    let home = Home::demo();
+    let (authority, private, chain) = certified(&home);
+    let package = home.package("certified");
+    let dir = package.to_str().unwrap();
+    let mut sign = mantlet();
+    sign.args(["model", "sign", dir, "--key"]).arg(&private).arg("--certificate").arg(&chain);
+    assert!(sign.output().unwrap().status.success());
+    // The chain comes with the signature, and that is no reason to believe it.
+    assert_eq!(home.run(&["model", "add", dir]).status.code(), Some(2));
+    let trusted = home.path.join("keys/trusted/models-ca.pem");
+    fs::write(&trusted, authority).unwrap();
+    home.json(&["model", "add", dir]);
+    let key = home.key("app", &["--model", "certified"]);
+    let server = Server::start(&home);
+    let client = server.client_with(&key.key);
+    let ask = || client.post("/v1/models/certified/predict", &question(&benign())).status;
+    assert_eq!(ask(), 200);
+    fs::remove_file(&trusted).unwrap();
+    let reloaded = home.json(&["config", "reload"]);
+    assert_eq!(reloaded["stopped"], serde_json::json!(["certified@1"]), "{reloaded}");
+    assert_eq!(ask(), 503);
 }

@@ -8,6 +8,7 @@ use mantlet_types::{
     limits::BACKGROUND_ROWS_MAX,
 };
 
+use super::signing::{Sign, Verify};
 use crate::config::env_vars;
 
 /// A question to a model, and the way to it.
@@ -205,33 +206,12 @@ pub enum Model {
         /// Where to write the private key (0600); the public one goes beside it as .pub
         out: PathBuf,
     },
-    /// Sign a package directory (OpenSSF Model Signing)
-    Sign {
-        /// The package directory
-        dir: PathBuf,
-        /// The private key
-        #[arg(long, value_name = "PEM")]
-        key: PathBuf,
-        /// The signature file [default: DIR/model.sig]
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
-    },
+    /// Sign a model: a directory or one file (OpenSSF Model Signing)
+    Sign(Sign),
     /// Say what model files may do to whoever opens them, without opening them
     Scan(Scan),
-    /// Verify a package directory against its signature
-    Verify {
-        /// The package directory
-        dir: PathBuf,
-        /// The signature file [default: DIR/model.sig]
-        #[arg(long, value_name = "FILE")]
-        signature: Option<PathBuf>,
-        /// The signer's public key; repeat for several
-        #[arg(long, value_name = "PEM", required = true)]
-        public_key: Vec<PathBuf>,
-        /// Accept files that the signature does not cover; they are listed and never load
-        #[arg(long)]
-        ignore_unsigned_files: bool,
-    },
+    /// Verify a model against its signature
+    Verify(Verify),
 }
 
 /// `mantlet model scan`.

@@ -6,6 +6,7 @@
 
 mod api_key;
 mod audit;
+mod bundle;
 mod configuration;
 mod grpc;
 mod onnx;
@@ -30,6 +31,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("audit_entry", audit::entry),
     ("audit_tiles", tiles::body),
     ("upload", upload::body),
+    ("bundle", bundle::body),
     ("token", workload::token),
     ("spiffe_id", workload::spiffe_id),
     ("svid", workload::svid),
