@@ -11,6 +11,7 @@ use std::{
 use ipnet::IpNet;
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    url::{UrlId, UrlKid},
     workload::WorkloadIdentity,
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::{
     approvals::{Approval, Approvers},
     changes::{BreakGlass, PolicyFile, Proposal},
     disable::Disabled,
+    urls::{UrlUse, keys::UrlKey},
 };
 
 /// Everything that decisions are about.
@@ -43,6 +45,10 @@ pub struct Directory {
     /// Signed approvals as they were given, by the digest of their statement: also those that have been used, so that
     /// they can be looked at afterwards.
     pub approvals: BTreeMap<Sha256, Arc<Approval>>,
+    /// Keys that sign URLs, as far as anything was done about them: see [`crate::urls::keys`].
+    pub url_keys: BTreeMap<UrlKid, UrlKey>,
+    /// Signed URLs for one use that were used.
+    pub url_uses: BTreeMap<UrlId, UrlUse>,
 }
 
 /// A person.
@@ -375,6 +381,12 @@ pub enum Change {
     PutApproval(Sha256, Arc<Approval>),
     /// An approval of long ago need not be kept any more.
     RemoveApproval(Sha256),
+    /// A key that signs URLs is as stated.
+    PutUrlKey(UrlKid, UrlKey),
+    /// A signed URL for one use was used.
+    PutUrlUse(UrlId, UrlUse),
+    /// That a signed URL was used need not be kept any more.
+    RemoveUrlUse(UrlId),
 }
 
 impl Directory {
@@ -416,6 +428,9 @@ impl Directory {
             Change::RemovePolicies(name) => drop(self.policies.remove(&name)),
             Change::PutApproval(digest, approval) => drop(self.approvals.insert(digest, approval)),
             Change::RemoveApproval(digest) => drop(self.approvals.remove(&digest)),
+            Change::PutUrlKey(kid, key) => drop(self.url_keys.insert(kid, key)),
+            Change::PutUrlUse(id, used) => drop(self.url_uses.insert(id, used)),
+            Change::RemoveUrlUse(id) => drop(self.url_uses.remove(&id)),
         }
     }
 }

@@ -5,6 +5,7 @@ mod people;
 mod reviews;
 mod root;
 mod second;
+mod share;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -20,6 +21,7 @@ pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, U
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};
 pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
+pub use share::{SignUrl, UrlKeys};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]

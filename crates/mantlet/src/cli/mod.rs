@@ -26,6 +26,7 @@ pub mod root;
 pub mod scan;
 pub mod serve;
 pub mod session;
+pub mod share;
 pub mod transport;
 pub mod update;
 pub mod user;

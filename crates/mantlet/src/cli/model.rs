@@ -23,7 +23,7 @@ use super::{
     init::register,
     inspect, print, scan,
     session::Session,
-    update,
+    share, update,
 };
 use crate::assemble::told;
 
@@ -64,6 +64,8 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
         Model::Export { model, to, version_number } => {
             inspect::export(common, &model, version_number, &to).await
         }
+        Model::Url(command) => share::url(common, command).await,
+        Model::UrlKeys(command) => share::keys(common, command).await,
         Model::Profile { dir, reference, calibration, target, coverage, background } => {
             let request = ProfileRequest { reference, calibration, target, coverage, background };
             profile(common, &dir, &request)

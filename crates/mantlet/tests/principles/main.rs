@@ -56,6 +56,9 @@ mod lifecycle;
 // Nothing that was sent, and no key, turns up where it does not belong.
 mod canaries;
 
+// Handing a package on without handing out a key.
+mod signed_urls;
+
 // Everybody acts as themselves, from wherever they are.
 mod identities;
 
