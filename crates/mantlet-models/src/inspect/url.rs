@@ -15,7 +15,11 @@ use mantlet_types::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{ROOM_TIMEOUT, Which};
-use crate::{package::Package, register::Shelf, registry::PackageDigest};
+use crate::{
+    package::Package,
+    register::Shelf,
+    registry::{PackageDigest, RegistryError},
+};
 
 /// Length and SHA-256 of what a URL gives: of this file of the package, or of the whole package on the wire; `None` if the
 /// package has no such file.
@@ -88,14 +92,45 @@ impl Deed for SignUrl {
     }
 }
 
-/// A package that is about to leave by a signed URL, with the room that it takes.
+/// A package that a signed URL was brought for, with the room that it takes.
 pub struct Brought {
-    /// The signed package.
-    pub package: Package,
-    /// Digest of its signed manifest.
-    pub digest: Sha256,
+    shelf: Shelf,
+    /// What the registry keeps it under.
+    pub package: PackageDigest,
+    /// What its signature calls it.
+    pub subject: String,
+    /// Its files: name, SHA-256 and bytes of each, in the order of the names.
+    pub files: Vec<(String, Sha256, u64)>,
     /// To be given back once what leaves has left.
-    pub room: OwnedSemaphorePermit,
+    pub room: Arc<OwnedSemaphorePermit>,
+}
+
+impl Brought {
+    fn of(shelf: Shelf, package: PackageDigest, room: OwnedSemaphorePermit) -> Result<Self, RegistryError> {
+        let subject = shelf.registry.subject(&package)?;
+        let files = shelf.registry.files(&package)?;
+        Ok(Self { shelf, package, subject, files, room: Arc::new(room) })
+    }
+
+    /// All of it, verified again, and the digest of its signed manifest. Blocking.
+    ///
+    /// # Errors
+    /// 503 if it cannot be had, or nobody answers for it any more.
+    pub fn whole(&self) -> Result<(Package, Sha256), Rejection> {
+        let artifact = self.shelf.verified(self.package).map_err(Rejection::unavailable)?;
+        let digest = artifact.digest();
+        Ok((artifact.into_package(), digest))
+    }
+
+    /// A part of one of its files: only what it touches is read, and checked to be what was stored. Blocking.
+    ///
+    /// # Errors
+    /// 503 if it cannot be had.
+    pub fn part(&self, file: Sha256, range: std::ops::Range<u64>) -> Result<Vec<u8>, Rejection> {
+        let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
+        let object = self.shelf.registry.object(file).map_err(|error| failed(&error))?;
+        object.read_range(range).map_err(|error| failed(&error))
+    }
 }
 
 /// What is to leave, with its HTTP status.
@@ -119,13 +154,12 @@ pub struct Redemption<F> {
 /// The same with the package at hand.
 pub struct Redeem<R> {
     terms: UrlTerms,
-    digest: Sha256,
     given: Given<R>,
 }
 
 impl<F, R> Petition for Redemption<F>
 where
-    F: FnOnce(Brought) -> Result<Given<R>, Rejection> + Send + 'static,
+    F: FnOnce(&Brought) -> Result<Given<R>, Rejection> + Send + 'static,
     R: Send + 'static,
 {
     type Deed = Redeem<R>;
@@ -149,12 +183,10 @@ where
         let room = room.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         let package = PackageDigest(terms.package);
         let given = tokio::task::spawn_blocking(move || {
-            let artifact = shelf.verified(package).map_err(Rejection::unavailable)?;
-            let digest = artifact.digest();
-            Ok::<_, Rejection>((digest, give(Brought { package: artifact.into_package(), digest, room })?))
+            let brought = Brought::of(shelf, package, room);
+            give(&brought.map_err(|error| Rejection::unavailable(error.to_string()))?)
         });
-        let (digest, given) = given.await.map_err(|error| failed(&error))??;
-        Ok(Redeem { terms, digest, given })
+        Ok(Redeem { terms, given: given.await.map_err(|error| failed(&error))?? })
     }
 }
 
@@ -183,11 +215,14 @@ impl<R: Send + 'static> Deed for Redeem<R> {
     }
 
     async fn act(self, office: &Office<'_>) -> Result<Done<Given<R>>, Rejection> {
-        let Self { terms, digest, given } = self;
+        let Self { terms, given } = self;
         let directory = &office.snapshot.directory;
-        let version = directory.models.get(&terms.model).and_then(|model| model.versions.get(&terms.version));
-        if version.is_none_or(|record| record.digest != digest) {
-            return Err(Rejection::unavailable("the registry's package is not the one that was registered"));
+        // Parts are read without the signature. INVARIANT (standing-trust): what is loaded is what was verified as a whole, by
+        // somebody who is trusted still.
+        if office.snapshot.model(&terms.model, Some(terms.version)).is_none() {
+            return Err(Rejection::unavailable(
+                "the version is not loaded, so nobody answers for its package",
+            ));
         }
         // INVARIANT (once): that it was used is durable before the first byte leaves. What gave nothing uses up nothing.
         let changes = if terms.once && given.status < 300 {

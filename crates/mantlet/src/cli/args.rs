@@ -21,7 +21,7 @@ pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, U
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};
 pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
-pub use share::{SignUrl, UrlKeys};
+pub use share::{Import, Outside, Publish, SignUrl, UrlKeys};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]

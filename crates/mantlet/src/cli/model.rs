@@ -18,8 +18,10 @@ use serde_json::{Value, json};
 use super::{
     approve,
     args::{Common, Model, Step},
+    bucket,
     exit::Failure,
     identity::write_secret,
+    import,
     init::register,
     inspect, print, scan,
     session::Session,
@@ -65,6 +67,8 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             inspect::export(common, &model, version_number, &to).await
         }
         Model::Url(command) => share::url(common, command).await,
+        Model::Publish(command) => bucket::publish(common, command).await,
+        Model::Import(command) => import::run(common, command).await,
         Model::UrlKeys(command) => share::keys(common, command).await,
         Model::Profile { dir, reference, calibration, target, coverage, background } => {
             let request = ProfileRequest { reference, calibration, target, coverage, background };

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Common, SignUrl, UrlKeys},
+    bucket,
     exit::Failure,
     print,
     session::{self, Session},
 };
 
 /// The path of a version's route; the live one's, unless another is named.
-fn version_path(reference: &ModelRef, of: &str) -> String {
+pub(super) fn version_path(reference: &ModelRef, of: &str) -> String {
     let model = &reference.model;
     match &reference.version {
         None | Some(VersionRef::Live) => format!("/v2/models/{model}/{of}"),
@@ -22,7 +23,10 @@ fn version_path(reference: &ModelRef, of: &str) -> String {
 
 /// Has a URL signed, and prints it.
 pub async fn url(common: &Common, command: SignUrl) -> Result<(), Failure> {
-    let SignUrl { model, seconds, method, network, once, file } = command;
+    if let Some(via) = command.via.clone() {
+        return bucket::url(common, command, &via).await;
+    }
+    let SignUrl { model, seconds, method, network, once, file, via: _, endpoint: _ } = command;
     let session = Session::open(common).await?;
     let wish = json!({
         "seconds": seconds, "method": method, "network": network, "once": once, "file": file,

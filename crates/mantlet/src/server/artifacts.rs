@@ -10,6 +10,8 @@
 //! One signature is for the package, and opens all three, or for one file. Whatever is not such a URL, or not a good one
 //! any more, is not found.
 
+use std::{ops::Range, sync::Arc};
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, request::Parts};
 use ipnet::IpNet;
@@ -91,7 +93,7 @@ fn measure(package: &Package, file: Option<&str>) -> Option<(u64, Sha256)> {
     let pieces: Vec<&[u8]> = match file {
         Some(name) => vec![package.file(name)?],
         None => {
-            head = upload::head(package.subject(), package.files());
+            head = upload::head(package.subject(), sizes(package));
             std::iter::once(head.as_slice()).chain(package.files().map(|(_, bytes)| bytes)).collect()
         }
     };
@@ -99,6 +101,10 @@ fn measure(package: &Package, file: Option<&str>) -> Option<(u64, Sha256)> {
     pieces.iter().for_each(|piece| context.update(piece));
     let digest = context.finish().as_ref().try_into().ok().map(Sha256)?;
     Some((pieces.iter().map(|piece| piece.len() as u64).sum(), digest))
+}
+
+fn sizes(package: &Package) -> impl Iterator<Item = (&str, u64)> {
+    package.files().map(|(name, bytes)| (name, bytes.len() as u64))
 }
 
 /// Path and query.
@@ -264,8 +270,8 @@ fn redeem(call: Call, view: fn(&Params) -> Option<View>) -> Replying {
     };
     let Call { server, arrival, conditions, .. } = call;
     Box::pin(async move {
-        let gate = std::sync::Arc::clone(&server.gate);
-        let give = move |brought: Brought| give(brought, &view, &conditions);
+        let gate = Arc::clone(&server.gate);
+        let give = move |brought: &Brought| give(brought, &view, &conditions);
         let shelf = server.facilities.shelf.clone();
         let petition = Redemption { terms, shelf, give };
         let (given, receipt) = administer(gate, arrival, petition).await.into_parts();
@@ -276,7 +282,7 @@ fn redeem(call: Call, view: fn(&Params) -> Option<View>) -> Replying {
 /// What leaves, with the room that it takes until it has.
 struct Leaving {
     bytes: Vec<u8>,
-    _room: OwnedSemaphorePermit,
+    _room: Arc<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Leaving {
@@ -293,75 +299,119 @@ struct Listed<'a> {
     sha256: Sha256,
 }
 
-fn give(brought: Brought, view: &View, conditions: &Conditions) -> Result<Given<Reply>, Rejection> {
-    let Brought { package, digest, room } = brought;
-    let unmeasured = || Rejection::unavailable("a file of the package cannot be measured");
-    let (media, name, content) = match view {
-        View::Index => {
-            let listed = package.files().map(|(name, _)| {
-                let (bytes, sha256) = measure(&package, Some(name)).ok_or_else(unmeasured)?;
-                Ok(Listed { name, bytes, sha256 })
-            });
-            let files: Vec<Listed<'_>> = listed.collect::<Result<_, Rejection>>()?;
-            let document = json!({ "subject": package.subject(), "digest": digest, "files": files });
-            let mut reply = reply::json(document.to_string().into_bytes());
-            discreet(&mut reply);
-            return Ok(Given { reply, status: 200 });
+/// A piece of what leaves.
+enum Piece {
+    Head(Vec<u8>),
+    File(Sha256, u64),
+}
+
+impl Piece {
+    fn length(&self) -> u64 {
+        match self {
+            Self::Head(bytes) => bytes.len() as u64,
+            Self::File(_, bytes) => *bytes,
         }
+    }
+}
+
+fn give(brought: &Brought, view: &View, conditions: &Conditions) -> Result<Given<Reply>, Rejection> {
+    let listed = |(name, sha256, bytes): &(String, Sha256, u64)| (name.clone(), *sha256, *bytes);
+    let (media, name, tag, pieces) = match view {
+        View::Index => return Ok(Given { reply: listing(brought), status: 200 }),
         View::Package => {
-            let head = upload::head(package.subject(), package.files());
-            (upload::CONTENT_TYPE, format!("{}.package", package.subject()), head)
+            let sizes = brought.files.iter().map(|(name, _, bytes)| (name.as_str(), *bytes));
+            let head = Piece::Head(upload::head(&brought.subject, sizes));
+            let files = brought.files.iter().map(|(_, sha256, bytes)| Piece::File(*sha256, *bytes));
+            let name = format!("{}.package", brought.subject);
+            (upload::CONTENT_TYPE, name, brought.package.0, std::iter::once(head).chain(files).collect())
         }
         View::File(name) => {
-            package.file(name).ok_or(Code::NotFound)?;
-            ("application/octet-stream", name.rsplit('/').next().unwrap_or_default().to_owned(), Vec::new())
+            let known = brought.files.iter().find(|(known, ..)| known == name);
+            let (name, sha256, bytes) = known.map(listed).ok_or(Code::NotFound)?;
+            let name = name.rsplit('/').next().unwrap_or_default().to_owned();
+            ("application/octet-stream", name, sha256, vec![Piece::File(sha256, bytes)])
         }
     };
-    let pieces: Vec<&[u8]> = match view {
-        View::File(name) => package.file(name).into_iter().collect(),
-        View::Package | View::Index => {
-            std::iter::once(content.as_slice()).chain(package.files().map(|(_, bytes)| bytes)).collect()
-        }
-    };
-    let file = match view {
-        View::File(name) => Some(name.as_str()),
-        View::Package | View::Index => None,
-    };
-    let (length, sha256) = measure(&package, file).ok_or_else(unmeasured)?;
-    let tag = format!("\"{sha256}\"");
+    let tag = format!("\"{tag}\"");
+    let length = pieces.iter().map(Piece::length).sum();
     let part = conditions.part(length, &tag);
-    let (status, bytes) = match &part {
-        Part::Whole => (200, cut(&pieces, 0..length)),
-        Part::Bytes(range) => (206, cut(&pieces, range.clone())),
-        Part::Unsatisfiable => (416, Vec::new()),
+    let (status, bytes, whole) = match &part {
+        Part::Whole => {
+            let (bytes, digest) = whole(brought, view)?;
+            (200, bytes, Some(digest))
+        }
+        Part::Bytes(range) => (206, cut(brought, &pieces, range.clone())?, None),
+        Part::Unsatisfiable => (416, Vec::new(), None),
     };
-    let whole = (part == Part::Whole).then(|| content_digest(&sha256.0));
-    let disposition = format!("attachment; filename=\"{}\"", plain_name(&name));
+    let content =
+        whole.map(|_| content_digest(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref()));
+    let room = Arc::clone(&brought.room);
     let mut reply = Response::new(Content::from(Bytes::from_owner(Leaving { bytes, _room: room })));
     *reply.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
     let headers = reply.headers_mut();
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::ETAG, own_value(&tag));
-    headers.insert(MODEL_DIGEST, own_value(&digest.to_string()));
-    match part {
-        Part::Whole => {}
-        Part::Bytes(range) => {
-            let text = format!("bytes {}-{}/{length}", range.start, range.end - 1);
-            headers.insert(header::CONTENT_RANGE, own_value(&text));
-        }
-        Part::Unsatisfiable => {
-            headers.insert(header::CONTENT_RANGE, own_value(&format!("bytes */{length}")));
-        }
+    if let (Some(digest), Some(content)) = (whole, content) {
+        headers.insert(MODEL_DIGEST, own_value(&digest.to_string()));
+        headers.insert(CONTENT_DIGEST, content);
+    }
+    let range = match part {
+        Part::Whole => None,
+        Part::Bytes(range) => Some(format!("bytes {}-{}/{length}", range.start, range.end - 1)),
+        Part::Unsatisfiable => Some(format!("bytes */{length}")),
+    };
+    if let Some(range) = range {
+        headers.insert(header::CONTENT_RANGE, own_value(&range));
     }
     if status != 416 {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+        let disposition = format!("attachment; filename=\"{}\"", plain_name(&name));
         headers.insert(header::CONTENT_DISPOSITION, own_value(&disposition));
-    }
-    if let Some(whole) = whole {
-        headers.insert(CONTENT_DIGEST, whole);
     }
     discreet(&mut reply);
     Ok(Given { reply, status })
+}
+
+/// What is in a package.
+fn listing(brought: &Brought) -> Reply {
+    let files =
+        brought.files.iter().map(|(name, sha256, bytes)| Listed { name, bytes: *bytes, sha256: *sha256 });
+    let files: Vec<Listed<'_>> = files.collect();
+    let document = json!({ "subject": brought.subject, "files": files });
+    let mut reply = reply::json(document.to_string().into_bytes());
+    discreet(&mut reply);
+    reply
+}
+
+/// All of it, out of the package as a whole, which is verified once more.
+fn whole(brought: &Brought, view: &View) -> Result<(Vec<u8>, Sha256), Rejection> {
+    let (package, digest) = brought.whole()?;
+    let bytes = match view {
+        View::File(name) => package.file(name).ok_or(Code::NotFound)?.to_vec(),
+        View::Package | View::Index => upload::encode(package.subject(), package.files()),
+    };
+    Ok((bytes, digest))
+}
+
+/// These bytes of what the pieces are together; no others are read.
+fn cut(brought: &Brought, pieces: &[Piece], range: Range<u64>) -> Result<Vec<u8>, Rejection> {
+    let mut bytes = Vec::with_capacity(usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0));
+    let mut at = 0_u64;
+    for piece in pieces {
+        let end = at.saturating_add(piece.length());
+        let within = |position: u64| position.clamp(at, end).saturating_sub(at);
+        let part = within(range.start)..within(range.end);
+        match piece {
+            _ if part.is_empty() => {}
+            Piece::Head(head) => {
+                let index = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
+                bytes.extend_from_slice(head.get(index(part.start)..index(part.end)).unwrap_or_default());
+            }
+            Piece::File(sha256, _) => bytes.extend_from_slice(&brought.part(*sha256, part)?),
+        }
+        at = end;
+    }
+    Ok(bytes)
 }
 
 /// Whoever follows a link out of a reply does not take the URL along.
@@ -372,21 +422,6 @@ fn discreet(reply: &mut Reply) {
 /// A name for a saved file that no shell and no header stumbles over.
 fn plain_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect()
-}
-
-/// These bytes of what the pieces are together; only those are copied.
-fn cut(pieces: &[&[u8]], range: std::ops::Range<u64>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0));
-    let mut at = 0_u64;
-    for piece in pieces {
-        let end = at.saturating_add(piece.len() as u64);
-        let within = |position: u64| {
-            usize::try_from(position.clamp(at, end).saturating_sub(at)).unwrap_or(piece.len())
-        };
-        bytes.extend_from_slice(piece.get(within(range.start)..within(range.end)).unwrap_or_default());
-        at = end;
-    }
-    bytes
 }
 
 /// `GET /admin/v1/url-keys`.

@@ -64,8 +64,8 @@ impl From<UploadError> for Rejection {
 }
 
 /// What comes before the files' bytes.
-pub fn head<'a>(subject: &str, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
-    let entries = files.map(|(name, bytes)| File { name: name.to_owned(), bytes: bytes.len() as u64 });
+pub fn head<'a>(subject: &str, files: impl Iterator<Item = (&'a str, u64)>) -> Vec<u8> {
+    let entries = files.map(|(name, bytes)| File { name: name.to_owned(), bytes });
     let index = Index { subject: subject.to_owned(), files: entries.collect() };
     // Strings and numbers always serialize.
     let index = serde_json::to_vec(&index).unwrap_or_default();
@@ -77,7 +77,7 @@ pub fn head<'a>(subject: &str, files: impl Iterator<Item = (&'a str, &'a [u8])>)
 /// Writes files in order.
 pub fn encode<'a>(subject: &str, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let files: Vec<(&str, &[u8])> = files.collect();
-    let mut out = head(subject, files.iter().copied());
+    let mut out = head(subject, files.iter().map(|(name, bytes)| (*name, bytes.len() as u64)));
     for (_, bytes) in files {
         out.extend_from_slice(bytes);
     }

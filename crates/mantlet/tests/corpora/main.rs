@@ -47,6 +47,7 @@ replays!(
     audit_entry,
     audit_tiles,
     upload,
+    archive,
     upstream,
     token,
     spiffe_id,

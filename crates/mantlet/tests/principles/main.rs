@@ -59,6 +59,9 @@ mod canaries;
 // Handing a package on without handing out a key.
 mod signed_urls;
 
+// Bringing a model in from elsewhere.
+mod imports;
+
 // Everybody acts as themselves, from wherever they are.
 mod identities;
 

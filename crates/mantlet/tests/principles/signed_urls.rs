@@ -99,6 +99,7 @@ fn whoever_brings_a_url_gets_the_package_and_nothing_else() {
     assert_eq!(reply.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(reply.header("cache-control"), Some("no-store"));
     assert_eq!(reply.header("mantlet-model-digest"), url.said["digest"].as_str());
+    assert!(reply.header("content-digest").is_some_and(|digest| digest.starts_with("sha-256=:")));
     // It is what export gives.
     let exported = scene.server.client_as(&scene.ada).post(&format!("/v2/models/{MODEL}/export"), &json!({}));
     assert_eq!(exported.body, reply.body);
@@ -162,6 +163,21 @@ fn parts_are_given_and_what_is_behind_the_end_is_not() {
         let said = format!("bytes {}-{}/{length}", expect.start, expect.end - 1);
         assert_eq!(reply.header("content-range"), Some(said.as_str()));
         assert_eq!(scene.home.entry_of(&reply)["status"], 206);
+    }
+    // Every part there is at a seam: from the middle of one file to the middle of the next.
+    let index = scene.stranger().get(&url.path.replacen('?', "/files?", 1)).json();
+    let sizes: Vec<usize> = index["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["bytes"].as_u64().unwrap() as usize)
+        .collect();
+    let mut at = length - sizes.iter().sum::<usize>();
+    for size in [0].into_iter().chain(sizes) {
+        at += size;
+        let (start, end) = (at.saturating_sub(5), (at + 5).min(length));
+        let reply = part(&format!("bytes={start}-{}", end - 1), "");
+        assert_eq!((reply.status, &reply.body), (206, &whole.body.slice(start..end)), "{start}..{end}");
     }
     assert_eq!(part("bytes=0-9", &tag).status, 206);
     for (range, if_range) in [("bytes=0-9", "\"other\""), ("bytes=0-1,5-6", ""), ("lines=0-1", "")] {

@@ -123,6 +123,10 @@ pub enum Model {
     },
     /// Have a URL signed that gives a version's package to whoever brings it, for a while
     Url(super::SignUrl),
+    /// Put a version's package into a bucket
+    Publish(super::Publish),
+    /// Bring a model in from elsewhere, as a directory of files: nothing is executed, and archives are taken apart here
+    Import(super::Import),
     /// Keys that sign URLs
     #[command(subcommand)]
     UrlKeys(super::UrlKeys),

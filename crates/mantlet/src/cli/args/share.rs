@@ -1,9 +1,11 @@
 //! Handing models on: signed URLs and the keys that sign them.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use mantlet_gate::urls::UrlMethod;
-use mantlet_types::{reference::ModelRef, url::UrlKid};
+use mantlet_types::{Sha256, reference::ModelRef, url::UrlKid};
 
 /// `mantlet model url`.
 ///
@@ -28,6 +30,60 @@ pub struct SignUrl {
     /// For this file of the package only
     #[arg(long, value_name = "NAME")]
     pub file: Option<String>,
+    /// A bucket's own URL, for what `model publish` put below this place, instead of the server's
+    #[arg(long, value_name = "s3://BUCKET[/PREFIX]")]
+    pub via: Option<String>,
+    /// Where the bucket is, if not at Amazon
+    #[arg(long, value_name = "URL", requires = "via")]
+    pub endpoint: Option<String>,
+}
+
+/// `mantlet model publish`.
+#[derive(Debug, Args)]
+pub struct Publish {
+    /// The version: NAME@live, NAME@3 or NAME@ALIAS
+    #[arg(value_name = "NAME@VERSION")]
+    pub model: ModelRef,
+    /// The bucket, and what its packages stand below
+    #[arg(long, value_name = "s3://BUCKET[/PREFIX]")]
+    pub to: String,
+    /// The way out.
+    #[command(flatten)]
+    pub outside: Outside,
+}
+
+/// `mantlet model import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A file or directory here, or one file elsewhere: an archive, a package, or the model alone
+    #[arg(value_name = "s3://…|https://…|DIR|FILE")]
+    pub source: String,
+    /// The file's digest as whoever published it names it; what comes from elsewhere is not taken in without
+    #[arg(long, value_name = "DIGEST")]
+    pub sha256: Option<Sha256>,
+    /// A directory to make [default: the file's name without its ending]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// A host that may be redirected to, HOST or HOST:PORT; repeat for several
+    #[arg(long = "redirect", value_name = "HOST")]
+    pub redirects: Vec<String>,
+    /// The way out.
+    #[command(flatten)]
+    pub outside: Outside,
+}
+
+/// What a command may do that goes out by itself.
+#[derive(Debug, Default, Args)]
+pub struct Outside {
+    /// The authority to trust there, instead of those that the system trusts
+    #[arg(long, value_name = "PEM")]
+    pub ca: Option<PathBuf>,
+    /// A network beside the public internet that the host's name may resolve to; repeat for several
+    #[arg(long = "private-network", value_name = "CIDR", value_parser = network)]
+    pub networks: Vec<IpNet>,
+    /// Where the bucket is, if not at Amazon
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
 }
 
 /// `mantlet model url-keys …`.
@@ -46,12 +102,13 @@ pub enum UrlKeys {
 
 /// A time in seconds, minutes or hours.
 fn seconds(text: &str) -> Result<u32, String> {
-    let expected = || "a number with its unit: `90s`, `15m`, `1h`".to_owned();
+    let expected = || "a number with its unit: `90s`, `15m`, `1h`, `7d`".to_owned();
     let unit = text.chars().last().ok_or_else(expected)?;
     let factor: u32 = match unit {
         's' => 1,
         'm' => 60,
         'h' => 3_600,
+        'd' => 86_400,
         _ => return Err(expected()),
     };
     let number = text.strip_suffix(unit).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));

@@ -101,14 +101,3 @@ fn what_is_no_url_of_ours_is_none() {
     assert_eq!(read("GET", &good, &[("authorization", "Bearer k")]), None);
     assert_eq!(read("GET", &good, &[("x-api-key", "k")]), None);
 }
-
-#[test]
-fn cutting_gives_what_slicing_the_whole_would() {
-    let pieces: [&[u8]; 4] = [b"ab", b"", b"cdef", b"g"];
-    let whole = pieces.concat();
-    for start in 0..=whole.len() {
-        for end in start..=whole.len() {
-            assert_eq!(cut(&pieces, start as u64..end as u64), whole[start..end], "{start}..{end}");
-        }
-    }
-}

@@ -5,6 +5,7 @@
 //! for more than survival: an independent reader agrees, what is written again is read again, bounds hold.
 
 mod api_key;
+mod archive;
 mod audit;
 mod configuration;
 mod grpc;
@@ -30,6 +31,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("audit_entry", audit::entry),
     ("audit_tiles", tiles::body),
     ("upload", upload::body),
+    ("archive", archive::body),
     ("token", workload::token),
     ("spiffe_id", workload::spiffe_id),
     ("svid", workload::svid),
