@@ -9,6 +9,7 @@ use std::{
 use http::Method;
 use mantlet_gate::ports::Clock;
 use mantlet_models::package::{MODEL_FILE, SETTINGS_FILE, SIGNATURE_FILE, read_tree};
+use mantlet_scan::{Limits, Verdict, scan_files};
 use mantlet_types::Sha256;
 use serde_json::json;
 
@@ -137,7 +138,7 @@ pub async fn run(common: &Common, command: Import) -> Result<(), Failure> {
             pinned(fetched.map_err(|error| unreachable(&error))?.into(), sha256, &name)?
         }
     };
-    judge(&files)?;
+    let verdict = judge(&files)?;
     write(&files, &out)
         .map_err(|error| Failure::new(format!("cannot write to `{}`: {error}", out.display())))?;
     let bytes: usize = files.values().map(Vec::len).sum();
@@ -145,7 +146,7 @@ pub async fn run(common: &Common, command: Import) -> Result<(), Failure> {
     if common.json {
         let names: Vec<&String> = files.keys().collect();
         return print::json(&json!({
-            "out": out, "sha256": digest, "files": names, "bytes": bytes, "package": is_package,
+            "out": out, "sha256": digest, "files": names, "bytes": bytes, "package": is_package, "verdict": verdict,
         }));
     }
     print::line(format!("wrote {} files with {bytes} bytes to {}", files.len(), out.display()))?;
@@ -164,6 +165,28 @@ pub async fn run(common: &Common, command: Import) -> Result<(), Failure> {
     };
     print::note(format_args!("{next}"));
     Ok(())
+}
+
+/// Scans what is about to be written. What is not understood may be written, since nothing here loads it; it is said.
+fn judge(files: &Files) -> Result<Verdict, Failure> {
+    let listed: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let report = scan_files(&listed, &Limits::default());
+    if report.verdict == Verdict::Unknown {
+        print::note(format_args!(
+            "not all of it is of a format that the scanner knows: mantlet model scan says more"
+        ));
+    }
+    if report.verdict != Verdict::Unsafe {
+        return Ok(report.verdict);
+    }
+    let first = report.findings.first();
+    let why = first.map_or_else(String::new, |finding| {
+        let member = finding.member.as_deref().unwrap_or("the file");
+        format!(": {member}: {} ({})", finding.why, finding.rule)
+    });
+    Err(Failure::no(format!("it is not safe to open{why}"))
+        .hint("nothing was written; ask for ONNX instead, or convert it where it was trained: docs/how-to/convert-to-onnx.md"))
 }
 
 /// Files out of bytes that are what their user has pinned.

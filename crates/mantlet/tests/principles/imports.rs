@@ -191,3 +191,19 @@ fn archives_and_directories_that_lead_elsewhere_leave_nothing() {
     std::os::unix::fs::symlink("/etc/passwd", dir.join("tree/model.onnx")).unwrap();
     refused(dir, &["tree", "--out", "out"], 2, "model.onnx");
 }
+
+#[test]
+fn what_is_unsafe_to_open_is_not_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let script = "import pickle, os, tarfile\n\
+        class Evil:\n\
+        \x20   def __reduce__(self): return os.system, ('touch /tmp/imported-and-run',)\n\
+        pickle.dump(Evil(), open('model.pkl', 'wb'))\n\
+        with tarfile.open('model.tar.gz', 'w:gz') as archive: archive.add('model.pkl')\n";
+    assert!(Command::new("python3").args(["-c", script]).current_dir(dir).status().unwrap().success());
+    for file in ["model.pkl", "model.tar.gz"] {
+        refused(dir, &[file, "--out", "out"], 1, "not safe to open");
+    }
+    assert!(!Path::new("/tmp/imported-and-run").exists());
+}
