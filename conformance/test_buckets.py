@@ -124,7 +124,7 @@ def test_what_was_published_comes_back_by_its_digest(served, bucket, published, 
     assert refused.returncode == 1 and not out.exists(), refused.stderr
     imported = json.loads(run(served, *command, "--sha256", published["sha256"], "--json", home=False).stdout)
     assert imported["package"] is True
-    run(served, "model", "verify", str(out), "--public-key", str(served.home / "keys/author.pub"), home=False)
+    run(served, "model", "verify", str(out), "--public-key", str(served.home / "keys/trusted/owner.pem"), home=False)
 
 
 def test_the_credential_and_the_signature_are_told_to_nobody(served, bucket, tmp_path):

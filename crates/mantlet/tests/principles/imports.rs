@@ -148,7 +148,7 @@ fn a_package_comes_in_by_a_signed_url() {
     refused(dir.path(), &[&url, "--sha256", &digest, "--out", "m"], 2, "TLS");
     let said = imported(dir.path(), &[&url, "--sha256", &digest, "--ca", ca, "--out", "m"]);
     assert_eq!(said["package"], true);
-    let key = home.path.join("keys/author.pub");
+    let key = home.path.join("keys/trusted/owner.pem");
     let verified = mantlet()
         .args(["model", "verify"])
         .arg(dir.path().join("m"))
@@ -161,8 +161,10 @@ fn a_package_comes_in_by_a_signed_url() {
 
 #[test]
 fn archives_and_directories_that_lead_elsewhere_leave_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
+    let root = tempfile::tempdir().unwrap();
+    // A directory within one of the test's own, so that what leads out of it would be seen there.
+    let dir = &root.path().join("within");
+    fs::create_dir(dir).unwrap();
     let make = |script: &str| {
         let made = Command::new("python3").args(["-c", script]).current_dir(dir).status().unwrap();
         assert!(made.success());
@@ -186,7 +188,7 @@ fn archives_and_directories_that_lead_elsewhere_leave_nothing() {
     for file in ["up.tar", "absolute.tar", "link.tar", "hard.tar", "pipe.tar", "up.zip"] {
         refused(dir, &[file, "--out", "out"], 1, "archive");
     }
-    assert!(!dir.join("../up").exists() && !Path::new("/tmp/absolute").exists());
+    assert!(!root.path().join("up").exists() && !Path::new("/tmp/absolute").exists());
     fs::create_dir(dir.join("tree")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", dir.join("tree/model.onnx")).unwrap();
     refused(dir, &["tree", "--out", "out"], 2, "model.onnx");
