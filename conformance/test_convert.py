@@ -33,4 +33,4 @@ def test_what_the_script_writes_answers(framework, served, tmp_path):
     )
     assert reply.status_code == 200, reply.text
     # The first row of the data set is malignant, which is class 0, and no model is in doubt about it.
-    assert (reply.json()["result"], reply.json()["confidence"] > 0.9) == (0, True), reply.text
+    assert (reply.json()["result"], reply.json()["confidence"] > 0.9) == ("0", True), reply.text
