@@ -56,6 +56,11 @@ pub trait Deed: Send + 'static {
     /// If the request is not about anything that exists or could exist.
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection>;
 
+    /// The HTTP status that goes with a reply, where it is another than 200.
+    fn status(_reply: &Self::Reply) -> u16 {
+        200
+    }
+
     /// What it is about, beyond the resource: a role, a key id, a user.
     fn subject(&self) -> Option<Token> {
         None
@@ -182,7 +187,11 @@ async fn administered<P: Petition>(
         // INVARIANT (metadata only): a name that nothing has, or that is not the caller's to know, is a caller's text.
         record.entry().subject = None;
     }
-    audit::release(gate, record, outcome.map(|reply| (reply, 200))).await
+    let outcome = outcome.map(|reply| {
+        let status = <P::Deed as Deed>::status(&reply);
+        (reply, status)
+    });
+    audit::release(gate, record, outcome).await
 }
 
 async fn perform<P: Petition>(

@@ -11,7 +11,9 @@ use std::{
 use ipnet::IpNet;
 use mantlet_types::{
     Alias, ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId,
-    Version, workload::WorkloadIdentity,
+    Version,
+    url::{UrlId, UrlKid},
+    workload::WorkloadIdentity,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,7 @@ use crate::{
     changes::{BreakGlass, PolicyFile, Proposal},
     disable::Disabled,
     releases::{alias::Aliased, conditions::Conditions, facts::Facts},
+    urls::{UrlUse, keys::UrlKey},
 };
 
 /// Everything that decisions are about.
@@ -44,6 +47,10 @@ pub struct Directory {
     /// Signed approvals as they were given, by the digest of their statement: also those that have been used, so that
     /// they can be looked at afterwards.
     pub approvals: BTreeMap<Sha256, Arc<Approval>>,
+    /// Keys that sign URLs, as far as anything was done about them: see [`crate::urls::keys`].
+    pub url_keys: BTreeMap<UrlKid, UrlKey>,
+    /// Signed URLs for one use that were used.
+    pub url_uses: BTreeMap<UrlId, UrlUse>,
 }
 
 /// A person.
@@ -367,6 +374,12 @@ pub enum Change {
     PutApproval(Sha256, Arc<Approval>),
     /// An approval of long ago need not be kept any more.
     RemoveApproval(Sha256),
+    /// A key that signs URLs is as stated.
+    PutUrlKey(UrlKid, UrlKey),
+    /// A signed URL for one use was used.
+    PutUrlUse(UrlId, UrlUse),
+    /// That a signed URL was used need not be kept any more.
+    RemoveUrlUse(UrlId),
 }
 
 impl Directory {
@@ -408,6 +421,9 @@ impl Directory {
             Change::RemovePolicies(name) => drop(self.policies.remove(&name)),
             Change::PutApproval(digest, approval) => drop(self.approvals.insert(digest, approval)),
             Change::RemoveApproval(digest) => drop(self.approvals.remove(&digest)),
+            Change::PutUrlKey(kid, key) => drop(self.url_keys.insert(kid, key)),
+            Change::PutUrlUse(id, used) => drop(self.url_uses.insert(id, used)),
+            Change::RemoveUrlUse(id) => drop(self.url_uses.remove(&id)),
         }
     }
 }

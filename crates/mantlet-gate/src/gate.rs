@@ -11,6 +11,7 @@ use crate::{
     ports::{Clock, Ledger, Store},
     reviews::{self, Queue},
     snapshot::Snapshot,
+    urls::UrlSigner,
 };
 
 /// Random bytes of a request id.
@@ -26,6 +27,7 @@ pub struct Gate {
     pub(crate) denials: Denials,
     pub(crate) pool: Pool,
     pub(crate) reviews: Arc<dyn Queue>,
+    urls: Option<UrlSigner>,
     /// One change at a time: a change is decided on the directory that it changes.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -48,6 +50,7 @@ impl Gate {
             denials: Denials::new(),
             pool: Pool::new(),
             reviews: Arc::new(reviews::Closed),
+            urls: None,
             changing: tokio::sync::Mutex::new(()),
         }
     }
@@ -57,6 +60,17 @@ impl Gate {
     #[must_use]
     pub fn with_reviews(self, reviews: Arc<dyn Queue>) -> Self {
         Self { reviews, ..self }
+    }
+
+    /// The same, with what signs URLs. Without it, none is signed and none counts.
+    #[must_use]
+    pub fn with_urls(self, urls: UrlSigner) -> Self {
+        Self { urls: Some(urls), ..self }
+    }
+
+    /// What signs URLs.
+    pub(crate) fn urls(&self) -> Option<&UrlSigner> {
+        self.urls.as_ref()
     }
 
     /// The answers that wait for a person.

@@ -30,6 +30,7 @@ pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod unabandoned;
+pub mod urls;
 
 pub use gate::Gate;
 pub use snapshot::Snapshot;

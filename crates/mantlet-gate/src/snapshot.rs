@@ -59,6 +59,8 @@ pub struct Settings {
     pub key_overlap_hours: u32,
     /// A model's time for one request, waiting for a place in the pool included.
     pub inference_timeout: Duration,
+    /// Minutes that a signed URL may live.
+    pub url_minutes_max: u32,
     /// Models whose answers are held for a person, and when.
     pub holds: BTreeMap<ModelName, Hold>,
     /// What versions of a model must be to go live.
@@ -88,6 +90,7 @@ impl Default for Settings {
             key_days: limits::KEY_DAYS_DEFAULT,
             key_overlap_hours: limits::KEY_OVERLAP_HOURS_DEFAULT,
             inference_timeout: limits::INFERENCE_TIMEOUT,
+            url_minutes_max: limits::URL_MINUTES_MAX,
             holds: BTreeMap::new(),
             conditions: BTreeMap::new(),
             alias_rules: BTreeMap::new(),

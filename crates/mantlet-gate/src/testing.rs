@@ -49,6 +49,7 @@ use crate::{
     ports::Model,
     record::Record,
     snapshot::{Served, Settings},
+    urls::UrlSigner,
 };
 
 /// When every test begins: 2026-01-01T00:00:00Z.
@@ -116,7 +117,8 @@ impl Kit {
         let ports = (Arc::clone(&ledger), Arc::clone(&store), Arc::clone(&clock));
         let reviews = Arc::new(FakeQueue::default());
         let gate = Gate::new(first, ports.0, ports.1, ports.2);
-        let gate = Arc::new(gate.with_reviews(Arc::clone(&reviews) as _));
+        let gate = gate.with_reviews(Arc::clone(&reviews) as _).with_urls(UrlSigner::new(&[9; 32]));
+        let gate = Arc::new(gate);
         let (operator_key, consumer_key) = (String::new(), String::new());
         let mut kit = Self { gate, clock, ledger, store, reviews, operator_key, consumer_key };
         kit.operator_key = kit.key(&format!("user:{OPERATOR}")).1;

@@ -58,6 +58,8 @@ pub struct Shelf {
     pub unpacking: Arc<Semaphore>,
     /// Room for one package on its way out, or being looked at: a slow reader must not hold up who registers.
     pub leaving: Arc<Semaphore>,
+    /// Room for one package that is asked for by signed URLs, which must not hold up those who ask in person.
+    pub fetching: Arc<Semaphore>,
 }
 
 /// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
@@ -119,7 +121,7 @@ impl Shelf {
         listed.await.map_err(|error| failed(&error))?.map_err(Rejection::unavailable)
     }
 
-    fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
+    pub(crate) fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
         let read = self.registry.open(&package).map_err(|error| error.to_string())?;
         let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
         self.trusted.remember(package, &artifact);

@@ -71,6 +71,9 @@ pub(crate) fn write(key: &StoreKey, change: &Change) -> Result<Write, StoreError
             put(key, Table::Approvals, &digest.to_string(), &**approval, &[])
         }
         Change::RemoveApproval(digest) => Ok(Write::Remove(Table::Approvals, digest.to_string())),
+        Change::PutUrlKey(kid, record) => put(key, Table::UrlKeys, &kid.to_string(), record, &[]),
+        Change::PutUrlUse(id, used) => put(key, Table::UrlUses, &id.to_string(), used, &[]),
+        Change::RemoveUrlUse(id) => Ok(Write::Remove(Table::UrlUses, id.to_string())),
     }
 }
 
@@ -112,6 +115,8 @@ pub(crate) fn add(
         Table::Grants => drop(directory.grants.insert(name(table, row)?, plain(key, table, row)?)),
         Table::Proposals => drop(directory.proposals.insert(name(table, row)?, plain(key, table, row)?)),
         Table::Policies => drop(directory.policies.insert(name(table, row)?, plain(key, table, row)?)),
+        Table::UrlKeys => drop(directory.url_keys.insert(name(table, row)?, plain(key, table, row)?)),
+        Table::UrlUses => drop(directory.url_uses.insert(name(table, row)?, plain(key, table, row)?)),
         Table::Approvals => {
             drop(directory.approvals.insert(name(table, row)?, Arc::new(plain(key, table, row)?)));
         }

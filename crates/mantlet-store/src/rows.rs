@@ -31,11 +31,15 @@ pub enum Table {
     Policies,
     /// Signed approvals, also those that have been used.
     Approvals,
+    /// Keys that sign URLs, as far as anything was done about them.
+    UrlKeys,
+    /// Signed URLs for one use that were used.
+    UrlUses,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Meta,
         Self::Peppers,
         Self::Projects,
@@ -47,6 +51,8 @@ impl Table {
         Self::Proposals,
         Self::Policies,
         Self::Approvals,
+        Self::UrlKeys,
+        Self::UrlUses,
     ];
 
     /// The table's name in the database, also part of what a row's tag authenticates.
@@ -64,6 +70,8 @@ impl Table {
             Self::Proposals => "proposals",
             Self::Policies => "policies",
             Self::Approvals => "approvals",
+            Self::UrlKeys => "url_keys",
+            Self::UrlUses => "url_uses",
         }
     }
 }

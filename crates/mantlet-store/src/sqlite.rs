@@ -13,10 +13,11 @@ use crate::{Row, Rows, StoreError, Table, Write};
 const APPLICATION_ID: u32 = 0x4D4E_544C;
 
 /// The schema's steps; the file's `user_version` counts those that it has taken.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_records.sql"),
     include_str!("../migrations/0002_deployments.sql"),
     include_str!("../migrations/0003_second_person.sql"),
+    include_str!("../migrations/0004_signed_urls.sql"),
 ];
 
 /// How long to wait for another process that holds the database, such as a backup.
@@ -204,4 +205,6 @@ statements! {
     Proposals = "proposals",
     Policies = "policies",
     Approvals = "approvals",
+    UrlKeys = "url_keys",
+    UrlUses = "url_uses",
 }

@@ -44,8 +44,19 @@ struct Contents(Vec<String>);
 
 impl From<Directory> for Contents {
     fn from(directory: Directory) -> Self {
-        let Directory { projects, users, consumers, keys, models, grants, proposals, policies, approvals } =
-            directory;
+        let Directory {
+            projects,
+            users,
+            consumers,
+            keys,
+            models,
+            grants,
+            proposals,
+            policies,
+            approvals,
+            url_keys,
+            url_uses,
+        } = directory;
         let mut lines = Vec::new();
         lines.extend(projects.into_iter().map(|id| format!("project {id}")));
         lines.extend(users.into_iter().map(|record| format!("user {record:?}")));
@@ -60,6 +71,8 @@ impl From<Directory> for Contents {
         lines.extend(proposals.into_iter().map(|record| format!("proposal {record:?}")));
         lines.extend(policies.into_iter().map(|record| format!("policies {record:?}")));
         lines.extend(approvals.into_iter().map(|record| format!("approval {record:?}")));
+        lines.extend(url_keys.into_iter().map(|record| format!("url key {record:?}")));
+        lines.extend(url_uses.into_iter().map(|record| format!("url use {record:?}")));
         lines.sort();
         Self(lines)
     }

@@ -184,6 +184,14 @@ names! {
         ModelRead = "model.read",
         /// A package left.
         ModelExport = "model.export",
+        /// A URL was signed that gives a package to whoever brings it.
+        UrlSign = "url.sign",
+        /// A package, or a part of it, was asked for by a signed URL.
+        UrlRedeem = "url.redeem",
+        /// A key that signs URLs was made or revoked.
+        UrlKeyChange = "url_key.change",
+        /// The keys that sign URLs were listed.
+        UrlKeyRead = "url_key.read",
         /// A package was registered.
         ModelRegister = "model.register",
         /// Somebody asked that a version go live.
@@ -306,6 +314,8 @@ names! {
         Token = "token",
         /// A token of a configured issuer and the certificate of the workload that it speaks of.
         TokenAndSpiffe = "token+spiffe",
+        /// A URL that the principal had signed, brought by whoever has it.
+        SignedUrl = "signed_url",
         /// The control socket's owner.
         LocalOwner = "local_owner",
         /// Mantlet itself.

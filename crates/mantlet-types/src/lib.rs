@@ -18,6 +18,7 @@ pub mod review;
 pub mod role;
 pub mod tensor;
 pub mod time;
+pub mod url;
 pub mod workload;
 
 pub use action::Action;

@@ -203,3 +203,16 @@ pub const REVIEW_EXPORT_BYTES_MAX: usize = 32 << 20;
 
 /// Columns by which one evaluation is sliced.
 pub const SLICES_MAX: usize = 8;
+
+/// A signed URL's life unless it is said otherwise, in seconds: time to hand it on and to fetch a package.
+pub const URL_SECONDS_DEFAULT: u32 = 15 * 60;
+
+/// A signed URL's longest life, in minutes. Whoever has the URL has the package: what takes longer is a role's business.
+pub const URL_MINUTES_MAX: u32 = 60;
+
+/// Answers to signed URLs of one principal a minute: a download in parts fits. Apart from what the person does in person,
+/// so that who has a URL of theirs cannot keep them out.
+pub const REDEMPTIONS_PER_MINUTE: u32 = 600;
+
+/// Signed URLs for one use that were used and are remembered as that, at a time; some 200 bytes each.
+pub const URL_USES_MAX: usize = 10_000;

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelName, ProjectId, ReviewId, Version};
+use crate::{ModelName, ProjectId, ReviewId, Version, url::UrlId};
 
 /// A thing that somebody may be allowed to touch. Each belongs to exactly one project; the directory knows which.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub enum Resource {
     ReviewQueue(ProjectId),
     /// One held answer; whose it is the queue knows.
     ReviewItem(ProjectId, ReviewId),
+    /// A signed URL of a version; what it says the URL itself says.
+    SignedUrl(ModelName, Version, UrlId),
+    /// A secret of Mantlet's own, by its name: what signs URLs. Its value is nothing that anybody reads.
+    Secret(ProjectId, Arc<str>),
 }
 
 impl Resource {
@@ -50,6 +54,8 @@ impl Resource {
             Self::Feature(..) => "Feature",
             Self::ReviewQueue(_) => "ReviewQueue",
             Self::ReviewItem(..) => "ReviewItem",
+            Self::SignedUrl(..) => "SignedUrl",
+            Self::Secret(..) => "Secret",
         }
     }
 
@@ -67,6 +73,8 @@ impl Resource {
             Self::Grant(project, number) | Self::Change(project, number) => format!("{project}#{number}"),
             Self::Feature(model, _, feature) => format!("{model}/{feature}"),
             Self::ReviewItem(_, item) => item.to_string(),
+            Self::SignedUrl(_, _, id) => id.to_string(),
+            Self::Secret(project, name) => format!("{project}/{name}"),
         }
     }
 }

@@ -24,6 +24,7 @@ use mantlet_gate::{
     releases::{alias::AliasRule, conditions::Conditions},
     reviews::Hold,
     snapshot::{Served, Settings},
+    urls::UrlSigner,
 };
 use mantlet_models::{
     artifact::TrustedSigner,
@@ -116,7 +117,9 @@ impl App {
             crate::faults::stepped(Arc::clone(&store) as _),
             Arc::new(SystemClock),
         );
-        let gate = Arc::new(gate.with_reviews(Arc::clone(&reviews) as _));
+        let signer = root.url_secret().ok_or_else(|| Failure::new("the key of URLs cannot be derived"))?;
+        let gate = gate.with_reviews(Arc::clone(&reviews) as _).with_urls(UrlSigner::new(&signer));
+        let gate = Arc::new(gate);
         let live = Arc::new(Live {
             root: Arc::new(root),
             config,
@@ -243,9 +246,9 @@ fn shelf(
     let registry = Registry::new(home.registry_dir(), key).map_err(|error| told(&error, error.hint()))?;
     let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
-    let (unpacking, leaving) = (one_at_a_time(), one_at_a_time());
+    let (unpacking, leaving, fetching) = (one_at_a_time(), one_at_a_time(), one_at_a_time());
     let threshold = threshold(config);
-    Ok(Shelf { registry: Arc::new(registry), trusted, threshold, reach, unpacking, leaving })
+    Ok(Shelf { registry: Arc::new(registry), trusted, threshold, reach, unpacking, leaving, fetching })
 }
 
 /// A model's threshold by the configuration as it is when the model is loaded.
@@ -317,6 +320,7 @@ fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
         rate_per_minute: config.limits.rate_per_minute,
         failures_per_minute: config.limits.failures_per_minute,
         denials_per_minute: config.limits.denials_per_minute,
+        url_minutes_max: config.limits.url_minutes_max,
         key_days: config.identity.key_days,
         key_overlap_hours: config.identity.key_overlap_hours,
         inference_timeout: config.server.inference_timeout,

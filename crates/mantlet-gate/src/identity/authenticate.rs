@@ -3,6 +3,7 @@
 //! Whatever does not hold ends alike from outside: 401, after the same work. The log learns which check failed, as
 //! one of [`Failure`]'s names; nobody learns what was presented.
 
+mod url;
 pub(super) mod workload;
 
 use std::{net::IpAddr, sync::Arc};
@@ -42,6 +43,11 @@ enum Failure {
     CertificateUntrusted,
     IdentityUnknown,
     IdentitiesDiffer,
+    UrlMalformed,
+    UrlForeign,
+    UrlForeignNetwork,
+    UrlKeyRevoked,
+    UrlOwnerGone,
     Token(TokenFault),
 }
 
@@ -67,12 +73,34 @@ impl Failure {
             Self::CertificateUntrusted => "certificate_untrusted",
             Self::IdentityUnknown => "identity_unknown",
             Self::IdentitiesDiffer => "identities_differ",
+            Self::UrlMalformed => "url_malformed",
+            Self::UrlForeign => "url_not_signed_here",
+            Self::UrlForeignNetwork => "url_foreign_network",
+            Self::UrlKeyRevoked => "url_key_revoked",
+            Self::UrlOwnerGone => "url_owner_gone",
             Self::Token(fault) => fault.as_str(),
         }
     }
 
+    /// Where URLs are answered, nobody is told to prove who they are: there is nothing, like everywhere else where nothing is.
     fn code(self) -> Code {
-        if self == Self::InUrl { Code::KeyInUrl } else { Code::Unauthenticated }
+        match self {
+            Self::InUrl => Code::KeyInUrl,
+            Self::UrlMalformed
+            | Self::UrlForeign
+            | Self::UrlForeignNetwork
+            | Self::UrlKeyRevoked
+            | Self::UrlOwnerGone => Code::NotFound,
+            _ => Code::Unauthenticated,
+        }
+    }
+
+    /// The same as told to whoever brings a URL.
+    fn of_url(self) -> Self {
+        match self {
+            Self::OwnerUnknown | Self::OwnerDisabled | Self::OwnerExpired => Self::UrlOwnerGone,
+            other => other,
+        }
     }
 }
 
@@ -119,7 +147,14 @@ pub(crate) fn authenticate(
     arrival: Arrival,
     record: &mut Record,
 ) -> Result<Principal, Rejection> {
-    match identify(gate.snapshot(), &arrival, gate.now()) {
+    let (snapshot, now) = (gate.snapshot(), gate.now());
+    let identified = match &arrival.credential {
+        Credential::SignedUrl(brought) => {
+            url::by_url(snapshot, gate.urls(), &arrival, brought.as_deref(), now)
+        }
+        _ => identify(snapshot, &arrival, now),
+    };
+    match identified {
         Ok(principal) => {
             record.principal(&principal);
             Ok(principal)
@@ -162,7 +197,7 @@ pub(crate) fn renew(gate: &Gate, principal: Principal) -> Result<Principal, Reje
 fn identify(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Result<Principal, Failed> {
     let known = match &arrival.credential {
         Credential::Nothing => return workload::by_certificate(snapshot, arrival, now),
-        Credential::Malformed => return Err(Failure::Malformed.into()),
+        Credential::Malformed | Credential::SignedUrl(_) => return Err(Failure::Malformed.into()),
         Credential::InUrl(_) => return Err(Failure::InUrl.into()),
         Credential::LocalOwner => return by_socket(snapshot, arrival, now),
         Credential::Bearer(text) if is_token(text) => workload::by_token(snapshot, arrival, text, now)?,
@@ -190,6 +225,7 @@ fn by_key(
         certificate,
         identity: None,
         proofs: Vec::new(),
+        url: None,
         protected: protected(&arrival.channel),
         ip: arrival.ip,
         snapshot,
@@ -283,6 +319,7 @@ fn by_socket(snapshot: Arc<Snapshot>, arrival: &Arrival, now: Timestamp) -> Resu
         certificate: None,
         identity: None,
         proofs: Vec::new(),
+        url: None,
         protected: protected(&arrival.channel),
         ip: arrival.ip,
         snapshot,
@@ -298,6 +335,10 @@ const fn protected(channel: &Channel) -> bool {
 
 /// What [`identify`] established, held against another snapshot.
 fn still_holds(newest: &Snapshot, principal: &Principal, now: Timestamp) -> Result<(), Failure> {
+    if let Some(terms) = &principal.url {
+        stands(&newest.directory, &principal.id, now).map_err(Failure::of_url)?;
+        return url::still_holds(newest, principal, terms);
+    }
     stands(&newest.directory, &principal.id, now)?;
     match principal.kid {
         Some(kid) => {

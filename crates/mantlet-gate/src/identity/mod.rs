@@ -16,7 +16,10 @@ pub(crate) use authenticate::{authenticate, refuse_leaked, renew};
 pub use key::Peppers;
 pub use workload::{Svid, Workloads};
 
-use crate::Snapshot;
+use crate::{
+    Snapshot,
+    urls::{BroughtUrl, UrlTerms},
+};
 
 /// Texts of one URL that are tried as keys: a longest path has room for more, but each costs a checksum and an HMAC.
 pub const LEAKED_MAX: usize = 8;
@@ -71,6 +74,8 @@ pub enum Credential {
     /// What may be keys in the URL, where logs see them: refused, and those that are real are revoked. At most
     /// [`LEAKED_MAX`] are looked at.
     InUrl(Vec<Zeroizing<String>>),
+    /// A signed URL, where such are answered; `None` if what came there is none.
+    SignedUrl(Option<Box<BroughtUrl>>),
     /// Being the home's owner at the control socket.
     LocalOwner,
 }
@@ -82,6 +87,7 @@ impl std::fmt::Debug for Credential {
             Self::Malformed => "Malformed",
             Self::Bearer(_) => "Bearer(…)",
             Self::InUrl(_) => "InUrl(…)",
+            Self::SignedUrl(_) => "SignedUrl(…)",
             Self::LocalOwner => "LocalOwner",
         })
     }
@@ -101,6 +107,8 @@ pub struct Principal {
     identity: Option<IdentityId>,
     /// What of a workload was shown.
     proofs: Vec<authenticate::workload::Proof>,
+    /// The signed URL that was brought, which is all that this is good for.
+    url: Option<Arc<UrlTerms>>,
     protected: bool,
     ip: IpAddr,
     snapshot: Arc<Snapshot>,
@@ -147,6 +155,12 @@ impl Principal {
     /// The certificate that was the second factor, if it was one.
     pub(crate) fn certificate(&self) -> Option<&Certificate> {
         self.certificate.as_ref()
+    }
+
+    /// What the signed URL says that was brought, if one was: nothing else may be done with it. See [`crate::urls`].
+    #[must_use]
+    pub fn url(&self) -> Option<&UrlTerms> {
+        self.url.as_deref()
     }
 
     /// Whether nobody could listen in: TLS, the control socket, or loopback under `[danger]`.

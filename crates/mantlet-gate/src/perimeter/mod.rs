@@ -14,7 +14,10 @@ use std::sync::Arc;
 
 use mantlet_types::{
     Code, ModelName, PrincipalId, Rejection, Timestamp,
-    limits::{DEEDS_PER_MINUTE, EVALUATED_ROWS_PER_MINUTE, LIMITED_MAX, OPENINGS_IN_VAIN_PER_MINUTE},
+    limits::{
+        DEEDS_PER_MINUTE, EVALUATED_ROWS_PER_MINUTE, LIMITED_MAX, OPENINGS_IN_VAIN_PER_MINUTE,
+        REDEMPTIONS_PER_MINUTE,
+    },
     quota::Standing,
 };
 
@@ -52,6 +55,7 @@ enum Use {
     Evaluation(PrincipalId, ModelName),
     Deeds(PrincipalId),
     Openings(PrincipalId),
+    Redemptions(PrincipalId),
 }
 
 impl Limiter {
@@ -281,8 +285,13 @@ pub(crate) fn limit_seated(gate: &Gate, permit: Permit, seat: Seat) -> Result<Ad
 /// 429 with the time to wait.
 pub(crate) fn limit_deed(gate: &Gate, principal: &Principal) -> Result<(), Rejection> {
     let now = gate.now();
-    let bucket = gate.limiter.bucket(Use::Deeds(principal.id().clone()), now)?;
-    bucket.charge(1, DEEDS_PER_MINUTE, now).map_err(exceeded)?;
+    let id = principal.id().clone();
+    let (of, per_minute) = match principal.url() {
+        Some(_) => (Use::Redemptions(id), REDEMPTIONS_PER_MINUTE),
+        None => (Use::Deeds(id), DEEDS_PER_MINUTE),
+    };
+    let bucket = gate.limiter.bucket(of, now)?;
+    bucket.charge(1, per_minute, now).map_err(exceeded)?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use mantlet_types::{
 };
 
 use super::{Permit, authorize::Asker, entities};
-use crate::{Snapshot, identity::Principal};
+use crate::{Snapshot, identity::Principal, urls::UrlTerms};
 
 /// Whether the principal may see what each feature of the model added to an answer, in the contract's order, if all of that
 /// was decided before. Whoever asks has been permitted to have the model explained.
@@ -34,6 +34,7 @@ struct OwnAsker {
     mfa: bool,
     protected: bool,
     confined: Option<Kid>,
+    url: Option<Box<UrlTerms>>,
     snapshot: Arc<Snapshot>,
 }
 
@@ -46,6 +47,7 @@ impl From<&Principal> for OwnAsker {
             mfa: principal.mfa(),
             protected: principal.protected(),
             confined: principal.confined(),
+            url: principal.url().cloned().map(Box::new),
             snapshot: Arc::clone(principal.snapshot()),
         }
     }
@@ -53,9 +55,9 @@ impl From<&Principal> for OwnAsker {
 
 impl OwnAsker {
     fn asker(&self) -> Asker<'_> {
-        let Self { id, authn, ip, mfa, protected, confined, snapshot } = self;
+        let Self { id, authn, ip, mfa, protected, confined, url, snapshot } = self;
         let (authn, ip, mfa, protected, confined) = (*authn, *ip, *mfa, *protected, *confined);
-        Asker { id, authn, ip, mfa, protected, confined, snapshot }
+        Asker { id, authn, ip, mfa, protected, confined, url: url.as_deref(), snapshot }
     }
 }
 
@@ -78,7 +80,7 @@ impl Asker<'_> {
 
     /// The same where every one of these decisions is remembered.
     pub(super) fn attributable_recalled(self, contract: &Contract, now: Timestamp) -> Option<Vec<bool>> {
-        if self.confined.is_some() {
+        if self.confined.is_some() || self.url.is_some() {
             return Some(vec![false; contract.features.len()]);
         }
         let may = |feature: &Feature| {

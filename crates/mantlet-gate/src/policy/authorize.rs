@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Snapshot, directory::ModelRecord, identity::Principal, mediate::Ask, ports::Model, record::Record,
+    urls::UrlTerms,
 };
 
 /// Why a user without any binding is denied everything, as audit entries say it.
@@ -57,6 +58,8 @@ pub(super) struct Asker<'a> {
     pub(super) protected: bool,
     /// A key that is good for nothing but being replaced.
     pub(super) confined: Option<Kid>,
+    /// A signed URL, which is good for what it says alone.
+    pub(super) url: Option<&'a UrlTerms>,
     pub(super) snapshot: &'a Snapshot,
 }
 
@@ -69,6 +72,7 @@ impl<'a> From<&'a Principal> for Asker<'a> {
             mfa: principal.mfa(),
             protected: principal.protected(),
             confined: principal.confined(),
+            url: principal.url(),
             snapshot: principal.snapshot(),
         }
     }
@@ -167,7 +171,9 @@ pub(super) fn claim(
         record.entry().project.clone_from(&project);
     }
     if !verdict.is_allowed() {
-        let visible = project.as_ref().is_some_and(|project| asker.belongs_to(project));
+        // Whoever brings a URL of somebody's is not that person, and learns nothing of what that person may know.
+        let visible =
+            asker.url.is_none() && project.as_ref().is_some_and(|project| asker.belongs_to(project));
         let rejection = asker.denied(&verdict, visible, record);
         let explain = visible && asker.confined.is_none();
         return Err(if explain { explained(rejection, action, &verdict) } else { rejection });
@@ -247,7 +253,7 @@ impl Asker<'_> {
         now: Timestamp,
         make: impl FnOnce() -> Option<(Asked, Option<Entity>)>,
     ) -> Verdict {
-        if self.confined.is_some() {
+        if self.confined.is_some() || !self.is_of_url(action, Some(resource)) {
             return Verdict::denied();
         }
         let policy = &self.snapshot.policy;
@@ -272,6 +278,9 @@ impl Asker<'_> {
         target: &Target,
         now: Timestamp,
     ) -> (Verdict, Option<ProjectId>) {
+        if !self.is_of_url(action, target.resource().as_ref()) {
+            return (Verdict::denied(), None);
+        }
         if let Target::Resource(resource) = target {
             let project = entities::project_of(&self.snapshot.directory, resource).cloned();
             let verdict = match project {
@@ -286,6 +295,19 @@ impl Asker<'_> {
         };
         let project = asked.project.clone();
         (self.evaluate(action, asked, None, now).0, Some(project))
+    }
+
+    /// INVARIANT (confined-url): a signed URL is good for being redeemed, and for the export of its version, which is
+    /// decided again when it is; for everything else its bearer is nobody.
+    fn is_of_url(self, action: Action, resource: Option<&Resource>) -> bool {
+        let Some(UrlTerms { model, version, id, .. }) = self.url else { return true };
+        match (action, resource) {
+            (Action::RedeemUrl, Some(Resource::SignedUrl(of, number, asked))) => {
+                (of, number, asked) == (model, version, id)
+            }
+            (Action::Export, Some(Resource::ModelVersion(of, number))) => (of, number) == (model, version),
+            _ => false,
+        }
     }
 
     /// Asks the engine; also tells when time alone may change the answer.
@@ -362,7 +384,7 @@ impl Asker<'_> {
         if let Some(cause) = &verdict.cause {
             rejection = rejection.because(format!("no decision: {cause}"));
         }
-        if self.is_without_role() {
+        if self.url.is_none() && self.is_without_role() {
             // The same whatever was asked for, so it tells nothing of what there is.
             record.entry().policy_ids.push(Token::of(NO_ROLE));
             rejection = rejection.detailed("no role assigned").because("no role assigned");

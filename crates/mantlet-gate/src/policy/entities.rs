@@ -22,7 +22,7 @@ use crate::{
 
 pub(super) use self::beside::{feature, model_of_features};
 use self::{
-    beside::review_item,
+    beside::{review_item, signed_url},
     pending::{break_glass, change, grant, role_grant},
 };
 
@@ -82,9 +82,10 @@ pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -
         Resource::Project(id)
         | Resource::AuditLog(id)
         | Resource::Statistics(id)
-        | Resource::ReviewQueue(id) => directory.projects.get(id),
-        // The directory knows no held answers: see [`Target::ReviewItem`].
-        Resource::ReviewItem(..) => None,
+        | Resource::ReviewQueue(id)
+        | Resource::Secret(id, _) => directory.projects.get(id),
+        // The directory knows no held answers and no signed URLs: see [`Target`].
+        Resource::ReviewItem(..) | Resource::SignedUrl(..) => None,
         Resource::Model(name) => directory.models.get(name).map(|model| &model.project),
         Resource::ModelVersion(name, version) | Resource::Deployment(name, version) => {
             let model = directory.models.get(name)?;
@@ -135,8 +136,10 @@ pub(super) fn resource(directory: &Directory, resource: &Resource, single_person
             change((directory, single_person), uid(&names::CHANGE), *number, record)
         }
         Resource::ReviewQueue(_) => entity(uid(&names::REVIEW_QUEUE), [], [parent]),
+        // No part of Mantlet asks for a secret by a name that policy decides on.
+        Resource::Secret(..) => entity(uid(&names::SECRET), [("readers", set([]))], [parent]),
         // The directory knows no features: see [`feature`].
-        Resource::Feature(..) | Resource::ReviewItem(..) => None,
+        Resource::Feature(..) | Resource::ReviewItem(..) | Resource::SignedUrl(..) => None,
     }?;
     Some(Asked { project, entity, ends })
 }
@@ -179,6 +182,10 @@ pub(super) fn target(directory: &Directory, target: &Target, single_person: bool
         Target::ReviewItem(item) => {
             let project = exists(&item.project)?;
             Some(Asked { entity: review_item(directory, item)?, project, ends: None })
+        }
+        Target::SignedUrl(terms) => {
+            let project = directory.models.get(&terms.model)?.project.clone();
+            Some(Asked { project, entity: signed_url(directory, terms)?, ends: Some(terms.expires) })
         }
         Target::Deployment(way) => {
             let project = exists(&way.project)?;

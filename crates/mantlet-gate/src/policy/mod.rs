@@ -40,6 +40,7 @@ use crate::{
     ports::Model,
     record::Record,
     reviews::Item,
+    urls::UrlTerms,
 };
 
 /// The policy set, with the decisions of one generation.
@@ -140,6 +141,8 @@ pub enum Target {
     Deployment(Box<Deployment>),
     /// A held answer, as the queue has it.
     ReviewItem(Box<Item>),
+    /// A signed URL, as its signature says that it is.
+    SignedUrl(Box<UrlTerms>),
 }
 
 impl Target {
@@ -154,6 +157,7 @@ impl Target {
             Self::NewModel { model, .. } => Resource::Model(model.clone()),
             Self::Deployment(way) => Resource::Deployment(way.model.clone(), way.version),
             Self::ReviewItem(item) => Resource::ReviewItem(item.project.clone(), item.id),
+            Self::SignedUrl(terms) => Resource::SignedUrl(terms.model.clone(), terms.version, terms.id),
         })
     }
 
@@ -164,6 +168,7 @@ impl Target {
             }
             Self::Deployment(way) => Some((&way.model, way.version)),
             Self::ReviewItem(item) => Some((&item.model, item.version)),
+            Self::SignedUrl(terms) => Some((&terms.model, terms.version)),
             _ => None,
         }
     }
@@ -176,6 +181,7 @@ impl Target {
             | Self::NewModel { model, .. } => Some(model),
             Self::Deployment(way) => Some(&way.model),
             Self::ReviewItem(item) => Some(&item.model),
+            Self::SignedUrl(terms) => Some(&terms.model),
             Self::Resource(_)
             | Self::Unknown
             | Self::Grant(..)

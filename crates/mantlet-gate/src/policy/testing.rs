@@ -168,7 +168,16 @@ impl Model for Fake {
 /// Somebody with a second factor over a protected connection.
 pub(in crate::policy) fn asker<'a>(id: &'a PrincipalId, snapshot: &'a Snapshot) -> Asker<'a> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Asker { id, authn: Authn::ApiKeyAndCertificate, ip, mfa: true, protected: true, confined: None, snapshot }
+    Asker {
+        id,
+        authn: Authn::ApiKeyAndCertificate,
+        ip,
+        mfa: true,
+        protected: true,
+        confined: None,
+        url: None,
+        snapshot,
+    }
 }
 
 pub(crate) fn record() -> Record {

@@ -4,6 +4,7 @@
 //! shown or given away is what was signed and registered, and nothing that somebody put in its place.
 
 mod features;
+mod url;
 mod weights;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +22,7 @@ use mantlet_types::{
 use tokio::sync::OwnedSemaphorePermit;
 
 pub use features::{Features, InspectedFeature, Reference};
+pub use url::{Brought, Given, Measure, Redeem, Redemption, SignUrl, Signed};
 pub use weights::{Listed, Page, VALUES_DEFAULT, VALUES_MAX, Weights, Window};
 
 use crate::{artifact::VerifiedArtifact, package::Package, register::Shelf};

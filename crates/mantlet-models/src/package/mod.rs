@@ -9,6 +9,7 @@ pub(crate) mod contract;
 pub(crate) mod declared;
 pub(crate) mod interface;
 pub(crate) mod model;
+mod plain;
 pub mod settings;
 mod tree;
 
@@ -23,9 +24,10 @@ pub use contract::ContractError;
 pub use declared::Declared;
 pub use interface::ClassValues;
 pub use model::LoadError;
+pub use plain::{is_canonical, read_tree};
 pub use settings::{ConfidenceRule, RangeRule, Settings, SettingsError};
 pub use tree::TreeError;
-pub(crate) use tree::{Found, Links, is_canonical, open_lone, walk, walk_with};
+pub(crate) use tree::{Found, Links, open_lone, walk, walk_with};
 
 use prost::bytes::Bytes;
 

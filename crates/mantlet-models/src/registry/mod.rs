@@ -207,6 +207,14 @@ impl Registry {
         Ok(Package::from_files(content, subject)?)
     }
 
+    /// What a signature calls a package.
+    ///
+    /// # Errors
+    /// No such package, or its index is not what was written.
+    pub fn subject(&self, digest: &PackageDigest) -> Result<String, RegistryError> {
+        Ok(self.index(digest)?.subject)
+    }
+
     /// The files of a package: name, SHA-256 and bytes of each, in the order of the names.
     ///
     /// # Errors

@@ -14,9 +14,14 @@ use mantlet_gate::{
         conditions::Conditions,
         facts::{Evaluated, Facts, Figure, Milestone, Retired, ScanVerdict, Scanned, Taken},
     },
+    urls::{
+        UrlUse,
+        keys::{RevokedUrlKey, UrlKey},
+    },
 };
 use mantlet_types::{
     ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    url::{UrlId, UrlKid},
     workload::WorkloadIdentity,
 };
 use proptest::{collection, option, prelude::*};
@@ -45,6 +50,19 @@ fn kid() -> impl Strategy<Value = Kid> {
 
 fn moment() -> impl Strategy<Value = Timestamp> {
     (0_i64..4_000_000_000_000_000).prop_map(Timestamp::from_micros)
+}
+
+fn url_kid() -> impl Strategy<Value = UrlKid> {
+    (1_u32..4).prop_map(|number| format!("k{number}").parse().unwrap())
+}
+
+fn url_id() -> impl Strategy<Value = UrlId> {
+    (0_u8..4).prop_map(|byte| UrlId([byte; 16]))
+}
+
+fn url_key() -> impl Strategy<Value = UrlKey> {
+    let revoked = option::of((moment(), user_id()).prop_map(|(at, by)| RevokedUrlKey { at, by }));
+    (option::of(moment()), revoked).prop_map(|(made, revoked)| UrlKey { made, revoked })
 }
 
 fn role() -> impl Strategy<Value = Role> {
@@ -311,6 +329,9 @@ pub(super) fn change() -> impl Strategy<Value = Change> {
         policy_name().prop_map(Change::RemovePolicies),
         approval().prop_map(|kept| Change::PutApproval(kept.digest(), kept.into())),
         digest().prop_map(Change::RemoveApproval),
+        (url_kid(), url_key()).prop_map(|(kid, record)| Change::PutUrlKey(kid, record)),
+        (url_id(), moment()).prop_map(|(id, expires)| Change::PutUrlUse(id, UrlUse { expires })),
+        url_id().prop_map(Change::RemoveUrlUse),
     ]
 }
 

@@ -6,6 +6,7 @@ mod reviews;
 mod root;
 mod second;
 mod signing;
+mod share;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -22,6 +23,7 @@ pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};
 pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
 pub use signing::{Sign, Verify};
+pub use share::{Import, Outside, Publish, SignUrl, UrlKeys};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]

@@ -90,6 +90,11 @@ impl Identity {
         Ok(Self { dir: dir.to_owned(), key, url: url.trim_end_matches('/').to_owned() })
     }
 
+    /// Where the server is, without a slash at its end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir

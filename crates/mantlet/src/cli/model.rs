@@ -18,12 +18,14 @@ use serde_json::{Value, json};
 use super::{
     approve,
     args::{Common, Model, Step},
+    bucket,
     exit::Failure,
     identity::write_secret,
+    import,
     init::{Origin, register},
     inspect, print, release, scan,
     session::Session,
-    signing, update,
+    share, signing, update,
 };
 use crate::assemble::told;
 
@@ -73,6 +75,10 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
         Model::Export { model, to, version_number } => {
             inspect::export(common, &model, version_number, &to).await
         }
+        Model::Url(command) => share::url(common, command).await,
+        Model::Publish(command) => bucket::publish(common, command).await,
+        Model::Import(command) => import::run(common, command).await,
+        Model::UrlKeys(command) => share::keys(common, command).await,
         Model::Profile { dir, reference, calibration, target, coverage, background } => {
             let request = ProfileRequest { reference, calibration, target, coverage, background };
             profile(common, &dir, &request)

@@ -115,6 +115,11 @@ impl Session {
         Self { common, way: Way::InProcess(Box::new(app)) }
     }
 
+    /// How the command was told where to go.
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// Whom this acts as, where that is not the home's owner.
     pub fn identity(&self) -> Option<&Identity> {
         match &self.way {

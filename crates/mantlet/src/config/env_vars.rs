@@ -46,5 +46,58 @@ pub const IDENTITY: EnvVar = EnvVar {
     purpose: "the directory with the key and certificate to act by, unless `--as` names one",
 };
 
+/// A bucket's region.
+pub const AWS_REGION: EnvVar =
+    EnvVar { name: "AWS_REGION", setting: None, purpose: "the region of buckets that commands ask" };
+
+/// The same where the other is not set.
+pub const AWS_DEFAULT_REGION: EnvVar = EnvVar {
+    name: "AWS_DEFAULT_REGION",
+    setting: None,
+    purpose: "the region of buckets, where `AWS_REGION` is not set",
+};
+
+/// Where buckets are that are not Amazon's.
+pub const AWS_ENDPOINT_URL: EnvVar = EnvVar {
+    name: "AWS_ENDPOINT_URL",
+    setting: None,
+    purpose: "where buckets are that commands ask, unless `--endpoint` says",
+};
+
+/// Who asks buckets.
+pub const AWS_ACCESS_KEY_ID: EnvVar =
+    EnvVar { name: "AWS_ACCESS_KEY_ID", setting: None, purpose: "the id of the key to buckets" };
+
+/// By what: never a flag, because process lists show flags.
+pub const AWS_SECRET_ACCESS_KEY: EnvVar =
+    EnvVar { name: "AWS_SECRET_ACCESS_KEY", setting: None, purpose: "the key to buckets" };
+
+/// Of a key that ends.
+pub const AWS_SESSION_TOKEN: EnvVar =
+    EnvVar { name: "AWS_SESSION_TOKEN", setting: None, purpose: "the token of a key to buckets that ends" };
+
+/// When it ends.
+pub const AWS_CREDENTIAL_EXPIRATION: EnvVar = EnvVar {
+    name: "AWS_CREDENTIAL_EXPIRATION",
+    setting: None,
+    purpose: "when the key to buckets ends: no URL of theirs lives longer",
+};
+
 /// All of them.
-pub const ALL: [EnvVar; 8] = [HOME, LISTEN, LOG, LOG_FORMAT, URL, CA, API_KEY, IDENTITY];
+pub const ALL: [EnvVar; 15] = [
+    HOME,
+    LISTEN,
+    LOG,
+    LOG_FORMAT,
+    URL,
+    CA,
+    API_KEY,
+    IDENTITY,
+    AWS_REGION,
+    AWS_DEFAULT_REGION,
+    AWS_ENDPOINT_URL,
+    AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN,
+    AWS_CREDENTIAL_EXPIRATION,
+];

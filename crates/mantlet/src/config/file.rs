@@ -111,6 +111,7 @@ pub(super) struct Limits {
     pub(super) rate_per_minute: Number,
     pub(super) failures_per_minute: Number,
     pub(super) denials_per_minute: Number,
+    pub(super) url_minutes_max: Number,
 }
 
 #[derive(Clone, Debug, Deserialize)]

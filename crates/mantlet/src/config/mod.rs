@@ -132,6 +132,8 @@ pub struct Limits {
     pub failures_per_minute: u32,
     /// Denials per minute and principal that get an audit entry each.
     pub denials_per_minute: u32,
+    /// Minutes that a signed URL may live.
+    pub url_minutes_max: u32,
 }
 
 /// `[[model]]`

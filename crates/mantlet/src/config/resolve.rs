@@ -205,11 +205,14 @@ impl Resolver<'_> {
         let rate = i64::from(limits::RATE_PER_MINUTE_DEFAULT);
         let mut number =
             |key, typed: Option<&Given<i64>>, default| self.number(key, typed, default, 1..=MOST);
-        Limits {
-            rate_per_minute: number("limits.rate_per_minute", typed.rate_per_minute.as_ref(), rate),
-            failures_per_minute: number("limits.failures_per_minute", typed.failures_per_minute.as_ref(), 30),
-            denials_per_minute: number("limits.denials_per_minute", typed.denials_per_minute.as_ref(), 60),
-        }
+        let (rate_per_minute, failures_per_minute, denials_per_minute) = (
+            number("limits.rate_per_minute", typed.rate_per_minute.as_ref(), rate),
+            number("limits.failures_per_minute", typed.failures_per_minute.as_ref(), 30),
+            number("limits.denials_per_minute", typed.denials_per_minute.as_ref(), 60),
+        );
+        let (minutes, most) = (typed.url_minutes_max.as_ref(), limits::URL_MINUTES_MAX);
+        let url_minutes_max = self.number("limits.url_minutes_max", minutes, i64::from(most), 1..=most);
+        Limits { rate_per_minute, failures_per_minute, denials_per_minute, url_minutes_max }
     }
 
     fn models(

@@ -224,6 +224,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: None,
     },
     Setting {
+        key: "limits.url_minutes_max",
+        value: |c| json!(c.limits.url_minutes_max),
+        reason: "whoever has a signed URL has the package, so one lives for fifteen minutes unless said otherwise, and \
+                 for an hour at most, the customary life of a download link; here that can be made less",
+        restart: None,
+    },
+    Setting {
         key: "model",
         value: |c| c.models.iter().map(|(name, settings)| model(name, settings)).collect(),
         reason: "a model's package says how it is to be judged; here its threshold can be raised, and its answers held \

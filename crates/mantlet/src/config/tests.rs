@@ -71,6 +71,7 @@ fn everything_can_be_said() {
         rate_per_minute = 1
         failures_per_minute = 2
         denials_per_minute = 3
+        url_minutes_max = 5
         [[model]]
         name = "breast-cancer"
         threshold = 0.9

@@ -182,6 +182,13 @@ impl RootKey {
         self.derive_all("store").ok_or(StoreError::Provider)?.iter().map(StoreKey::new).collect()
     }
 
+    /// What the keys that sign URLs are derived from: the newest key's alone, so that a new root key voids what was signed under
+    /// the old one. `None` if the cryptographic provider fails.
+    #[must_use]
+    pub fn url_secret(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.derive("urls")
+    }
+
     /// The key of packages at rest; `None` if the cryptographic provider fails.
     #[must_use]
     pub fn registry_key(&self) -> Option<RegistryKey> {

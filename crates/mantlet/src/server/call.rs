@@ -17,6 +17,7 @@ use super::{
     Outcome, Server,
     body::Parcel,
     json,
+    range::Conditions,
     reply::{self, Reply},
 };
 
@@ -33,6 +34,7 @@ pub struct Call {
     pub(super) params: Params,
     pub(super) query: Option<Box<str>>,
     pub(super) parcel: Parcel,
+    pub(super) conditions: Conditions,
 }
 
 /// The parameters of a path.
@@ -180,8 +182,7 @@ impl Call {
         B: DeserializeOwned + Default + Send + 'static,
         D: Deed<Reply: Serialize>,
     {
-        let parse = |bytes: &[u8]| if bytes.is_empty() { Ok(B::default()) } else { strict(bytes) };
-        self.with_body(event, parse, make, document)
+        self.deed_of_optional_shown(event, make, document)
     }
 
     /// A deed made of the path and a JSON body, whose reply is no JSON document.
@@ -196,6 +197,29 @@ impl Call {
         D: Deed,
     {
         self.with_body(event, strict, make, show)
+    }
+
+    /// As [`Call::deed_of_optional`], whose reply is shown in a way of its own.
+    pub fn deed_of_optional_shown<B, D>(
+        self,
+        event: Event,
+        make: impl FnOnce(&Params, B) -> Result<D, Rejection> + Send + 'static,
+        show: fn(D::Reply) -> Result<Reply, Rejection>,
+    ) -> Replying
+    where
+        B: DeserializeOwned + Default + Send + 'static,
+        D: Deed,
+    {
+        let parse = |bytes: &[u8]| if bytes.is_empty() { Ok(B::default()) } else { strict(bytes) };
+        self.with_body(event, parse, make, show)
+    }
+
+    /// What cannot become a deed: the door says who asks, and then this.
+    pub fn rejected(self, event: Event, rejection: Rejection) -> Replying {
+        Box::pin(async move {
+            let made: Result<Unmade, Rejection> = Err(rejection);
+            perform(&self.server, self.arrival, event, made, |never| match never {}).await
+        })
     }
 
     /// A deed made of the path alone, whose reply is no JSON document.

@@ -21,7 +21,7 @@ pub const MODEL_DIGEST: HeaderName = HeaderName::from_static("mantlet-model-dige
 /// Digest of the body (RFC 9530).
 pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
-fn which(params: &Params) -> Result<Which, Rejection> {
+pub(super) fn which(params: &Params) -> Result<Which, Rejection> {
     Ok(Which { model: params.require("model")?, version: params.optional("version")? })
 }
 
@@ -51,6 +51,11 @@ pub(super) fn export(call: Call) -> Replying {
     call.deed_shown(Event::ModelExport, move |params| Ok(Export { which: which(params)?, shelf }), packed)
 }
 
+/// A SHA-256 digest as RFC 9530 writes it.
+pub(super) fn content_digest(sha256: &[u8]) -> HeaderValue {
+    own_value(&format!("sha-256=:{}:", STANDARD.encode(sha256)))
+}
+
 /// Bytes of a package that give back its room once they have left.
 struct Leaving {
     bytes: Vec<u8>,
@@ -68,11 +73,11 @@ fn packed(exported: Exported) -> Result<Reply, Rejection> {
     let Exported { package, digest, version: _, room } = exported;
     let bytes = upload::encode(package.subject(), package.files());
     drop(package);
-    let content = STANDARD.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes));
+    let content = content_digest(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes).as_ref());
     let mut reply = Response::new(Content::from(Bytes::from_owner(Leaving { bytes, _room: room })));
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(upload::CONTENT_TYPE));
-    headers.insert(CONTENT_DIGEST, own_value(&format!("sha-256=:{content}:")));
+    headers.insert(CONTENT_DIGEST, content);
     headers.insert(MODEL_DIGEST, own_value(&digest.to_string()));
     Ok(reply)
 }

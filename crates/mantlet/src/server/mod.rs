@@ -6,6 +6,7 @@
 
 pub mod address;
 mod admin;
+mod artifacts;
 pub mod body;
 pub mod bounds;
 pub mod call;
@@ -25,6 +26,7 @@ mod patience;
 mod peer;
 mod places;
 mod releases;
+pub mod range;
 pub mod reply;
 mod reviews;
 pub mod routes;
@@ -62,7 +64,7 @@ use mantlet_gate::{
     ports::Receipt,
 };
 use mantlet_models::register::Shelf;
-use mantlet_types::{Code, ModelName, Rejection, RequestId, Version, limits, rejection::Blame};
+use mantlet_types::{Action, Code, ModelName, Rejection, RequestId, Version, limits, rejection::Blame};
 
 pub use self::peer::Peer;
 use self::{
@@ -70,6 +72,7 @@ use self::{
     body::{Body, Parcel},
     bounds::Bounds,
     call::{Call, Params},
+    range::Conditions,
     reply::{Dialect, Reply},
     routes::{Found, Protocol, Route, Router, Way},
     statistics::Statistics,
@@ -261,11 +264,17 @@ impl Server {
                 Ok(ask) => self.ask(arrival, ask, protocol, parts, body).await,
                 Err(code) => self.turned_away(code, ip),
             },
-            Way::Deed(_, handler) => {
+            Way::Deed(action, handler) => {
+                let arrival = if action == Action::RedeemUrl {
+                    Arrival { credential: artifacts::credential(parts, &params), ..arrival }
+                } else {
+                    arrival
+                };
                 let params = Params::from(params);
                 let parcel = Parcel::new(&parts.headers, body);
                 let query = parts.uri.query().map(Into::into);
-                handler(Call { server: Arc::clone(self), arrival, params, query, parcel }).await
+                let conditions = Conditions::of(&parts.headers);
+                handler(Call { server: Arc::clone(self), arrival, params, query, parcel, conditions }).await
             }
         }
     }

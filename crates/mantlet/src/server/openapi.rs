@@ -52,7 +52,7 @@ impl Deed for ReadInterface {
 pub fn document() -> Value {
     let mut paths = Map::new();
     for route in TABLE.iter().filter(|route| !route.is_rpc()) {
-        let item = paths.entry(route.path).or_insert_with(|| json!({}));
+        let item = paths.entry(template(route.path)).or_insert_with(|| json!({}));
         item[route.verb.as_str().to_lowercase()] = operation(route);
     }
     json!({
@@ -75,6 +75,11 @@ pub fn document() -> Value {
             },
         },
     })
+}
+
+/// The path as OpenAPI writes it, which has no parameter that takes several segments.
+fn template(path: &str) -> String {
+    path.replace("{*", "{")
 }
 
 fn operation(route: &Route) -> Value {
@@ -114,7 +119,7 @@ fn operation(route: &Route) -> Value {
 
 /// `post-v1-models-model-predict`: unique because method and path are.
 fn operation_id(route: &Route) -> String {
-    let words = route.path.split(['/', '{', '}']).filter(|word| !word.is_empty());
+    let words = route.path.split(['/', '{', '}', '*']).filter(|word| !word.is_empty());
     std::iter::once(route.verb.as_str().to_lowercase())
         .chain(words.map(str::to_owned))
         .collect::<Vec<_>>()
@@ -123,6 +128,7 @@ fn operation_id(route: &Route) -> String {
 
 fn parameters(path: &str) -> impl Iterator<Item = Value> {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let names = names.map(|name| name.trim_start_matches('*'));
     names.map(|name| {
         let schema = match name {
             "version" | "number" => json!({"type": "integer", "minimum": 1}),
@@ -141,8 +147,11 @@ fn responses(route: &Route) -> Value {
         Way::Ask(_, Protocol::Evaluation) => ("application/json", reference("Evaluation")),
         Way::Ask(_, Protocol::Comparison) => ("application/json", reference("Comparison")),
         Way::Ask(_, Protocol::Grpc) => ("application/grpc", json!({})), // described by its proto files instead
-        Way::Deed(mantlet_types::Action::Export, _) => {
+        Way::Deed(mantlet_types::Action::Export, _) if route.path.ends_with("/export") => {
             (super::upload::CONTENT_TYPE, json!({"type": "string", "format": "binary"}))
+        }
+        Way::Deed(mantlet_types::Action::RedeemUrl, _) if !route.path.ends_with("/files") => {
+            ("application/octet-stream", json!({"type": "string", "format": "binary"}))
         }
         Way::Deed(..) if route.path == "/admin/v1/reviews/export" => ("text/csv", json!({"type": "string"})),
         Way::Deed(..) if route.path == "/metrics" => {
@@ -332,7 +341,7 @@ mod tests {
         let document = document();
         let mut ids = BTreeSet::new();
         for route in TABLE.iter().filter(|route| !route.is_rpc()) {
-            let operation = &document["paths"][route.path][route.verb.as_str().to_lowercase()];
+            let operation = &document["paths"][template(route.path)][route.verb.as_str().to_lowercase()];
             assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{}", route.path);
             let open = matches!(route.way, Way::Open(_));
             assert_eq!(operation.get("security").is_some(), open, "{}", route.path);

@@ -14,7 +14,7 @@ pub(super) use self::pages::{EXTENSIONS, NAME, PROTOCOL_VERSION};
 use self::pages::{live, ready, server};
 pub use self::router::{Found, Router};
 use super::{
-    admin,
+    admin, artifacts,
     call::{Call, Replying},
     catalog, grpc, inspect, monitor, openapi, releases,
     reply::Reply,
@@ -125,9 +125,9 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 
 use Action::{
     ActivateDeployment, ApplyChange, ApproveChange, ApproveDeployment, DecideReview, DisableModel, Evaluate,
-    Explain, Export, ExportAudit, Grant, InspectFeatures, ListReviews, ManageConsumers, ManageUsers, Monitor,
-    Predict, ProposeChange, ProveAudit, ReadAudit, ReadHeld, ReadReview, RegisterVersion, RequestDeployment,
-    Rollback, UpdateModel, ViewWeights,
+    Explain, Export, ExportAudit, Grant, InspectFeatures, ListReviews, ManageConsumers, ManageSecret,
+    ManageUsers, Monitor, Predict, ProposeChange, ProveAudit, ReadAudit, ReadHeld, ReadReview, RedeemUrl,
+    RegisterVersion, RequestDeployment, Rollback, UpdateModel, ViewWeights,
 };
 use Way::{Ask, Deed, Open};
 
@@ -210,6 +210,39 @@ pub static TABLE: &[Route] = &[
         "/v2/models/{model}/versions/{version}/export",
         Deed(Export, inspect::export),
         "a version's signed package",
+    ),
+    post(
+        "/v2/models/{model}/export/url",
+        Deed(Export, artifacts::sign),
+        "a URL that gives a model's signed package to whoever brings it",
+    ),
+    post(
+        "/v2/models/{model}/versions/{version}/export/url",
+        Deed(Export, artifacts::sign),
+        "a URL that gives a version's signed package to whoever brings it",
+    ),
+    // For whoever brings a signed URL.
+    get(
+        "/artifacts/v1/{model}/{version}/{package}",
+        Deed(RedeemUrl, artifacts::package),
+        "a package, or a part of it",
+    ),
+    get(
+        "/artifacts/v1/{model}/{version}/{package}/files",
+        Deed(RedeemUrl, artifacts::index),
+        "the files of a package",
+    ),
+    get(
+        "/artifacts/v1/{model}/{version}/{package}/files/{*file}",
+        Deed(RedeemUrl, artifacts::file),
+        "a file of a package, or a part of it",
+    ),
+    get("/admin/v1/url-keys", Deed(ManageSecret, artifacts::list_keys), "the keys that sign URLs"),
+    post("/admin/v1/url-keys/rotate", Deed(ManageSecret, artifacts::rotate_key), "has a new key sign URLs"),
+    delete(
+        "/admin/v1/url-keys/{kid}",
+        Deed(ManageSecret, artifacts::revoke_key),
+        "voids every URL that a key has signed",
     ),
     // What happened.
     get("/v2/models/stats", Deed(Monitor, monitor::statistics), "statistics of all models"),

@@ -63,16 +63,21 @@ impl From<UploadError> for Rejection {
     }
 }
 
-/// Writes files in order.
-pub fn encode<'a>(subject: &str, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
-    let files: Vec<(&str, &[u8])> = files.collect();
-    let entries =
-        files.iter().map(|(name, bytes)| File { name: (*name).to_owned(), bytes: bytes.len() as u64 });
+/// What comes before the files' bytes.
+pub fn head<'a>(subject: &str, files: impl Iterator<Item = (&'a str, u64)>) -> Vec<u8> {
+    let entries = files.map(|(name, bytes)| File { name: name.to_owned(), bytes });
     let index = Index { subject: subject.to_owned(), files: entries.collect() };
     // Strings and numbers always serialize.
     let index = serde_json::to_vec(&index).unwrap_or_default();
     let mut out = u32::try_from(index.len()).unwrap_or(u32::MAX).to_be_bytes().to_vec();
     out.extend_from_slice(&index);
+    out
+}
+
+/// Writes files in order.
+pub fn encode<'a>(subject: &str, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let files: Vec<(&str, &[u8])> = files.collect();
+    let mut out = head(subject, files.iter().map(|(name, bytes)| (*name, bytes.len() as u64)));
     for (_, bytes) in files {
         out.extend_from_slice(bytes);
     }

@@ -48,6 +48,7 @@ replays!(
     audit_tiles,
     upload,
     bundle,
+    archive,
     upstream,
     token,
     spiffe_id,

@@ -62,6 +62,12 @@ mod lifecycle;
 // Nothing that was sent, and no key, turns up where it does not belong.
 mod canaries;
 
+// Handing a package on without handing out a key.
+mod signed_urls;
+
+// Bringing a model in from elsewhere.
+mod imports;
+
 // Everybody acts as themselves, from wherever they are.
 mod identities;
 

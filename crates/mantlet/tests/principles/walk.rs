@@ -62,6 +62,22 @@ struct Names {
     /// A held row, and the request that it is of.
     item: String,
     request: String,
+    /// Path and query of a signed URL; until one is signed, of one that nobody signed.
+    url: String,
+}
+
+impl Names {
+    /// The path of a route that signed URLs are brought to.
+    fn brought(&self, route: &Route) -> String {
+        let (place, query) = self.url.split_once('?').unwrap();
+        let view = &route.path["/artifacts/v1/{model}/{version}/{package}".len()..];
+        format!("{place}{}?{query}", view.replace("{*file}", "model.onnx"))
+    }
+}
+
+/// Whether a route is for those who bring a signed URL, whoever they are.
+fn redeems(route: &Route) -> bool {
+    matches!(route.way, Way::Deed(Action::RedeemUrl, _))
 }
 
 /// A request that the right caller gets an answer for.
@@ -127,6 +143,8 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         }
         (Verb::Post, path) if path.ends_with("/export") => (json!({}), 200),
         (Verb::Post, path) if path.ends_with("/infer") => (inference(&benign()), 200),
+        (Verb::Post, path) if path.ends_with("/export/url") => (json!({}), 200),
+        (Verb::Post, "/admin/v1/url-keys/rotate") => (json!({}), 200),
         (Verb::Post, "/v2/repository/index" | "/admin/v1/reload" | "/admin/v1/keys/{kid}/rotate") => {
             (json!({}), 200)
         }
@@ -166,7 +184,7 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .path
         .replace("{model}", model)
         .replace("{version}", "1")
-        .replace("{kid}", &names.kid)
+        .replace("{kid}", if route.path.contains("/url-keys/") { "k1" } else { &names.kid })
         .replace("{user}", names.user)
         .replace("{consumer}", "leaving")
         .replace("{digest}", DIGEST)
@@ -178,6 +196,9 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{target}", "1")
         .replace("{item}", &names.item)
         .replace("{request}", &names.request);
+    if redeems(route) {
+        path = names.brought(route);
+    }
     if route.path == "/admin/v1/models/{model}" {
         path.push_str("?project=home");
     }
@@ -222,7 +243,12 @@ fn names_in(home: &Home) -> Names {
     }
     let asker = home.key("asker", &["--model", HELD]).key;
     let (item, request) = (ABSENT.to_owned(), ABSENT.to_owned());
-    Names { kid, user: "leaver", receipt: String::new(), asker, item, request }
+    let (id, sig) = ("ab".repeat(16), "cd".repeat(32));
+    let url = format!(
+        "/artifacts/v1/{MODEL}/1/{DIGEST}?expires=4000000000&kid=k1&by={}&id={id}&sig={sig}",
+        home.said("operator")
+    );
+    Names { kid, user: "leaver", receipt: String::new(), asker, item, request, url }
 }
 
 /// Has a row held, and remembers it.
@@ -267,24 +293,29 @@ fn nobody_is_answered_without_a_credential_that_holds() {
         ("a token of an unknown issuer's key", server.client_with(&Tokens::new().token("leaving"))),
         ("an unsigned token", server.client_with(&unsigned(&tokens))),
     ];
-    let mut turned_away = 0;
+    let (mut turned_away, mut not_found) = (0, 0);
     for route in routes().filter(|route| !published(route)) {
         let sample = sample(route, &names, MODEL);
         let mut shapes = BTreeSet::new();
         for (who, client) in &callers {
             let reply = send(client, route.verb.as_str(), &sample);
-            assert_eq!(reply.status, 401, "{who}: {} {}", route.verb.as_str(), sample.path);
-            assert_eq!(reply.header("www-authenticate"), Some("Bearer"));
+            // Where signed URLs are brought, nobody is told to prove who they are.
+            let (status, challenge) = if redeems(route) { (404, None) } else { (401, Some("Bearer")) };
+            assert_eq!(reply.status, status, "{who}: {} {}", route.verb.as_str(), sample.path);
+            assert_eq!(reply.header("www-authenticate"), challenge);
             assert_eq!(reply.header("mantlet-receipt"), None);
             reply.assert_discreet();
             shapes.insert(reply.shape());
-            turned_away += 1;
+            *if redeems(route) { &mut not_found } else { &mut turned_away } += 1;
         }
         assert_eq!(shapes.len(), 1, "what was wrong with a credential shows in {shapes:?}");
     }
     // Nobody known asked, so there is no entry for each; but every single one is counted.
     until("all failures in the log", || {
-        (home.strangers().get("unauthenticated") == Some(&turned_away)).then_some(())
+        let strangers = home.strangers();
+        let counted = |code: &str| strangers.get(code).copied();
+        (counted("unauthenticated") == Some(turned_away) && counted("not_found") == Some(not_found))
+            .then_some(())
     });
 }
 
@@ -400,6 +431,11 @@ fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
                 continue; // that would be the right key
             }
             let reply = send(client, route.verb.as_str(), &sample(route, &names, MODEL));
+            if redeems(route) {
+                // No key is asked for there, and one beside a URL leaves open who asks.
+                assert_eq!((reply.status, reply.header("mantlet-receipt")), (404, None), "{who}");
+                continue;
+            }
             let what =
                 format!("{who}: {} {} → {} {}", route.verb.as_str(), route.path, reply.status, reply.text());
             if LISTS.contains(&(route.verb, route.path)) {
@@ -447,11 +483,15 @@ fn the_right_caller_is_answered_and_leaves_its_trace() {
     hold(&home, &server, &mut names);
     let asker = server.client_with(&names.asker);
     names.receipt = receipt(&consumer);
+    let signed = operator.post(&format!("/v2/models/{MODEL}/export/url"), &json!({}));
+    names.url = signed.json()["path"].as_str().unwrap().to_owned();
+    let nobody = server.client();
     let mut asked = Vec::new();
     for route in routes().filter(|route| !published(route)) {
         let (who, client) = match route.way {
             Way::Ask(Action::Predict | Action::Explain, _) => ("consumer:own", &consumer),
             Way::Deed(Action::ReadHeld, _) => ("consumer:asker", &asker),
+            Way::Deed(Action::RedeemUrl, _) => (owner.as_str(), &nobody),
             _ => (owner.as_str(), &operator),
         };
         let sample = sample(route, &names, MODEL);

@@ -100,6 +100,7 @@ fn by_proof(
         certificate: None,
         identity: Some(identity),
         proofs: vec![proof],
+        url: None,
         protected: protected(&arrival.channel),
         ip: arrival.ip,
         snapshot,

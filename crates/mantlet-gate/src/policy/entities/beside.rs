@@ -1,13 +1,13 @@
-//! What decisions are about and the directory does not know: features, which a version's package names, and held answers,
-//! which a queue has.
+//! What decisions are about and the directory does not know: features, which a version's package names, held answers,
+//! which a queue has, and signed URLs, which say themselves what they are.
 
 use std::sync::Arc;
 
 use cedar_policy::{Entity, RestrictedExpression as Value};
 use mantlet_types::{Contract, PrincipalId, Resource};
 
-use super::{Asked, entity, model, people, project_uid, user_uid};
-use crate::{directory::Directory, policy::names, reviews::Item};
+use super::{Asked, datetime, entity, model, people, project_uid, user_uid};
+use crate::{directory::Directory, policy::names, reviews::Item, urls::UrlTerms};
 
 /// A feature of a version, as sensitive as its package says.
 pub(in crate::policy) fn feature(
@@ -54,4 +54,21 @@ pub(in crate::policy) fn review_item(directory: &Directory, item: &Item) -> Opti
     let attributes = requester.into_iter().chain([("keepers", keepers)]);
     let queue = names::uid(&names::REVIEW_QUEUE, item.project.as_str());
     entity(names::uid(&names::REVIEW_ITEM, &key), attributes, [queue, project_uid(&item.project)])
+}
+
+/// A signed URL of a version that is still what the URL was signed for. Whether one for a single use was used the directory
+/// knows; who had it signed, and until when it is good, its signature vouches for.
+pub(in crate::policy) fn signed_url(directory: &Directory, terms: &UrlTerms) -> Option<Entity> {
+    let model = directory.models.get(&terms.model)?;
+    model.versions.get(&terms.version).filter(|record| record.package == terms.package)?;
+    let of = |resource: Resource| resource.key();
+    let version = of(Resource::ModelVersion(terms.model.clone(), terms.version));
+    let attributes = [
+        ("version", Value::new_entity_uid(names::uid(&names::MODEL_VERSION, &version))),
+        ("user", Value::new_entity_uid(user_uid(terms.user.as_str()))),
+        ("expires", datetime(terms.expires)),
+        ("used", Value::new_bool(directory.url_uses.contains_key(&terms.id))),
+    ];
+    let key = of(Resource::SignedUrl(terms.model.clone(), terms.version, terms.id));
+    entity(names::uid(&names::SIGNED_URL, &key), attributes, [project_uid(&model.project)])
 }

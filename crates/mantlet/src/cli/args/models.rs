@@ -132,6 +132,15 @@ pub enum Model {
         #[arg(long)]
         version_number: Option<mantlet_types::Version>,
     },
+    /// Have a URL signed that gives a version's package to whoever brings it, for a while
+    Url(super::SignUrl),
+    /// Put a version's package into a bucket
+    Publish(super::Publish),
+    /// Bring a model in from elsewhere, as a directory of files: nothing is executed, and archives are taken apart here
+    Import(super::Import),
+    /// Keys that sign URLs
+    #[command(subcommand)]
+    UrlKeys(super::UrlKeys),
     /// Register a new version, compare its answers with those of the live one, and put it in its place
     Update(Update),
     /// A version, how far it is, and what its comparison with the live one said

@@ -147,7 +147,15 @@ impl Server {
             Way::Ask(..) => self.turned_away(Code::MethodNotAllowed, arrival.ip),
             Way::Deed(_, handler) => {
                 let (params, query) = (Params::default(), None);
-                handler(Call { server: Arc::clone(self), arrival, params, query, parcel }).await
+                handler(Call {
+                    server: Arc::clone(self),
+                    arrival,
+                    params,
+                    query,
+                    parcel,
+                    conditions: super::range::Conditions::default(),
+                })
+                .await
             }
         }
     }

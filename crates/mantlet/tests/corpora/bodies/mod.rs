@@ -5,6 +5,7 @@
 //! for more than survival: an independent reader agrees, what is written again is read again, bounds hold.
 
 mod api_key;
+mod archive;
 mod audit;
 mod bundle;
 mod configuration;
@@ -32,6 +33,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("audit_tiles", tiles::body),
     ("upload", upload::body),
     ("bundle", bundle::body),
+    ("archive", archive::body),
     ("token", workload::token),
     ("spiffe_id", workload::spiffe_id),
     ("svid", workload::svid),
