@@ -40,8 +40,10 @@ const APPROVAL_SECONDS: i64 = 60;
 /// What serving needs to read models: where they are kept and whose signature counts.
 #[derive(Clone)]
 pub struct Shelf {
-    /// Packages at rest.
+    /// Packages at rest, to be read.
     pub registry: Arc<Registry>,
+    /// Who writes them.
+    pub keeper: Arc<dyn Keeper>,
     /// Signers that count.
     pub trusted: Arc<Signers>,
     /// The threshold to serve a model with, given its package's.
@@ -52,6 +54,33 @@ pub struct Shelf {
     pub unpacking: Arc<Semaphore>,
     /// Room for one package on its way out, or being looked at: a slow reader must not hold up who registers.
     pub leaving: Arc<Semaphore>,
+}
+
+/// Writes packages into the registry: in two steps, so that what versions refer to is there by an intent in the log.
+/// Either may take as long as the disk does.
+pub trait Keeper: Send + Sync {
+    /// Keeps a verified package where nothing refers to it yet.
+    ///
+    /// # Errors
+    /// Why not; for the log and for an operator.
+    fn keep(&self, package: &Package) -> Result<PackageDigest, String>;
+
+    /// Publishes a kept package, by the entry of the intent to register it.
+    ///
+    /// # Errors
+    /// Why not; for the log and for an operator.
+    fn publish(&self, package: PackageDigest, intent: Option<u64>) -> Result<(), String>;
+}
+
+/// A process that has the home to itself writes its registry itself.
+impl Keeper for Registry {
+    fn keep(&self, package: &Package) -> Result<PackageDigest, String> {
+        Self::keep(self, package).map_err(|error| error.to_string())
+    }
+
+    fn publish(&self, package: PackageDigest, _intent: Option<u64>) -> Result<(), String> {
+        Self::publish(self, package).map_err(|error| error.to_string())
+    }
 }
 
 /// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
@@ -86,7 +115,7 @@ impl Shelf {
     }
 
     fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
-        let read = self.registry.open(&package).map_err(|error| error.to_string())?;
+        let read = self.registry.open_kept(&package).map_err(|error| error.to_string())?;
         let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
         self.trusted.remember(package, &artifact);
         Ok(artifact)
@@ -123,8 +152,7 @@ impl Shelf {
         // Tried before it is kept, too: what cannot be served is of no use there.
         load(&artifact, project.clone(), Version::FIRST).map_err(|error| advice(&error, error.hint()))?;
         // What the signature leaves out was dropped, and is not kept either.
-        let kept = self.registry.add(artifact.package());
-        let digest = kept.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let digest = self.keeper.keep(artifact.package()).map_err(Rejection::unavailable)?;
         // Before it is read again: there may not be room for both.
         drop(artifact);
         // What was kept is what is loaded, now as after a restart.
@@ -281,6 +309,10 @@ impl Deed for RegisterModel {
         Token::new(self.name.as_str()).ok()
     }
 
+    fn manifest(&self) -> Option<Sha256> {
+        Some(self.shelved.manifest)
+    }
+
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
         let mut claims = vec![(Action::RegisterVersion, target(directory, &self.name, &self.project))];
         if self.activate {
@@ -312,7 +344,7 @@ impl Deed for RegisterModel {
             return Err(Rejection::argument(format!("a model has at most {VERSIONS_MAX} versions")));
         }
         let author = author(office.caller.id())?;
-        let (digest, package) = (shelved.manifest, shelved.package.0);
+        let (digest, package) = (shelved.manifest, shelved.package);
         // Verified before the lock, and the configuration may have been read again since.
         if !shelf.trusted.vouch_for(shelved.package) {
             return Err(Rejection::argument("whoever signed the package is not trusted any more"));
@@ -330,7 +362,7 @@ impl Deed for RegisterModel {
             author,
             data_authors,
             digest,
-            package,
+            package: package.0,
             registered,
             was_live: false,
             promotion: None,
@@ -339,6 +371,11 @@ impl Deed for RegisterModel {
         if activate {
             record.put_live(version);
         }
+        // Last, with everything else in order: from here on it is there for a version to refer to.
+        let (keeper, intent) = (Arc::clone(&shelf.keeper), office.warrant.intent());
+        let published = tokio::task::spawn_blocking(move || keeper.publish(package, intent)).await;
+        let published = published.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        published.map_err(Rejection::unavailable)?;
         let nowhere = model.remote().is_none() && !model.is_ready();
         let reply = reply(&name, version, digest, activate, nowhere);
         let changes = vec![Change::PutModel(name, record)];

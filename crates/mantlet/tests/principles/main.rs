@@ -47,6 +47,9 @@ mod elsewhere_faults;
 // No acknowledged entry is lost, however the process ends.
 mod crash;
 
+// Serving can only read what it serves.
+mod confined;
+
 // The root key is replaced, whatever ends on the way.
 mod root_key;
 
