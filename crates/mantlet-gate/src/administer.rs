@@ -11,7 +11,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use mantlet_types::{
-    Action, Code, Entry, Kid, ModelName, PrincipalId, Rejection, Version,
+    Action, Code, Entry, Kid, ModelName, PrincipalId, Rejection, Sha256, Version,
     entry::{Decision, Event, Phase, Token},
 };
 
@@ -33,7 +33,16 @@ use crate::{
 /// Leave to act, given by door 2 alone. The store and the registry take no change without one.
 #[derive(Debug)]
 pub struct Warrant {
-    _private: (),
+    /// The index of the intent's entry, once it is durable.
+    intent: Option<u64>,
+}
+
+impl Warrant {
+    /// The index of the entry that says what is about to be done; none for what changes nothing.
+    #[must_use]
+    pub const fn intent(&self) -> Option<u64> {
+        self.intent
+    }
 }
 
 /// How the log says that each item of a list was decided by itself.
@@ -63,6 +72,11 @@ pub trait Deed: Send + 'static {
 
     /// What it is about, beyond the resource: a role, a key id, a user.
     fn subject(&self) -> Option<Token> {
+        None
+    }
+
+    /// Digest of the signed manifest that it is about, where it is about one.
+    fn manifest(&self) -> Option<Sha256> {
         None
     }
 
@@ -207,15 +221,18 @@ async fn perform<P: Petition>(
     }
     let deed = petition.read().await?;
     record.entry().subject = deed.subject();
+    record.entry().model_digest = deed.manifest();
     // What is decided must be decided on the state that is changed, so the snapshot is taken again under the lock.
     let _one_at_a_time = if deed.changes() { Some(gate.changing.lock().await) } else { None };
     let caller = identity::renew(gate, caller)?;
     record.principal(&caller);
     let claims = deed.claims(&caller, &caller.snapshot().directory)?;
-    let warrant = authorize(&caller, &claims, deed.changes(), gate, record)?;
-    let intent = if deed.changes() { Some(intend(gate, record).await?) } else { None };
+    let mut warrant = authorize(&caller, &claims, deed.changes(), gate, record)?;
+    if deed.changes() {
+        warrant.intent = Some(intend(gate, record).await?);
+    }
     let snapshot = Arc::clone(caller.snapshot());
-    let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant, intent };
+    let office = Office { gate, snapshot: &snapshot, caller: &caller, warrant: &warrant };
     let changes = deed.changes();
     let done = deed.act(&office).await;
     if let (Claims::PerItem, Err(rejection)) = (&claims, &done)
@@ -246,7 +263,7 @@ pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>,
         intend(gate, &mut record).await?;
         records.push(record);
     }
-    let outcome = commit(gate, &snapshot, &Warrant { _private: () }, Done::changed((), changes)).await;
+    let outcome = commit(gate, &snapshot, &Warrant { intent: None }, Done::changed((), changes)).await;
     for mut record in records {
         record.came_of(gate);
         audit::release(gate, record, outcome.clone().map(|()| ((), 200))).await.into_parts().0?;
@@ -288,7 +305,7 @@ async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejectio
     intend(gate, &mut record).await?;
     let revoked = Key { state: KeyState::Revoked, ..key.clone() };
     let done = Done::changed((), vec![Change::PutKey(kid, revoked)]);
-    let outcome = commit(gate, &snapshot, &Warrant { _private: () }, done).await;
+    let outcome = commit(gate, &snapshot, &Warrant { intent: None }, done).await;
     record.came_of(gate);
     let (released, _) = audit::release(gate, record, outcome.map(|()| ((), 200))).await.into_parts();
     released
@@ -320,7 +337,7 @@ pub async fn expire_reviews(gate: &Gate) -> Result<usize, Rejection> {
     record.entry().count = u64::try_from(ended).ok();
     record.entry().project = Some(founding::home_project()?);
     intend(gate, &mut record).await?;
-    let done = gate.reviews.apply(&Warrant { _private: () }, steps).await;
+    let done = gate.reviews.apply(&Warrant { intent: None }, steps).await;
     let done = done.map_err(|fault| Rejection::unavailable(fault.to_string()));
     audit::release(gate, record, done.map(|()| ((), 200))).await.into_parts().0?;
     tidied.map(|()| ended)
@@ -346,7 +363,7 @@ fn authorize(
         Claims::PerItem if !changes => record.decision(Decision::Allow, &[Token::of(PER_ITEM)]),
         Claims::All(_) | Claims::Own(_) | Claims::PerItem => return Err(Code::Forbidden.into()),
     }
-    Ok(Warrant { _private: () })
+    Ok(Warrant { intent: None })
 }
 
 /// Writes the intent and waits for it to be durable; where it is in the log.

@@ -46,8 +46,10 @@ const APPROVAL_SECONDS: i64 = 60;
 /// What serving needs to read models: where they are kept and whose signature counts.
 #[derive(Clone)]
 pub struct Shelf {
-    /// Packages at rest.
+    /// Packages at rest, to be read.
     pub registry: Arc<Registry>,
+    /// Who writes them.
+    pub keeper: Arc<dyn Keeper>,
     /// Signers that count.
     pub trusted: Arc<Signers>,
     /// The threshold to serve a model with, given its package's.
@@ -60,6 +62,33 @@ pub struct Shelf {
     pub leaving: Arc<Semaphore>,
     /// Room for one package that is asked for by signed URLs, which must not hold up those who ask in person.
     pub fetching: Arc<Semaphore>,
+}
+
+/// Writes packages into the registry: in two steps, so that what versions refer to is there by an intent in the log.
+/// Either may take as long as the disk does.
+pub trait Keeper: Send + Sync {
+    /// Keeps a verified package where nothing refers to it yet.
+    ///
+    /// # Errors
+    /// Why not; for the log and for an operator.
+    fn keep(&self, package: &Package) -> Result<PackageDigest, String>;
+
+    /// Publishes a kept package, by the entry of the intent to register it.
+    ///
+    /// # Errors
+    /// Why not; for the log and for an operator.
+    fn publish(&self, package: PackageDigest, intent: Option<u64>) -> Result<(), String>;
+}
+
+/// A process that has the home to itself writes its registry itself.
+impl Keeper for Registry {
+    fn keep(&self, package: &Package) -> Result<PackageDigest, String> {
+        Self::keep(self, package).map_err(|error| error.to_string())
+    }
+
+    fn publish(&self, package: PackageDigest, _intent: Option<u64>) -> Result<(), String> {
+        Self::publish(self, package).map_err(|error| error.to_string())
+    }
 }
 
 /// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
@@ -122,7 +151,7 @@ impl Shelf {
     }
 
     pub(crate) fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
-        let read = self.registry.open(&package).map_err(|error| error.to_string())?;
+        let read = self.registry.open_kept(&package).map_err(|error| error.to_string())?;
         let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
         self.trusted.remember(package, &artifact);
         Ok(artifact)
@@ -160,8 +189,7 @@ impl Shelf {
         // Tried before it is kept, too: what cannot be served is of no use there.
         load(&artifact, project.clone(), Version::FIRST).map_err(|error| advice(&error, error.hint()))?;
         // What the signature leaves out was dropped, and is not kept either.
-        let kept = self.registry.add(artifact.package());
-        let digest = kept.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        let digest = self.keeper.keep(artifact.package()).map_err(Rejection::unavailable)?;
         // Before it is read again: there may not be room for both.
         drop(artifact);
         // What was kept is what is loaded, now as after a restart.
@@ -314,6 +342,10 @@ impl Deed for RegisterModel {
         Token::new(self.name.as_str()).ok()
     }
 
+    fn manifest(&self) -> Option<Sha256> {
+        Some(self.shelved.manifest)
+    }
+
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
         let mut claims = vec![(Action::RegisterVersion, target(directory, &self.name, &self.project))];
         if self.activate {
@@ -344,7 +376,7 @@ impl Deed for RegisterModel {
         }
         check_room(&name, &record)?;
         let author = author(office.caller.id())?;
-        let (digest, package) = (shelved.manifest, shelved.package.0);
+        let (digest, package) = (shelved.manifest, shelved.package);
         let mut facts = Facts {
             datasets,
             profile: shelved.profile,
@@ -371,7 +403,7 @@ impl Deed for RegisterModel {
             author,
             data_authors,
             digest,
-            package,
+            package: package.0,
             registered,
             was_live: false,
             promotion: None,
@@ -384,6 +416,11 @@ impl Deed for RegisterModel {
         if activate {
             record.put_live(version, &step);
         }
+        // Last, with everything else in order: from here on it is there for a version to refer to.
+        let (keeper, intent) = (Arc::clone(&shelf.keeper), office.warrant.intent());
+        let published = tokio::task::spawn_blocking(move || keeper.publish(package, intent)).await;
+        let published = published.map_err(|error| Rejection::unavailable(error.to_string()))?;
+        published.map_err(Rejection::unavailable)?;
         let nowhere = model.remote().is_none() && !model.is_ready();
         let reply = Registered { unmet, ..reply(&name, version, digest, activate, nowhere) };
         let changes = vec![Change::PutModel(name, record)];

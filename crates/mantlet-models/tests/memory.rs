@@ -162,8 +162,10 @@ fn registering_takes_about_twice_the_size_of_the_package() {
     files.insert(SIGNATURE_FILE.to_owned(), sign(&package, &key).unwrap());
     drop(package);
     let size = files.values().map(Vec::len).sum::<usize>();
+    let registry = Arc::new(Registry::new(home.path(), RegistryKey::new([7; 32].into())).unwrap());
     let shelf = Shelf {
-        registry: Arc::new(Registry::new(home.path(), RegistryKey::new([7; 32].into())).unwrap()),
+        keeper: Arc::clone(&registry) as _,
+        registry,
         trusted: Arc::new(Signers::new(vec![key.public().clone().into()])),
         threshold: Arc::new(|_, threshold| Ok(threshold)),
         reach: Arc::new(|_, _| None),

@@ -65,6 +65,9 @@ impl SqliteRows {
 
     /// Ends all work on the file and folds the write-ahead log into it. What comes later fails.
     pub async fn close(&self) {
+        // SQLite takes the log away, too, where it may; an empty one left behind is as good. What fails here, the next
+        // start does.
+        let _ = self.fold().await;
         self.pool.close().await;
     }
 
@@ -78,6 +81,8 @@ impl SqliteRows {
             .foreign_keys(true)
             // A file from elsewhere must not run code of its own through views and triggers.
             .pragma("trusted_schema", "OFF")
+            // No files elsewhere, where others might read them, or where this process may not write.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(BUSY_TIMEOUT);
         // Changes come one at a time, and reads at start only: one connection serves both.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;

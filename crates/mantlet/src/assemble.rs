@@ -28,7 +28,7 @@ use mantlet_gate::{
 };
 use mantlet_models::{
     artifact::TrustedSigner,
-    register::{Shelf, Threshold},
+    register::{Keeper, Shelf, Threshold},
     registry::Registry,
     signers::Signers,
 };
@@ -41,6 +41,7 @@ use crate::{
     home::{Home, HomeLock, RootKey},
     issuers::Issuers,
     ledger::{LogLedger, SystemClock},
+    registrar::Registrar,
     server::{
         Facilities, Server,
         address::Addresses,
@@ -50,10 +51,11 @@ use crate::{
     upstream::{Switchboard, Upstreams},
 };
 
+use self::live::Issuing;
 use self::store::{check_generation, open_reviews, open_store, stored};
 pub use self::{
     live::Live,
-    store::{accept_older_store, rekey},
+    store::{accept_older_store, make_databases, rekey},
 };
 
 /// A home in use.
@@ -82,6 +84,21 @@ impl App {
         overlay: Overlay,
         held: HomeLock,
     ) -> Result<(Self, Arc<Live>), Failure> {
+        Self::open_kept_by(home, root, config, overlay, held, None).await
+    }
+
+    /// The same where another process writes the registry and issues the server's certificate.
+    ///
+    /// # Errors
+    /// As for [`App::open`].
+    pub async fn open_kept_by(
+        home: Home,
+        root: RootKey,
+        config: Config,
+        overlay: Overlay,
+        held: HomeLock,
+        registrar: Option<Arc<Registrar>>,
+    ) -> Result<(Self, Arc<Live>), Failure> {
         let store = Arc::new(open_store(&home, &root).await?);
         let directory = stored(store.load().await)?;
         check_duties(&directory, &config)?;
@@ -98,7 +115,8 @@ impl App {
         let upstreams = Upstreams::new(&config, &Upstreams::default()).map_err(Failure::new)?;
         let config = Arc::new(Mutex::new(config));
         let switchboard = Switchboard::new(upstreams);
-        let shelf = shelf(&home, &root, Arc::clone(&config), switchboard.reach(None))?;
+        let reach = switchboard.reach(None);
+        let shelf = shelf(&home, &root, Arc::clone(&config), reach, registrar.as_ref())?;
         let models = load_models(&directory, &shelf);
         let snapshot = Snapshot {
             generation,
@@ -121,7 +139,8 @@ impl App {
         let gate = gate.with_reviews(Arc::clone(&reviews) as _).with_urls(UrlSigner::new(&signer));
         let gate = Arc::new(gate);
         let live = Arc::new(Live {
-            root: Arc::new(root),
+            // Whoever has a registrar needs the keys' key no more.
+            issuing: registrar.map_or_else(|| Issuing::Own(root), Issuing::Registrar),
             config,
             shelf: shelf.clone(),
             switchboard: Arc::clone(&switchboard),
@@ -241,14 +260,27 @@ fn shelf(
     root: &RootKey,
     config: Arc<Mutex<Config>>,
     reach: Arc<Reach>,
+    registrar: Option<&Arc<Registrar>>,
 ) -> Result<Shelf, Failure> {
-    let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
-    let registry = Registry::new(home.registry_dir(), key).map_err(|error| told(&error, error.hint()))?;
+    let registry = Arc::new(registry(home, root)?);
+    let keeper: Arc<dyn Keeper> = match registrar {
+        Some(registrar) => Arc::clone(registrar) as _,
+        None => Arc::clone(&registry) as _,
+    };
     let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
     let (unpacking, leaving, fetching) = (one_at_a_time(), one_at_a_time(), one_at_a_time());
     let threshold = threshold(config);
-    Ok(Shelf { registry: Arc::new(registry), trusted, threshold, reach, unpacking, leaving, fetching })
+    Ok(Shelf { registry, keeper, trusted, threshold, reach, unpacking, leaving, fetching })
+}
+
+/// A home's packages.
+///
+/// # Errors
+/// If its directories cannot be made.
+pub fn registry(home: &Home, root: &RootKey) -> Result<Registry, Failure> {
+    let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
+    Registry::new(home.registry_dir(), key).map_err(|error| told(&error, error.hint()))
 }
 
 /// A model's threshold by the configuration as it is when the model is loaded.
@@ -386,16 +418,21 @@ fn bounds(config: &Config) -> Bounds {
 }
 
 /// The certificate to show: one from elsewhere if configured, else our own, renewed when it is about to end.
-pub fn server_identity(
+fn server_identity(
     home: &Home,
-    root: &RootKey,
+    issuing: &Issuing,
     config: &Config,
 ) -> Result<crate::home::ServerIdentity, Failure> {
-    let identity = match &config.server.certificate {
-        Some(files) => crate::home::ServerIdentity::from_files(&files.certificate, &files.key),
-        None => home.authority(root).server_identity(&config.server.names, SystemClock.now()),
+    let told = |error: crate::home::AuthorityError| told(&error, error.hint());
+    let identity = match (&config.server.certificate, issuing) {
+        (Some(files), _) => {
+            crate::home::ServerIdentity::from_files(&files.certificate, &files.key).map_err(told)?
+        }
+        (None, Issuing::Own(root)) => {
+            home.authority(root).server_identity(&config.server.names, SystemClock.now()).map_err(told)?
+        }
+        (None, Issuing::Registrar(registrar)) => registrar.server_identity()?,
     };
-    let identity = identity.map_err(|error| told(&error, error.hint()))?;
     let days = (identity.expires.micros() - SystemClock.now().micros()) / 86_400_000_000;
     if days < 14 {
         tracing::warn!(days, "the server's certificate ends soon");

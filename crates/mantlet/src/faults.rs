@@ -2,6 +2,16 @@
 //! in with the feature `faults` only, which no release has.
 
 #[cfg(feature = "faults")]
+mod attempts;
+
+#[cfg(feature = "faults")]
+pub use attempts::attempt;
+
+/// Attempts nothing.
+#[cfg(not(feature = "faults"))]
+pub const fn attempt(_home: &crate::home::Home) {}
+
+#[cfg(feature = "faults")]
 mod armed {
     use std::{
         pin::Pin,

@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod cli;
 pub mod config;
+pub mod confine;
 pub mod deeds;
 pub mod demo;
 pub mod egress;
@@ -15,6 +16,7 @@ pub mod import;
 pub mod issuers;
 pub mod ledger;
 pub mod logging;
+pub mod registrar;
 pub mod s3;
 pub mod server;
 pub mod upstream;

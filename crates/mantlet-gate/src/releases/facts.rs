@@ -276,7 +276,7 @@ impl Milestone {
 pub fn taken(office: &Office<'_>, step: Milestone) -> Result<Taken, Rejection> {
     let PrincipalId::User(by) = office.caller.id() else { return Err(Code::Forbidden.into()) };
     let single_person = office.snapshot.settings.single_person;
-    Ok(Taken { step, by: by.clone(), at: office.gate.now(), entry: office.intent, single_person })
+    Ok(Taken { step, by: by.clone(), at: office.gate.now(), entry: office.warrant.intent(), single_person })
 }
 
 impl ModelRecord {

@@ -2,7 +2,7 @@
 use mantlet_gate::{administer::Warrant, directory::Change, ports::Store};
 
 async fn behind_the_door(store: &dyn Store, changes: &[Change]) {
-    let _ = store.commit(&Warrant { _private: () }, changes).await;
+    let _ = store.commit(&Warrant { intent: None }, changes).await;
 }
 
 fn main() {}

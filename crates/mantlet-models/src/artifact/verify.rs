@@ -145,8 +145,9 @@ impl VerifiedArtifact {
         &self.uncovered
     }
 
-    /// The covered files.
-    pub(crate) fn package(&self) -> &Package {
+    /// The covered files, signature and all.
+    #[must_use]
+    pub fn package(&self) -> &Package {
         &self.package
     }
 

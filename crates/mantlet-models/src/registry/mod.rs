@@ -118,6 +118,9 @@ struct Stored {
     bytes: u64,
 }
 
+/// Where indexes lie that nothing may refer to yet.
+const KEPT: &str = "kept";
+
 /// Two kinds of stored bytes; the kind is sealed with them, so that one cannot stand for the other.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -162,8 +165,8 @@ impl Registry {
     /// The directories cannot be made.
     pub fn new(root: impl Into<PathBuf>, key: RegistryKey) -> Result<Self, RegistryError> {
         let root = root.into();
-        for kind in [Kind::Blob, Kind::Index] {
-            let path = root.join(kind.directory());
+        for directory in [Kind::Blob.directory(), Kind::Index.directory(), KEPT] {
+            let path = root.join(directory);
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
             made.map_err(|cause| RegistryError::Io { path, cause })?;
         }
@@ -176,6 +179,16 @@ impl Registry {
     /// # Errors
     /// The disk or the provider failed; then the registry is as before, but for blobs that nothing refers to.
     pub fn add(&self, package: &Package) -> Result<PackageDigest, RegistryError> {
+        let digest = self.keep(package)?;
+        self.publish(digest)?;
+        Ok(digest)
+    }
+
+    /// Stores a package's files, and its index where nothing refers to it yet.
+    ///
+    /// # Errors
+    /// As for [`Registry::add`].
+    pub fn keep(&self, package: &Package) -> Result<PackageDigest, RegistryError> {
         let mut files = BTreeMap::new();
         for (name, bytes) in package.files() {
             let digest = sha256(bytes);
@@ -186,8 +199,47 @@ impl Registry {
         let index = serde_json::to_vec(&index).map_err(|_| RegistryError::Provider)?;
         let digest = sha256(&index);
         // Last: an index never names a blob that is not yet durable.
-        self.store(Kind::Index, digest, &index)?;
+        if !self.path(Kind::Index, digest).exists() || self.fetch(Kind::Index, digest).is_err() {
+            let path = self.kept_path(PackageDigest(digest));
+            self.replace(&path, |file| object::write(file, &self.key, Kind::Index, digest, &index))?;
+        }
         Ok(PackageDigest(digest))
+    }
+
+    /// Puts a kept package's index where versions refer to.
+    ///
+    /// # Errors
+    /// If it was not kept, or the disk fails.
+    pub fn publish(&self, package: PackageDigest) -> Result<(), RegistryError> {
+        let (from, to) = (self.kept_path(package), self.path(Kind::Index, package.0));
+        let io = |path: &Path, cause| RegistryError::Io { path: path.to_owned(), cause };
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => return Ok(()),
+            renamed => renamed.map_err(|cause| io(&from, cause))?,
+        }
+        for path in [&from, &to] {
+            let dir = path.parent().unwrap_or(&self.root);
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(|cause| io(dir, cause))?;
+        }
+        Ok(())
+    }
+
+    /// Takes away the indexes of packages that were kept and never published.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn forget_kept(&self) -> Result<(), RegistryError> {
+        let dir = self.root.join(KEPT);
+        let io = |path: &Path, cause| RegistryError::Io { path: path.to_owned(), cause };
+        for entry in fs::read_dir(&dir).map_err(|cause| io(&dir, cause))? {
+            let path = entry.map_err(|cause| io(&dir, cause))?.path();
+            fs::remove_file(&path).map_err(|cause| io(&path, cause))?;
+        }
+        Ok(())
+    }
+
+    fn kept_path(&self, package: PackageDigest) -> PathBuf {
+        self.root.join(KEPT).join(package.0.to_string())
     }
 
     /// Takes a package out, checking every digest again.
@@ -195,7 +247,23 @@ impl Registry {
     /// # Errors
     /// No such package, or any stored byte is not what was written.
     pub fn open(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
-        let Index { subject, files, .. } = self.index(digest)?;
+        self.unpacked(self.index(digest)?, digest)
+    }
+
+    /// The same for a package that is kept and may not be published yet.
+    ///
+    /// # Errors
+    /// As for [`Registry::open`].
+    pub fn open_kept(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
+        let path = self.kept_path(*digest);
+        match self.opened_at(path.clone(), Kind::Index, digest.0)? {
+            Some(index) => self.unpacked(parsed(&path, index, digest)?, digest),
+            None => self.open(digest),
+        }
+    }
+
+    fn unpacked(&self, index: Index, digest: &PackageDigest) -> Result<Package, RegistryError> {
+        let Index { subject, files, .. } = index;
         let mut content = BTreeMap::new();
         for (name, stored) in files {
             let bytes = self.fetch(Kind::Blob, stored.sha256)?;
@@ -263,8 +331,7 @@ impl Registry {
     fn index(&self, digest: &PackageDigest) -> Result<Index, RegistryError> {
         let path = self.path(Kind::Index, digest.0);
         let opened = self.opened(Kind::Index, digest.0)?.ok_or(RegistryError::Unknown(*digest))?;
-        let index = opened.read_all(digest.0).map_err(|error| told(&path, error))?;
-        json::parse(&index).map_err(|_| RegistryError::Corrupt { path })
+        parsed(&path, opened, digest)
     }
 
     /// Every package, in the order of the digests.
@@ -306,7 +373,10 @@ impl Registry {
     }
 
     fn opened(&self, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
-        let path = self.path(kind, digest);
+        self.opened_at(self.path(kind, digest), kind, digest)
+    }
+
+    fn opened_at(&self, path: PathBuf, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.map_err(|cause| RegistryError::Io { path: path.clone(), cause })?,
@@ -324,6 +394,11 @@ impl Registry {
     fn path(&self, kind: Kind, digest: Sha256) -> PathBuf {
         Path::new(&self.root).join(kind.directory()).join(digest.to_string())
     }
+}
+
+fn parsed(path: &Path, index: Object, digest: &PackageDigest) -> Result<Index, RegistryError> {
+    let index = index.read_all(digest.0).map_err(|error| told(path, error))?;
+    json::parse(&index).map_err(|_| RegistryError::Corrupt { path: path.to_owned() })
 }
 
 /// An object's error, with the file that it is about.

@@ -87,6 +87,8 @@ impl ItemFile {
             .synchronous(SqliteSynchronous::Full)
             // A file from elsewhere must not run code of its own through views and triggers.
             .pragma("trusted_schema", "OFF")
+            // No files elsewhere, where others might read them, or where this process may not write.
+            .pragma("temp_store", "MEMORY")
             // What is deleted or replaced is overwritten, and not only free to be.
             .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
@@ -96,6 +98,9 @@ impl ItemFile {
     }
 
     pub(super) async fn close(&self) {
+        // SQLite takes the log away, too, where it may; an empty one left behind is as good. What fails here, the next
+        // start does.
+        let _ = self.scrub().await;
         self.pool.close().await;
     }
 

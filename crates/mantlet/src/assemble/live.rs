@@ -8,18 +8,29 @@ use mantlet_types::{ModelName, Version};
 
 use super::{addresses, lock, server_identity, settings, threshold, trust_domains, trusted};
 use crate::{
+    cli::exit::Failure,
     config::{Config, Overlay},
     deeds::reload::{Reloader, Renewal},
-    home::{Home, RootKey},
+    home::{Home, RootKey, ServerIdentity},
     issuers::Issuers,
+    registrar::Registrar,
     server::{Server, tls::ServerCertificate, trust::Trust},
     upstream::{Switchboard, Upstreams},
 };
 
+/// Who issues the server's certificate, where it is the home's own.
+pub(super) enum Issuing {
+    /// This process, which has the home to itself.
+    Own(RootKey),
+    /// The registrar; this process cannot open the authority's key.
+    Registrar(Arc<Registrar>),
+}
+
 /// What can be put in place while the server runs.
 pub struct Live {
     pub(super) home: Home,
-    pub(super) root: Arc<RootKey>,
+    /// Who issues the server's certificate.
+    pub(super) issuing: Issuing,
     pub(super) config: Arc<Mutex<Config>>,
     pub(super) shelf: Shelf,
     /// Where models run that do not run here.
@@ -40,6 +51,24 @@ impl Live {
     /// Gives the reloader the listener's certificate to renew.
     pub fn watch(&self, certificate: Arc<ServerCertificate>) {
         *lock(&self.certificate) = Some(certificate);
+    }
+
+    /// The certificate to show, and its key.
+    ///
+    /// # Errors
+    /// If there is none, and none can be made.
+    pub fn server_identity(&self, config: &Config) -> Result<ServerIdentity, Failure> {
+        server_identity(&self.home, &self.issuing, config)
+    }
+
+    /// The configuration's file as it is now. A confined process may have lost sight of one that was replaced.
+    fn configuration(&self) -> Result<Config, String> {
+        let (path, overlay) = (self.home.config_path(), self.overlay.clone());
+        let config = match &self.issuing {
+            Issuing::Own(_) => Config::read(&path, overlay),
+            Issuing::Registrar(registrar) => Config::parse(&path, &registrar.configuration()?, overlay),
+        };
+        config.map_err(|error| error.to_string())
     }
 
     /// Who vouches for workloads' certificates.
@@ -147,15 +176,14 @@ impl Live {
     fn renew_if_due(&self) -> Result<bool, String> {
         let Some(certificate) = lock(&self.certificate).clone() else { return Ok(false) };
         let config = lock(&self.config).clone();
-        let identity = server_identity(&self.home, &self.root, &config).map_err(|failure| failure.message)?;
+        let identity = self.server_identity(&config).map_err(|failure| failure.message)?;
         certificate.renew(identity).map_err(|error| error.to_string())
     }
 }
 
 impl Reloader for Live {
     fn reload(&self, snapshot: &Snapshot) -> Result<Renewal, String> {
-        let new = Config::read(&self.home.config_path(), self.overlay.clone())
-            .map_err(|error| error.to_string())?;
+        let new = self.configuration()?;
         let mut old = lock(&self.config);
         old.reloadable(&new)
             .map_err(|refused| refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
@@ -168,8 +196,7 @@ impl Reloader for Live {
         let upstreams = Upstreams::new(&new, &self.switchboard.current())?;
         let loaded = self.changed(snapshot, &old, &new, &shelf, &upstreams)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
-            let identity =
-                server_identity(&self.home, &self.root, &new).map_err(|failure| failure.message)?;
+            let identity = self.server_identity(&new).map_err(|failure| failure.message)?;
             certificate.renew(identity).map_err(|error| error.to_string())?;
         }
         if let Some(server) = lock(&self.server).upgrade() {

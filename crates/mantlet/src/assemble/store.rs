@@ -39,6 +39,17 @@ pub(super) async fn open_reviews(home: &Home, root: &RootKey) -> Result<ReviewSt
     stored(opened)
 }
 
+/// Makes the queue of held answers in a home from before there was one, so that every database is there.
+///
+/// # Errors
+/// If it cannot be made.
+pub async fn make_databases(home: &Home, root: &RootKey) -> Result<(), Failure> {
+    if !home.reviews_path().exists() {
+        open_reviews(home, root).await?.close().await;
+    }
+    Ok(())
+}
+
 /// Seals the store and the held answers under the newest key, each all or not at all. Nobody else may have them open.
 ///
 /// # Errors

@@ -113,6 +113,9 @@ pub enum Command {
     /// The configuration
     #[command(subcommand)]
     Config(Config),
+    /// What `serve` starts to write the registry for it
+    #[command(hide = true)]
+    Registrar,
     /// Version, build and formats
     Version,
     /// Shell completions, to standard output

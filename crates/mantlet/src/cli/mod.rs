@@ -57,9 +57,17 @@ pub fn overlay() -> Overlay {
 #[must_use]
 pub fn run() -> ExitCode {
     let Cli { command, common } = Cli::parse();
+    // Before there is a second thread: what a thread gives up, only those that it starts later give up with it.
+    let ready = match &command {
+        Command::Serve(command) => match serve::prepare(&common, command) {
+            Ok(ready) => Some(ready),
+            Err(failure) => return failure.report(),
+        },
+        _ => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(dispatch(&common, command)),
+        Ok(runtime) => runtime.block_on(dispatch(&common, command, ready)),
         Err(error) => Err(Failure::new(format!("cannot start: {error}"))),
     };
     match outcome {
@@ -75,10 +83,14 @@ fn workers() -> usize {
     cores.saturating_sub(1).max(1)
 }
 
-async fn dispatch(common: &Common, command: Command) -> Result<(), Failure> {
+async fn dispatch(common: &Common, command: Command, ready: Option<serve::Ready>) -> Result<(), Failure> {
     match command {
         Command::Init(command) => init::run(common, command).await,
-        Command::Serve(command) => serve::run(common, command).await,
+        Command::Serve(_) => match ready {
+            Some(ready) => serve::run(common, ready).await,
+            None => Err(Failure::new("there is no home to serve")),
+        },
+        Command::Registrar => crate::registrar::run(common).await,
         Command::Predict(command) => predict::run(common, command).await,
         Command::Explain(command) => explain::run(common, command).await,
         Command::Evaluate(command) => evaluate::run(common, command).await,

@@ -1,7 +1,7 @@
 //! `mantlet root`: the key that wraps everything at rest.
 
 use mantlet_gate::administer;
-use mantlet_models::registry::{Registry, Rewrapped};
+use mantlet_models::registry::Rewrapped;
 use mantlet_types::entry::Event;
 use serde_json::json;
 
@@ -92,8 +92,7 @@ async fn rotate(
 }
 
 fn rewrap(home: &Home, root: &crate::home::RootKey) -> Result<Rewrapped, Failure> {
-    let key = root.registry_key().ok_or_else(|| Failure::new("the registry's key cannot be derived"))?;
-    let registry = Registry::new(home.registry_dir(), key).map_err(|error| told(&error, error.hint()))?;
+    let registry = assemble::registry(home, root)?;
     let rewrapped = registry.rewrap().map_err(|error| told(&error, error.hint()))?;
     for path in &rewrapped.damaged {
         print::note(format_args!("`{}` was damaged before, and is left as it is", path.display()));

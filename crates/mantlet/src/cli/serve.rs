@@ -1,6 +1,11 @@
 //! `mantlet serve`: listeners in front of the gate, until told to stop.
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mantlet_gate::{
     administer,
@@ -21,12 +26,14 @@ use super::{
     session::{self, root_key},
 };
 use crate::{
-    assemble::{App, Live, accept_older_store, server_identity, told},
-    config::Config,
+    assemble::{self, App, Live, accept_older_store, make_databases, told},
+    config::{Config, Overlay},
+    confine,
     deeds::reload::{ReloadConfig, Reloader},
-    demo,
-    home::{Home, RootKey},
+    demo, faults,
+    home::{Home, HomeLock, RootKey},
     logging,
+    registrar::Registrar,
     server::{
         Server,
         listen::{self, Listeners},
@@ -34,9 +41,28 @@ use crate::{
     },
 };
 
-/// Runs the command.
-pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
-    let home = open_or_make(common, &command).await?;
+/// A home that is about to be served, by a process that has given up what it will not need.
+pub struct Ready {
+    home: Home,
+    config: Config,
+    overlay: Overlay,
+    root: RootKey,
+    held: HomeLock,
+    /// Whether an older store was accepted.
+    restored: bool,
+    registrar: Option<Arc<Registrar>>,
+}
+
+/// Makes the home where there is none, takes it, starts the registrar, and confines this process.
+///
+/// # Errors
+/// If there is anything that stands against serving; with advice.
+pub fn prepare(common: &Common, command: &Serve) -> Result<Ready, Failure> {
+    // Whatever this process makes is its user's alone, the control socket among it.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(format!("cannot start: {error}")))?;
+    let home = runtime.block_on(Box::pin(open_or_make(common, command)))?;
     let overlay = super::overlay()
         .listen(command.listen.map(|address| address.to_string()))
         .plaintext_loopback(command.plaintext_loopback);
@@ -48,13 +74,65 @@ pub async fn run(common: &Common, command: Serve) -> Result<(), Failure> {
     }
     let held = home.lock().map_err(|error| told(&error, error.hint()))?;
     let root = root_key(&home, &config)?;
-    let identity_root = root_key(&home, &config)?;
-    let restored = command.accept_older_store && accept_older_store(&home, &root).await?;
-    let (app, live) = App::open(home.clone(), root, config.clone(), overlay, held).await?;
+    let restored =
+        command.accept_older_store && runtime.block_on(Box::pin(accept_older_store(&home, &root)))?;
+    runtime.block_on(Box::pin(make_databases(&home, &root)))?;
+    drop(assemble::registry(&home, &root)?);
+    drop(runtime);
+    let registrar = confined(&home, &config)?;
+    Ok(Ready { home, config, overlay, root, held, restored, registrar })
+}
+
+/// Starts the registrar and gives up writing what it writes. Where that cannot be, it is said, and this process goes on
+/// as its own registrar, unless the configuration is strict.
+fn confined(home: &Home, config: &Config) -> Result<Option<Arc<Registrar>>, Failure> {
+    alone();
+    let registrar = Registrar::start(home.dir())
+        .map_err(|error| Failure::new(format!("the registrar cannot be started: {error}")))?;
+    match confine::server(home, config) {
+        Ok(()) => {
+            tracing::info!("confined: the kernel refuses this process to write packages and to read keys");
+            Ok(Some(Arc::new(registrar)))
+        }
+        Err(why) if config.server.strict => {
+            let failure = Failure::new(format!("this process cannot be confined: {why}"));
+            let hint =
+                why.hint().unwrap_or("serve where the kernel has Landlock, or without `[server] strict`");
+            Err(failure.hint(hint))
+        }
+        Err(why) => {
+            let hint = why.hint().unwrap_or_default();
+            tracing::warn!(%why, hint, "not confined: this process can write packages and read keys");
+            Ok(None)
+        }
+    }
+}
+
+/// Waits for threads to end that made the home or looked after its databases: they would not be confined.
+fn alone() {
+    let threads = || fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    let until = Instant::now() + THREADS_END;
+    while threads() > 1 {
+        if Instant::now() > until {
+            tracing::warn!("a thread of the preparation goes on unconfined until the next start");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// How long threads may take to end whose work has ended.
+const THREADS_END: Duration = Duration::from_secs(2);
+
+/// Runs the command.
+pub async fn run(common: &Common, ready: Ready) -> Result<(), Failure> {
+    let Ready { home, config, overlay, root, held, restored, registrar } = ready;
+    let opened = App::open_kept_by(home.clone(), root, config.clone(), overlay, held, registrar);
+    let (app, live) = opened.await?;
     let noted =
         if restored { administer::announce(app.server.gate(), Event::SysRestore).await } else { Ok(()) };
     let served = match noted {
-        Ok(()) => attend(common, &home, &app, live, &config, identity_root).await,
+        Ok(()) => attend(common, &home, &app, live, &config).await,
         Err(rejection) => Err(rejection.into()),
     };
     // In good order, also where nothing could be served: what has a start in the log has a stop.
@@ -69,12 +147,11 @@ async fn attend(
     app: &App,
     live: Arc<Live>,
     config: &Config,
-    identity_root: RootKey,
 ) -> Result<(), Failure> {
-    let (listeners, address) = listeners(home, &identity_root, config, &live).await?;
-    drop(identity_root);
+    let (listeners, address) = listeners(home, config, &live).await?;
     // Before anybody is told that there is a server: a signal that comes first would end it in disorder.
     let (stop, hangup) = (stop(app.server.bounds().drain_timeout), signal(SignalKind::hangup()));
+    faults::attempt(home);
     announce(common, home, address, &listeners, config.danger.plaintext)?;
     let fetching = Arc::clone(&live);
     fetching.issuers().fetch();
@@ -110,12 +187,7 @@ async fn open_or_make(common: &Common, command: &Serve) -> Result<Home, Failure>
 }
 
 /// Binds every socket that the configuration asks for. Nothing listens before everything could be bound.
-async fn listeners(
-    home: &Home,
-    root: &RootKey,
-    config: &Config,
-    live: &Live,
-) -> Result<(Listeners, SocketAddr), Failure> {
+async fn listeners(home: &Home, config: &Config, live: &Live) -> Result<(Listeners, SocketAddr), Failure> {
     let mut listeners = Listeners::default();
     let main = bind(config.server.listen).await?;
     let address = main.local_addr().map_err(|error| Failure::new(error.to_string()))?;
@@ -128,8 +200,8 @@ async fn listeners(
         }
         listeners.dangerous_plaintext = Some(main);
     } else {
-        let identity = server_identity(home, root, config)?;
-        let ca = home.authority(root).certificate().map_err(|error| told(&error, error.hint()))?;
+        let identity = live.server_identity(config)?;
+        let ca = home.ca_certificate().map_err(|error| told(&error, error.hint()))?;
         let certificate =
             ServerCertificate::new(identity).map_err(|error| Failure::new(error.to_string()))?;
         live.watch(Arc::clone(&certificate));
@@ -151,7 +223,7 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Makes the control socket, mode 0600, in the place of one that a dead server left: the lock says that it is dead.
+/// Makes the control socket, closed to others, in the place of one that a dead server left: the lock says that it is dead.
 fn control_socket(home: &Home) -> Result<(UnixListener, u32), Failure> {
     let path = home.control_socket();
     let failed = |error: std::io::Error| {
@@ -163,7 +235,7 @@ fn control_socket(home: &Home) -> Result<(UnixListener, u32), Failure> {
         _ => {}
     }
     let listener = UnixListener::bind(&path).map_err(failed)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    // The directory is closed to others; so is the socket, by the mask that the process began with.
     Ok((listener, rustix::process::geteuid().as_raw()))
 }
 

@@ -86,6 +86,7 @@ pub(super) struct Server {
     pub(super) certificate: Text,
     pub(super) key: Text,
     pub(super) grpc_reflection: Flag,
+    pub(super) strict: Flag,
     pub(super) connections_max: Number,
     pub(super) body_bytes_max: Number,
     pub(super) handshake_timeout_ms: Number,

@@ -83,6 +83,8 @@ pub struct Server {
     pub certificate: Option<CertificateFiles>,
     /// Whether known callers are shown what the gRPC services look like.
     pub grpc_reflection: bool,
+    /// Whether to serve only where the kernel keeps the server from writing what it serves.
+    pub strict: bool,
     /// Most connections at a time.
     pub connections_max: usize,
     /// Longest request body, as received and after decompression.
@@ -251,10 +253,17 @@ impl Config {
     /// # Errors
     /// If it cannot be read, or for everything that is wrong with it.
     pub fn read(path: &std::path::Path, overlay: Overlay) -> Result<Self, ConfigErrors> {
-        let name = path.display().to_string();
         let text = read_bounded(path)
-            .map_err(|error| ConfigError::new(format!("`{name}` cannot be read: {error}")))?;
-        resolve::resolve(&ConfigFile::parse_named(&name, &text)?.overlaid(overlay))
+            .map_err(|error| ConfigError::new(format!("`{}` cannot be read: {error}", path.display())))?;
+        Self::parse(path, &text, overlay)
+    }
+
+    /// The same for a text that somebody else has read there.
+    ///
+    /// # Errors
+    /// As for [`Config::read`].
+    pub fn parse(path: &std::path::Path, text: &str, overlay: Overlay) -> Result<Self, ConfigErrors> {
+        resolve::resolve(&ConfigFile::parse_named(&path.display().to_string(), text)?.overlaid(overlay))
     }
 
     /// The names of the switches under `[danger]` that are on, to be shown at start.

@@ -128,6 +128,7 @@ impl Resolver<'_> {
             names: self.host_names(server.names.as_deref().unwrap_or_default()),
             certificate: self.certificate(server),
             grpc_reflection: given(server.grpc_reflection.as_ref(), false),
+            strict: given(server.strict.as_ref(), false),
             connections_max: self.size(
                 "server.connections_max",
                 connections,

@@ -126,6 +126,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: Some("what a server offers is settled once, at start"),
     },
     Setting {
+        key: "server.strict",
+        value: |c| json!(c.server.strict),
+        reason: "the kernel keeps the server from writing packages and reading private keys where it can, and the log \
+                 says where it cannot; with this, the server does not serve there",
+        restart: READ_AT_START,
+    },
+    Setting {
         key: "server.connections_max",
         value: |c| json!(c.server.connections_max),
         reason: "an idle connection costs at most 8 KiB, so all of them fit into 16 MiB; one address has a quarter of \

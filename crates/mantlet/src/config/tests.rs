@@ -48,6 +48,7 @@ fn everything_can_be_said() {
         certificate = "/etc/gate.pem"
         key = "/etc/gate.key"
         grpc_reflection = true
+        strict = true
         connections_max = 100
         body_bytes_max = 4096
         handshake_timeout_ms = 1000

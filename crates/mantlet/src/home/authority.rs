@@ -150,9 +150,7 @@ impl<'a> Authority<'a> {
     /// # Errors
     /// If the file is not there or no certificate.
     pub fn certificate(&self) -> Result<CertificateDer<'static>, AuthorityError> {
-        let path = self.home.ca_path();
-        let pem = files::read(&path)?;
-        CertificateDer::from_pem_slice(&pem).map_err(|_| AuthorityError::Unreadable { path })
+        certificate(self.home)
     }
 
     /// The server's certificate for `localhost`, the loopback addresses and these names. The one on disk, unless it
@@ -268,6 +266,13 @@ impl<'a> Authority<'a> {
     fn server_key_path(&self) -> PathBuf {
         self.home.keys_dir().join("server.key")
     }
+}
+
+/// The certificate that clients trust, in DER.
+pub(super) fn certificate(home: &Home) -> Result<CertificateDer<'static>, AuthorityError> {
+    let path = home.ca_path();
+    let pem = files::read(&path)?;
+    CertificateDer::from_pem_slice(&pem).map_err(|_| AuthorityError::Unreadable { path })
 }
 
 impl ServerIdentity {

@@ -29,6 +29,12 @@ pub(super) fn make(path: &Path, contents: &[u8]) -> Result<(), HomeError> {
     write().map_err(|source| HomeError::io(path, source))
 }
 
+/// Makes a file, mode 0600, where there is none.
+pub(super) fn open_private(path: &Path) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
 /// Puts a file in place of another, or where none was: whole, or not at all.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), HomeError> {
     let mut name = path.as_os_str().to_owned();

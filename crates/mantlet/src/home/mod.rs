@@ -275,13 +275,54 @@ impl Home {
         Ok(Zeroizing::new(seed))
     }
 
+    /// The authority's certificate, which clients trust, in DER.
+    ///
+    /// # Errors
+    /// If the file is not there or no certificate.
+    pub fn ca_certificate(&self) -> Result<rustls_pki_types::CertificateDer<'static>, AuthorityError> {
+        authority::certificate(self)
+    }
+
+    /// Directories that a server writes below.
+    #[must_use]
+    pub fn written_dirs(&self) -> [PathBuf; 3] {
+        [self.audit_dir(), self.run_dir(), self.data_dir()]
+    }
+
+    /// Files that a server writes in place: its databases, each with its write-ahead log and that log's index, which are
+    /// made empty where they are not there yet. Whoever adds a database adds it here.
+    ///
+    /// # Errors
+    /// If one cannot be made.
+    pub fn databases(&self) -> std::io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for path in [self.store_path(), self.reviews_path()] {
+            for ending in ["", "-wal", "-shm"] {
+                let mut name = path.clone().into_os_string();
+                name.push(ending);
+                let file = PathBuf::from(name);
+                files::open_private(&file)?;
+                files.push(file);
+            }
+        }
+        Ok(files)
+    }
+
+    /// What a server reads in `keys/`: who is trusted to sign models, and the log's own key.
+    #[must_use]
+    pub fn read_keys(&self) -> [PathBuf; 2] {
+        [self.trusted_signers_dir(), self.audit_key_path()]
+    }
+
     /// The home's certificate authority.
     #[must_use]
     pub fn authority<'a>(&'a self, root: &'a RootKey) -> Authority<'a> {
         Authority::new(self, root)
     }
 
-    fn keys_dir(&self) -> PathBuf {
+    /// Private keys, but for `trusted/`.
+    #[must_use]
+    pub fn keys_dir(&self) -> PathBuf {
         self.dir.join("keys")
     }
 

@@ -49,6 +49,7 @@ fn help_tells_the_commands() {
       model        Model packages and what is served
       review       Answers that wait for a person
       audit        The audit log
+      root         The key that wraps everything at rest
       env          Shell lines with which curl, Python, Node and the OpenAI SDKs trust and find this
                    server
       config       The configuration

@@ -130,9 +130,11 @@ fn forge(home: &Home, old: &str, new: &str) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Everything that a home keeps: not who has it, and not what SQLite makes and removes beside its file by itself.
+/// Everything that a home keeps: not who has it, and not what SQLite has beside its files
+/// while they are open, which a confined server makes empty beforehand.
 fn kept(home: &Home, reached: Reached) -> BTreeMap<PathBuf, Vec<u8>> {
-    let passing = ["run/lock", "store.db-shm", "store.db-wal"].map(|name| home.path.join(name));
+    let passing = ["run/lock", "store.db-shm", "store.db-wal", "reviews.db-shm", "reviews.db-wal"];
+    let passing = passing.map(|name| home.path.join(name));
     let opened = ["store.db", "audit"].map(|name| home.path.join(name));
     let opened =
         |path: &Path| reached == Reached::Everything && opened.iter().any(|part| path.starts_with(part));

@@ -53,6 +53,9 @@ mod elsewhere_faults;
 mod crash;
 mod crash_registry;
 
+// Serving can only read what it serves.
+mod confined;
+
 // The root key is replaced, whatever ends on the way.
 mod root_key;
 
