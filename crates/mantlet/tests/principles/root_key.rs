@@ -109,7 +109,7 @@ fn the_root_key_moves_to_another_place() {
 #[test]
 fn an_older_store_is_not_sealed_anew() {
     let home = Home::demo();
-    home.json(&["user", "invite", "ulla", "--for", "laptop"]);
+    home.invite("ulla");
     let store = home.path.join("store.db");
     let older = fs::read(&store).unwrap();
     home.json(&["user", "disable", "ulla"]);
