@@ -37,10 +37,13 @@ def home_keys(home):
     if not ring.exists():
         return name, [root]
     mark, *slots = ring.read_text().splitlines()
-    assert mark == "mantlet-ring/1" and len(slots) == 1
+    assert mark == "mantlet-ring/2" and len(slots) == 1
     sealed = base64.b64decode(slots[0])
-    body = AESGCM(hkdf(root, name, b"mantlet/1 ring")).decrypt(sealed[:12], sealed[12:], mark.encode() + b" " + name)
-    return name, [body[at:at + 32] for at in range(0, len(body), 32)]
+    bound = mark.encode() + b" " + name + b" slot 1 of 1"
+    body = AESGCM(hkdf(root, name, b"mantlet/1 ring")).decrypt(sealed[:12], sealed[12:], bound)
+    count, replaced, blocks = body[0], int.from_bytes(body[1:9], "big"), body[9:]
+    assert count == 1 and replaced == 1 and len(blocks) == 64, "one key, and the digest of the former root key"
+    return name, [blocks[:32]]
 
 
 def opened(path, kind, code, wrapping):

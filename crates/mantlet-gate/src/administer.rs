@@ -147,8 +147,6 @@ pub struct Office<'a> {
     pub caller: &'a Principal,
     /// Leave to act.
     pub warrant: &'a Warrant,
-    /// The audit entry of the intent, for deeds that change something.
-    pub intent: Option<u64>,
 }
 
 /// What a deed did.

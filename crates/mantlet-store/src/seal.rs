@@ -58,15 +58,15 @@ impl StoreKey {
     ) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| StoreError::Provider)?;
-        let mut sealed = secret.to_vec();
-        self.seal
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(bound_to(table, id, body)),
-                &mut sealed,
-            )
-            .map_err(|_| StoreError::Provider)?;
-        sealed.splice(..0, nonce);
+        // In one piece of memory, so that no plain bytes stay behind where it grew.
+        let mut sealed = Vec::with_capacity(NONCE_LEN + secret.len() + AES_256_GCM.tag_len());
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(secret);
+        let (_, sealing) = sealed.split_at_mut_checked(NONCE_LEN).ok_or(StoreError::Provider)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let bound = Aad::from(bound_to(table, id, body));
+        let tag = self.seal.seal_in_place_separate_tag(nonce, bound, sealing);
+        sealed.extend_from_slice(tag.map_err(|_| StoreError::Provider)?.as_ref());
         Ok(sealed)
     }
 

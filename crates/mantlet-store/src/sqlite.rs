@@ -51,6 +51,20 @@ impl SqliteRows {
         Ok(())
     }
 
+    /// Leaves in the file nothing but the rows that it has: writes it anew, and overwrites the write-ahead log.
+    ///
+    /// # Errors
+    /// If the disk fails, or another process reads the file all the while.
+    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+        // What is written beside it on the way would be elsewhere on the disk.
+        sqlx::raw_sql("PRAGMA temp_store = MEMORY; VACUUM").execute(&self.pool).await?;
+        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
+        match folded.try_get::<i64, _>(0)? {
+            0 => Ok(()),
+            _ => Err(StoreError::Busy),
+        }
+    }
+
     /// Opens a file made by [`SqliteRows::create`] and takes the schema's steps that it lacks.
     ///
     /// # Errors
@@ -83,6 +97,8 @@ impl SqliteRows {
             .pragma("trusted_schema", "OFF")
             // No files elsewhere, where others might read them, or where this process may not write.
             .pragma("temp_store", "MEMORY")
+            // What is deleted or replaced is overwritten, and not only free to be.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
         // Changes come one at a time, and reads at start only: one connection serves both.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;

@@ -66,6 +66,14 @@ impl SqliteStore {
         Self::resume(SqliteRows::open(path).await?, key).await
     }
 
+    /// Overwrites whatever the file still has of rows as they were: after a change of keys, under the former one.
+    ///
+    /// # Errors
+    /// If the disk fails, or another process reads the file all the while.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        self.rows.scrub().await
+    }
+
     /// Ends all work on the file and folds the write-ahead log into it, so that it may be moved. Changes that come later
     /// are refused.
     pub async fn close(&self) {
@@ -138,11 +146,12 @@ impl<R: Rows> DirectoryStore<R> {
     }
 
     /// Seals every row under another key, in one change: until it is done, the former key fits, and from then on the other.
+    /// The generation stays: an older copy must not become a newer store by being sealed again.
     ///
     /// # Errors
     /// If a row was altered outside Mantlet, or the database fails; then the former key fits.
     pub async fn rekey(self, key: StoreKey) -> Result<Self, StoreError> {
-        let generation = self.generation().await?.checked_add(1).ok_or(StoreError::Incomplete)?;
+        let generation = self.generation().await?;
         let mut writes = Vec::new();
         for table in Table::ALL {
             for row in self.counted(table).await? {

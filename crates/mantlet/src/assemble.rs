@@ -55,7 +55,7 @@ use self::live::Issuing;
 use self::store::{check_generation, open_reviews, open_store, stored};
 pub use self::{
     live::Live,
-    store::{accept_older_store, make_databases, rekey},
+    store::{accept_older_store, check_store, make_databases, rekey},
 };
 
 /// A home in use.
@@ -65,7 +65,7 @@ pub struct App {
     log: Arc<Log>,
     store: Arc<SqliteStore>,
     reviews: Arc<ReviewStore>,
-    _lock: HomeLock,
+    held: HomeLock,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -166,7 +166,7 @@ impl App {
         *lock(&live.server) = Arc::downgrade(&server);
         // Last: from here on nothing can fail, so that whoever has started can be closed.
         administer::announce(server.gate(), Event::SysStart).await?;
-        let app = Self { server, log, store, reviews, _lock: held };
+        let app = Self { server, log, store, reviews, held };
         app.expire_reviews().await;
         Ok((app, live))
     }
@@ -179,8 +179,9 @@ impl App {
         }
     }
 
-    /// Writes down that it ends, publishes the log and closes the store.
-    pub async fn close(self) {
+    /// Writes down that it ends, publishes the log and closes the store. The home is the caller's still, until they let go
+    /// of the lock.
+    pub async fn close(self) -> HomeLock {
         if let Err(rejection) = administer::announce(self.server.gate(), Event::SysStop).await {
             tracing::warn!(%rejection, "the end could not be written down");
         }
@@ -193,6 +194,7 @@ impl App {
         // find the log. What is closed is one whole file, which can be copied as it is.
         self.store.close().await;
         self.reviews.close().await;
+        self.held
     }
 }
 

@@ -12,11 +12,12 @@ use std::{
     collections::BTreeMap,
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use mantlet_types::Sha256;
+use rustix::{fs::OFlags, io::Errno};
 use serde::{Deserialize, Serialize};
 
 pub use key::RegistryKey;
@@ -377,10 +378,19 @@ impl Registry {
     }
 
     fn opened_at(&self, path: PathBuf, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
-        let file = match File::open(&path) {
+        // A link would lead elsewhere, and whoever opens a pipe waits for somebody to write to it.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match File::options().read(true).custom_flags(flags).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                return Err(RegistryError::Corrupt { path });
+            }
             file => file.map_err(|cause| RegistryError::Io { path: path.clone(), cause })?,
         };
+        let metadata = file.metadata().map_err(|cause| RegistryError::Io { path: path.clone(), cause })?;
+        if !metadata.is_file() {
+            return Err(RegistryError::Corrupt { path });
+        }
         let opened = Object::open(file, &self.key, kind, digest, kind.bytes_max());
         opened.map(Some).map_err(|error| told(&path, error))
     }

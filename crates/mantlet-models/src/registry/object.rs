@@ -78,8 +78,11 @@ impl From<io::Error> for ObjectError {
 }
 
 impl From<key::Failed> for ObjectError {
-    fn from(_: key::Failed) -> Self {
-        Self::Corrupt
+    fn from(failed: key::Failed) -> Self {
+        match failed {
+            key::Failed::Authentication => Self::Corrupt,
+            key::Failed::Provider => Self::Provider,
+        }
     }
 }
 

@@ -85,6 +85,30 @@ fn stored_bytes_are_bound_to_key_and_place() {
 }
 
 #[test]
+fn what_is_no_file_is_damage_and_nobody_waits_for_it() {
+    let home = tempfile::tempdir().unwrap();
+    let (registry, digest, path, plain) = blob(&home.path().join("registry"), 9);
+    let elsewhere = home.path().join("elsewhere");
+    let corrupt = |what| {
+        let error = registry.fetch(Kind::Blob, digest).unwrap_err();
+        assert!(matches!(error, RegistryError::Corrupt { .. }), "{what}: {error}");
+        assert_eq!(registry.rewrap().unwrap().damaged, [path.as_path()], "{what}");
+    };
+    fs::rename(&path, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    corrupt("a link to the very object");
+    fs::remove_file(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    corrupt("a pipe");
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    corrupt("a directory");
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&elsewhere, &path).unwrap();
+    assert_eq!(registry.fetch(Kind::Blob, digest).unwrap(), plain);
+}
+
+#[test]
 fn adding_again_repairs_damage() {
     let home = tempfile::tempdir().unwrap();
     let registry = Registry::new(home.path(), key(1)).unwrap();

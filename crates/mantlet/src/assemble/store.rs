@@ -50,14 +50,29 @@ pub async fn make_databases(home: &Home, root: &RootKey) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Whether the store is as new as the log has seen it.
+///
+/// # Errors
+/// If it is an older copy, does not open, or the log cannot be read.
+pub async fn check_store(home: &Home, root: &RootKey) -> Result<(), Failure> {
+    let store = open_store(home, root).await?;
+    let generation = stored(store.generation().await)?;
+    store.close().await;
+    check_generation(home, generation, None)
+}
+
 /// Seals the store and the held answers under the newest key, each all or not at all. Nobody else may have them open.
 ///
 /// # Errors
-/// If one does not open under any of the keys, or the disk fails.
+/// If the store is older than the log has seen it, one does not open under any of the keys, or the disk fails.
 pub async fn rekey(home: &Home, root: &RootKey) -> Result<(), Failure> {
     let newest = stored(root.store_key())?;
     let store = open_store(home, root).await?;
-    stored(store.rekey(newest).await)?.close().await;
+    // Before anything is written: what is sealed anew must not be what somebody has put back.
+    check_generation(home, stored(store.generation().await)?, None)?;
+    let store = stored(store.rekey(newest).await)?;
+    stored(store.scrub().await)?;
+    store.close().await;
     if !home.reviews_path().exists() {
         return Ok(());
     }

@@ -41,6 +41,9 @@ pub enum HomeError {
     /// A sealed file does not open: altered, or of another root key.
     #[error("`{}` does not open with the root key", path.display())]
     Altered { path: PathBuf },
+    /// The root key has been replaced, and not everything is sealed under the home's new key.
+    #[error("the root key is being replaced, and not everything is sealed anew yet")]
+    Resealing,
     /// The root key inside a home that several people use.
     #[error("a team's root key cannot be kept inside the home")]
     RootKeyInside,
@@ -86,6 +89,7 @@ impl HomeError {
             Self::Altered { .. } => {
                 Some("check `[store] root_key`, or restore the file from a backup".into())
             }
+            Self::Resealing => Some("go on with it: mantlet root key rotate".into()),
             Self::RootKeyInside => Some("keep it in a file elsewhere: `root_key = \"file:/…\"`".into()),
             Self::NoConfigDir => Some("say where: `root_key = \"file:/…\"`".into()),
             Self::RootKey(error) => error.hint(),

@@ -35,6 +35,43 @@ pub(super) fn open_private(path: &Path) -> io::Result<()> {
     options.write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
+/// Makes a file, mode 0600, that was not there: whole and on the disk when this returns, or not there. It is written under
+/// a name of its own and then linked to its place, which fails if there is anything, a link that leads nowhere included.
+pub(super) fn make_whole(path: &Path, contents: &[u8]) -> Result<(), HomeError> {
+    let mut random = [0; 8];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| HomeError::Provider)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{:016x}", u64::from_ne_bytes(random)));
+    let beside = PathBuf::from(name);
+    let linked = make(&beside, contents)
+        .and_then(|()| fs::hard_link(&beside, path).map_err(|source| HomeError::io(path, source)));
+    // It must not stay behind in either case: it holds the same as the other.
+    let removed = fs::remove_file(&beside).map_err(|source| HomeError::io(&beside, source));
+    linked?;
+    removed?;
+    sync_dir(parent(path))
+}
+
+/// Makes the directories above a file that are not there, and what says so in theirs durable.
+pub(super) fn make_parents(path: &Path) -> Result<(), HomeError> {
+    let parent = parent(path);
+    if parent.is_dir() {
+        return Ok(());
+    }
+    make_parents(parent)?;
+    match fs::create_dir(parent) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(HomeError::io(parent, error)),
+        _ => sync_dir(self::parent(parent)),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
 /// Puts a file in place of another, or where none was: whole, or not at all.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), HomeError> {
     let mut name = path.as_os_str().to_owned();
@@ -45,7 +82,7 @@ pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), HomeError> {
         _ => make(&beside, contents)?,
     }
     fs::rename(&beside, path).map_err(|source| HomeError::io(path, source))?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
+    sync_dir(parent(path))
 }
 
 /// Makes what happened to a directory's entries durable.

@@ -184,9 +184,6 @@ fn make_root_key(
     unfinished: &mut Vec<PathBuf>,
 ) -> Result<RootKey, HomeError> {
     let Some(path) = home.root_key_path(source) else { return Ok(home.root_key(source, env)?) };
-    if path.exists() {
-        return Err(HomeError::io(&path, std::io::ErrorKind::AlreadyExists.into()));
-    }
     super::root_key::make_secret(&path)?;
     unfinished.push(path);
     Ok(home.root_key(source, env)?)

@@ -93,6 +93,17 @@ impl fmt::Debug for HomeId {
     }
 }
 
+/// How far a change of the root key is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootKeyState {
+    /// None is under way.
+    Settled,
+    /// The present root key opens the home, and the next one does.
+    Either,
+    /// The new root key alone opens the home, and not everything is sealed under the home's new key.
+    Resealing,
+}
+
 /// An existing home whose permissions have been checked.
 #[derive(Clone, Debug)]
 pub struct Home {
@@ -251,17 +262,21 @@ impl Home {
         RootKey::fetch(source, self, env)
     }
 
-    /// How many root keys open the home; two while one is being replaced by the other.
+    /// Whether the root key is being replaced, and how far that is.
     ///
     /// # Errors
     /// If the root key is not there, or opens nothing.
-    pub fn root_keys(
+    pub fn root_key_state(
         &self,
         source: &RootKeySource,
         env: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<usize, HomeError> {
+    ) -> Result<RootKeyState, HomeError> {
         let ring = ring::Ring::open(self, &root_key::secret(source, self, &env)?)?;
-        Ok(ring.roots.max(1))
+        Ok(match (ring.content.keys.len(), ring.roots) {
+            (1, 0 | 1) => RootKeyState::Settled,
+            (1, _) => RootKeyState::Either,
+            _ => RootKeyState::Resealing,
+        })
     }
 
     /// The 32 secret bytes of the audit log's signing key.

@@ -140,7 +140,7 @@ impl fmt::Debug for RootKey {
 }
 
 /// A derived key's length.
-struct Bytes32;
+pub(super) struct Bytes32;
 
 impl KeyType for Bytes32 {
     fn len(&self) -> usize {
@@ -162,7 +162,12 @@ impl RootKey {
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, RootKeyError> {
         let ring = Ring::open(home, &secret(source, home, &env)?);
-        let keys = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.keys;
+        let keys = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.content.keys;
+        // A former key is believed by whoever takes it away and by nobody else: a ring that was put back would bring it
+        // back.
+        if keys.len() > 1 {
+            return Err(RootKeyError::Ring(Box::new(HomeError::Resealing)));
+        }
         Self::of(&keys, home.id()).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
     }
 
@@ -209,12 +214,16 @@ impl RootKey {
     pub(super) fn seal(&self, name: &str, secret: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).ok()?;
-        let mut sealed = secret.to_vec();
-        let key = file_key(&self.newest)?;
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(name), &mut sealed)
-            .ok()?;
-        sealed.splice(..0, nonce);
-        sealed.splice(..0, *MAGIC);
+        // In one piece of memory, so that no plain bytes stay behind where it grew.
+        let before = MAGIC.len() + NONCE_LEN;
+        let mut sealed = Vec::with_capacity(before + secret.len() + AES_256_GCM.tag_len());
+        sealed.extend_from_slice(MAGIC);
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(secret);
+        let (_, body) = sealed.split_at_mut_checked(before)?;
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = file_key(&self.newest)?.seal_in_place_separate_tag(nonce, Aad::from(name), body).ok()?;
+        sealed.extend_from_slice(tag.as_ref());
         Some(sealed)
     }
 
@@ -283,8 +292,26 @@ pub(super) fn read_secret(path: &Path) -> Result<Secret, RootKeyError> {
     parse(&read_private(path)?).ok_or_else(|| RootKeyError::Malformed { place: path.display().to_string() })
 }
 
-/// Makes a root key, and the file that it is kept in: whole and on the disk, or not there.
+/// Makes a root key, and the file that it is kept in, where there was none: whole and on the disk, or not there.
+///
+/// # Errors
+/// If there is anything of that name, a link that leads nowhere included: it may be the key of something else.
 pub(super) fn make_secret(path: &Path) -> Result<Secret, HomeError> {
+    let (secret, text) = generate()?;
+    files::make_parents(path)?;
+    files::make_whole(path, text.as_bytes())?;
+    Ok(secret)
+}
+
+/// The same in a place that is ours alone, where an earlier attempt may have left something.
+pub(super) fn replace_secret(path: &Path) -> Result<Secret, HomeError> {
+    let (secret, text) = generate()?;
+    files::replace(path, text.as_bytes())?;
+    Ok(secret)
+}
+
+/// A random key, and the line that holds it.
+fn generate() -> Result<(Secret, Zeroizing<String>), HomeError> {
     let mut bytes: Secret = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| HomeError::Provider)?;
     let mut text = bytes.iter().fold(Zeroizing::new(String::with_capacity(65)), |mut text, byte| {
@@ -293,13 +320,7 @@ pub(super) fn make_secret(path: &Path) -> Result<Secret, HomeError> {
         text
     });
     text.push('\n');
-    if let Some(parent) = path.parent()
-        && !parent.is_dir()
-    {
-        fs::create_dir_all(parent).map_err(|error| HomeError::io(parent, error))?;
-    }
-    files::replace(path, text.as_bytes())?;
-    Ok(bytes)
+    Ok((bytes, text))
 }
 
 /// Begins every sealed file, so that people and scanners see what it is.

@@ -1,13 +1,17 @@
-//! Replacing the root key, so that a process that ends on the way leaves a home that opens.
+//! Replacing the root key, so that a process that ends on the way leaves a home that can be gone on with.
 //!
+//! First the root key, while the home keeps its keys:
 //! 1. The new root key is kept beside the present one, or where it was said that it is.
-//! 2. The home gets a new key of its own, and a ring that either root key opens.
-//! 3. Everything that is sealed under a former key of the home is sealed under the new one.
-//! 4. The new root key takes the present one's place.
-//! 5. The former root key's slot goes, and with it the home's former keys.
+//! 2. The home gets a ring with the keys that it has, which either root key opens.
+//! 3. The new root key takes the present one's place, and is read from there again.
 //!
-//! Each of these can be done again. Until the fifth either root key opens the home, and everything in it opens with one
-//! of the home's keys.
+//! Then the home's key, which the former root key must never open:
+//! 4. The former root key's slot goes, and the home gets a new key, in one rename.
+//! 5. Everything that is sealed under the former key of the home is sealed under the new one.
+//! 6. The home's former key goes.
+//!
+//! Each of these can be done again. Until the fourth either root key opens the home, and it can be abandoned; from then on
+//! the new one does, and nothing but this goes on before the sixth: a former key of the home is believed nowhere else.
 
 use std::{
     ffi::OsString,
@@ -19,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Home, HomeError, RootKey, RootKeySource, files,
-    ring::{Ring, Secret},
+    ring::{self, Content, Ring, Secret},
     root_key,
 };
 
@@ -35,9 +39,18 @@ pub enum RotationError {
     /// The present key is offered as the new one.
     #[error("the key in `{0}` is the present root key")]
     SameKey(RootKeySource),
+    /// A key is offered that was let go.
+    #[error("the key in `{0}` was this home's root key before, or was to be, and was let go")]
+    Retired(RootKeySource),
     /// Another rotation is under way, to another key than the one that was named.
     #[error("the root key is on its way to another place")]
     UnderWay,
+    /// Nothing to abandon.
+    #[error("the root key is not being replaced")]
+    NotUnderWay,
+    /// The former root key opens nothing any more, or the new one is where the configuration says.
+    #[error("the new root key is in its place, and cannot be abandoned any more")]
+    TooLate,
     /// A file, or a key.
     #[error(transparent)]
     Home(#[from] HomeError),
@@ -52,24 +65,38 @@ impl RotationError {
                 Some("put a new key into another variable or credential, and name it by --to".into())
             }
             Self::SamePlace(_) => Some("leave out --to, and the key is replaced in its place".into()),
-            Self::SameKey(_) => Some("put a new key there: openssl rand -hex 32".into()),
+            Self::SameKey(_) | Self::Retired(_) => Some("put a new key there: openssl rand -hex 32".into()),
             Self::UnderWay => Some(
-                "say `[store] root_key` where the new key is and run the command again, or name that place by --to".into(),
+                "say `[store] root_key` where the new key is and run the command again without --to, or give the change \
+                 up: mantlet root key rotate --abandon"
+                    .into(),
             ),
+            Self::NotUnderWay => None,
+            Self::TooLate => Some("go on: mantlet root key rotate".into()),
             Self::Home(error) => error.hint(),
         }
     }
 }
 
+/// How far a rotation is.
+enum Stage {
+    /// Either root key opens the home. The new one waits in the first file, and its place is the second.
+    Waiting(PathBuf, PathBuf),
+    /// Either root key opens the home. The configuration has to say where the new one is.
+    Unnamed,
+    /// Either root key opens the home. The new one is where the configuration says.
+    Placed,
+    /// The new root key alone opens the home, which has a new key and the former one.
+    Resealing,
+}
+
 /// A root key on its way to being another.
 pub struct Rotation<'a> {
     home: &'a Home,
+    source: RootKeySource,
     new: Secret,
-    keys: Vec<Secret>,
-    /// Where the new key waits, and where it is to be. None where the configuration has to say so.
-    placing: Option<(PathBuf, PathBuf)>,
-    /// Whether the configuration names the new key.
-    named: bool,
+    content: Content,
+    stage: Stage,
 }
 
 impl std::fmt::Debug for Rotation<'_> {
@@ -79,7 +106,8 @@ impl std::fmt::Debug for Rotation<'_> {
 }
 
 impl<'a> Rotation<'a> {
-    /// Begins, or goes on with what an earlier process began. When this returns, either root key opens the home.
+    /// Begins, or goes on with what an earlier process began. When this returns, either root key opens the home, or the
+    /// new one does already.
     ///
     /// # Errors
     /// If the present key cannot be had, or the new one cannot be made or is not there.
@@ -93,60 +121,150 @@ impl<'a> Rotation<'a> {
             return Err(RotationError::SamePlace(source.clone()));
         }
         let present = root_key::secret(source, home, &env).map_err(HomeError::from)?;
-        let ring = Ring::open(home, &present)?;
-        let placing = match to {
-            None => home.root_key_path(source).map(|place| (beside(&place), place)),
-            Some(_) => None,
+        let Ring { content, newest_root, roots } = Ring::open(home, &present)?;
+        let at = |new, content, stage| Self { home, source: source.clone(), new, content, stage };
+        let stage = match (content.keys.len(), roots, newest_root) {
+            (1, 0 | 1, _) => None,
+            (1, _, false) => return Self::go_on(home, source, to, env),
+            (1, _, true) => Some(Stage::Placed),
+            _ => Some(Stage::Resealing),
         };
-        if ring.roots > 1 && ring.newest_root {
-            return Ok(Self { home, new: present, keys: ring.keys, placing: None, named: true });
+        if let Some(stage) = stage {
+            // Whoever names another place now would wait for a change that is not made.
+            return if to.is_some() { Err(RotationError::UnderWay) } else { Ok(at(present, content, stage)) };
         }
-        if ring.roots > 1 {
-            let new = match (&placing, to) {
-                (_, Some(to)) => root_key::secret(to, home, &env).map_err(HomeError::from)?,
-                (Some((waiting, _)), None) if waiting.exists() => {
-                    root_key::read_secret(waiting).map_err(HomeError::from)?
-                }
-                _ => return Err(RotationError::UnderWay),
-            };
-            if !Ring::open(home, &new).is_ok_and(|ring| ring.newest_root) {
-                return Err(RotationError::UnderWay);
+        let place = home.root_key_path(source);
+        let (new, stage) = match (place, to) {
+            (Some(place), None) => {
+                let waiting = beside(&place);
+                (root_key::replace_secret(&waiting)?, Stage::Waiting(waiting, place))
             }
-            return Ok(Self { home, new, keys: ring.keys, placing, named: false });
-        }
-        let new = match (&placing, to) {
-            (Some((waiting, _)), None) => root_key::make_secret(waiting)?,
             (None, None) => return Err(RotationError::NotOurs(source.clone())),
-            (_, Some(to)) => match home.root_key_path(to) {
-                Some(place) if !place.exists() => root_key::make_secret(&place)?,
-                _ => root_key::secret(to, home, &env).map_err(HomeError::from)?,
-            },
+            (_, Some(to)) => (made_or_found(home, to, &env)?, Stage::Unnamed),
         };
         if new == present {
             return Err(RotationError::SameKey(to.unwrap_or(source).clone()));
         }
-        let mut fresh: Secret = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(fresh.as_mut_slice()).map_err(|_| HomeError::Provider)?;
-        let mut keys = vec![fresh];
-        keys.extend(ring.keys);
-        Ring::put(home, &keys, &[&new, &present])?;
-        Ok(Self { home, new, keys, placing, named: false })
+        let digest = |root| ring::digest(root, home.id()).ok_or(HomeError::Provider);
+        if content.has_retired(digest(&new)?) {
+            return Err(RotationError::Retired(to.unwrap_or(source).clone()));
+        }
+        // Whichever of the two is left in the end, the other must not come back.
+        let (mut for_new, mut for_present) = (content.clone(), content);
+        for_new.retire(digest(&present)?);
+        for_present.retire(digest(&new)?);
+        Ring::put(home, &[(&new, &for_new), (&present, &for_present)])?;
+        Ok(at(new, for_new, stage))
     }
 
-    /// What everything in the home opens by: its newest key, and those before it.
+    /// The configuration names the former key still: finds the new one.
+    fn go_on(
+        home: &'a Home,
+        source: &RootKeySource,
+        to: Option<&RootKeySource>,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, RotationError> {
+        let place = home.root_key_path(source);
+        let (new, stage) = match (place, to) {
+            (_, Some(to)) => (root_key::secret(to, home, &env).map_err(HomeError::from)?, Stage::Unnamed),
+            (Some(place), None) if beside(&place).exists() => {
+                let waiting = beside(&place);
+                (root_key::read_secret(&waiting).map_err(HomeError::from)?, Stage::Waiting(waiting, place))
+            }
+            _ => return Err(RotationError::UnderWay),
+        };
+        match Ring::open(home, &new) {
+            Ok(Ring { content, newest_root: true, roots: 2 }) => {
+                Ok(Self { home, source: source.clone(), new, content, stage })
+            }
+            _ => Err(RotationError::UnderWay),
+        }
+    }
+
+    /// Gives up a change of the root key: the present one stays, and the one that was to come is not taken again.
+    ///
+    /// # Errors
+    /// If none is under way, or the new key is in its place.
+    pub fn abandon(
+        home: &Home,
+        source: &RootKeySource,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<(), RotationError> {
+        let present = root_key::secret(source, home, &env).map_err(HomeError::from)?;
+        let ring = Ring::open(home, &present)?;
+        match (ring.content.keys.len(), ring.roots, ring.newest_root) {
+            (1, 0 | 1, _) => return Err(RotationError::NotUnderWay),
+            (1, _, false) => {}
+            _ => return Err(RotationError::TooLate),
+        }
+        let waiting = home.root_key_path(source).map(|place| beside(&place));
+        let waiting = waiting.filter(|path| {
+            let new = root_key::read_secret(path);
+            new.is_ok_and(|new| Ring::open(home, &new).is_ok_and(|ring| ring.newest_root))
+        });
+        Ring::put(home, &[(&present, &ring.content)])?;
+        match waiting {
+            Some(path) => Ok(fs::remove_file(&path).map_err(|source| HomeError::io(&path, source))?),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the configuration has to be changed before this can go on.
+    #[must_use]
+    pub fn waits_for_configuration(&self) -> bool {
+        matches!(self.stage, Stage::Unnamed)
+    }
+
+    /// Puts the new root key in the former one's place, if it is not there.
+    ///
+    /// # Errors
+    /// If the disk fails; then it is where it was.
+    pub fn place(&mut self) -> Result<(), RotationError> {
+        if let Stage::Waiting(waiting, place) = &self.stage {
+            fs::rename(waiting, place).map_err(|source| HomeError::io(place, source))?;
+            files::sync_dir(place.parent().unwrap_or(Path::new("/")))?;
+            self.stage = Stage::Placed;
+        }
+        Ok(())
+    }
+
+    /// Takes the former root key's slot away and gives the home a new key, which that root key has never opened.
+    ///
+    /// # Errors
+    /// If the new root key, read from its place again, does not open the ring; then either root key opens the home as
+    /// before.
+    pub fn renew_home_key(&mut self, env: impl Fn(&str) -> Option<OsString>) -> Result<(), RotationError> {
+        match self.stage {
+            Stage::Resealing => return Ok(()),
+            Stage::Placed => {}
+            Stage::Waiting(..) | Stage::Unnamed => return Err(RotationError::UnderWay),
+        }
+        let new = root_key::secret(&self.source, self.home, &env).map_err(HomeError::from)?;
+        let Ring { mut content, newest_root: true, roots: 2 } = Ring::open(self.home, &new)? else {
+            return Err(RotationError::UnderWay);
+        };
+        let mut fresh: Secret = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(fresh.as_mut_slice()).map_err(|_| HomeError::Provider)?;
+        content.keys.insert(0, fresh);
+        Ring::put(self.home, &[(&new, &content)])?;
+        (self.new, self.content, self.stage) = (new, content, Stage::Resealing);
+        Ok(())
+    }
+
+    /// What everything in the home opens by: its newest key, and the one before it.
     ///
     /// # Errors
     /// None while there are keys.
     pub fn root(&self) -> Result<RootKey, RotationError> {
-        Ok(RootKey::of(&self.keys, self.home.id()).ok_or(HomeError::Provider)?)
+        Ok(RootKey::of(&self.content.keys, self.home.id()).ok_or(HomeError::Provider)?)
     }
 
-    /// What is left once the former keys are gone.
+    /// What is left once the former key is gone.
     ///
     /// # Errors
     /// None while there are keys.
     pub fn newest(&self) -> Result<RootKey, RotationError> {
-        let newest = self.keys.get(..1).unwrap_or_default();
+        let newest = self.content.keys.get(..1).unwrap_or_default();
         Ok(RootKey::of(newest, self.home.id()).ok_or(HomeError::Provider)?)
     }
 
@@ -155,44 +273,64 @@ impl<'a> Rotation<'a> {
     /// # Errors
     /// If one does not open, or the disk fails.
     pub fn reseal_files(&self) -> Result<(), RotationError> {
-        let (dir, root) = (self.home.keys_dir(), self.root()?);
+        let root = self.root()?;
+        for path in self.sealed_files()? {
+            files::replace_sealed(&path, &root, &files::read_sealed(&path, &root)?)?;
+        }
+        Ok(())
+    }
+
+    /// Opens every one of the home's key files by its newest key alone.
+    ///
+    /// # Errors
+    /// If one does not open.
+    pub fn check_files(&self) -> Result<(), RotationError> {
+        let newest = self.newest()?;
+        for path in self.sealed_files()? {
+            files::read_sealed(&path, &newest)?;
+        }
+        Ok(())
+    }
+
+    fn sealed_files(&self) -> Result<Vec<PathBuf>, RotationError> {
+        let dir = self.home.keys_dir();
         let unreadable = |source| HomeError::io(&dir, source);
+        let mut sealed = Vec::new();
         for entry in fs::read_dir(&dir).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
             // What an interrupted replacement left is replaced with the file itself.
-            let sealed = path.is_file() && path.extension().is_some_and(|ending| ending == "key");
-            if sealed && files::is_sealed(&path)? {
-                files::replace_sealed(&path, &root, &files::read_sealed(&path, &root)?)?;
+            let key = path.is_file() && path.extension().is_some_and(|ending| ending == "key");
+            if key && files::is_sealed(&path)? {
+                sealed.push(path);
             }
         }
-        Ok(())
+        Ok(sealed)
     }
 
-    /// Whether the configuration has to be changed before the former key can go.
-    #[must_use]
-    pub fn waits_for_configuration(&self) -> bool {
-        self.placing.is_none() && !self.named
-    }
-
-    /// Puts the new key in the former one's place.
+    /// Takes the home's former key away. Nothing may be sealed under it any more.
     ///
     /// # Errors
-    /// If the disk fails; then it is where it was.
-    pub fn place(&self) -> Result<(), RotationError> {
-        if let Some((waiting, place)) = &self.placing {
-            fs::rename(waiting, place).map_err(|source| HomeError::io(place, source))?;
-            files::sync_dir(place.parent().unwrap_or(Path::new("/")))?;
+    /// If the disk fails, or the ring is not the one that this began; then what was there is there.
+    pub fn finish(mut self) -> Result<(), RotationError> {
+        let there = Ring::open(self.home, &self.new)?;
+        if !matches!(self.stage, Stage::Resealing) || there.content.keys != self.content.keys {
+            return Err(RotationError::UnderWay);
         }
-        Ok(())
+        self.content.keys.truncate(1);
+        self.content.completed = self.content.completed.saturating_add(1);
+        Ok(Ring::put(self.home, &[(&self.new, &self.content)])?)
     }
+}
 
-    /// Takes the former root key's slot and the home's former keys away. Nothing may be sealed under them any more.
-    ///
-    /// # Errors
-    /// If the disk fails; then either root key opens the home.
-    pub fn finish(self) -> Result<(), RotationError> {
-        let newest = self.keys.get(..1).ok_or(HomeError::Provider)?;
-        Ok(Ring::put(self.home, newest, &[&self.new])?)
+/// The key in a place: a file is made where there is none.
+fn made_or_found(
+    home: &Home,
+    to: &RootKeySource,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, HomeError> {
+    match home.root_key_path(to) {
+        Some(place) if fs::symlink_metadata(&place).is_err() => root_key::make_secret(&place),
+        _ => Ok(root_key::secret(to, home, env)?),
     }
 }
 

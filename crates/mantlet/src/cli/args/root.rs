@@ -22,5 +22,11 @@ pub enum RootKeyCommand {
         /// Keep the new key here instead: `file:/PATH` makes one there, `env:NAME` and `credential:NAME` hold one already
         #[arg(long, value_name = "PLACE")]
         to: Option<RootKeySource>,
+        /// Keep the present key, as long as the new one is not in its place
+        #[arg(long, conflicts_with_all = ["to", "leave_damaged"])]
+        abandon: bool,
+        /// Finish although stored files are damaged: no key will open them later
+        #[arg(long)]
+        leave_damaged: bool,
     },
 }
