@@ -11,6 +11,7 @@ mod grpc;
 mod onnx;
 mod oracle;
 mod request;
+mod scan;
 mod tiles;
 mod upload;
 mod upstream;
@@ -29,6 +30,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("onnx", onnx::body),
     ("audit_entry", audit::entry),
     ("audit_tiles", tiles::body),
+    ("scan", scan::body),
     ("upload", upload::body),
     ("token", workload::token),
     ("spiffe_id", workload::spiffe_id),
