@@ -51,6 +51,8 @@ REVIEWED = {
     ("sklearn.utils._metadata_requests.MetadataRequest", "__getattr__"),
     # Coordinates were two attributes once.
     ("scipy.sparse._coo.coo_matrix", "__setstate__"), ("scipy.sparse._coo._coo_base", "__setstate__"),
+    # Hands on to the estimator within.
+    ("sklearn.frozen._frozen.FrozenEstimator", "__getattr__"),
     # Names of a few fields from older versions.
     ("sklearn.preprocessing._encoders._BaseEncoder", "__setstate__"),
     # Hands the bytes of the model to the native reader, as for a model file of its own.
@@ -129,7 +131,8 @@ class Wheel:
                 module = module_of(member)
                 if not re.match(r"[\w.]+$", module) or module.split(".")[0] not in PACKAGES:
                     continue
-                if member.endswith(".py") and wanted(module):
+                # What is not listed itself may still be a base of what is.
+                if member.endswith(".py") and (wanted(module) or re.match(r"sklearn\.(callback|utils)\b(?!.*test)", module)):
                     self.source(module, wheel.read(member))
                 elif ".cpython-" in member and wanted(module):
                     self.compiled(module, wheel.read(member))
@@ -150,6 +153,9 @@ class Wheel:
                     found = Class(module, n)
                     self.classes[found.path] = found
                     self.by_name.setdefault(found.name, []).append(found)
+            if isinstance(node, ast.Assign) and wanted(module) and re.match(r"(collections\.)?namedtuple\(", ast.unparse(node.value)):
+                for target in node.targets:
+                    self.names[module, ast.unparse(target)] = "nc"
             if isinstance(node, ast.FunctionDef) and wanted(module) and FUNCTIONS.match(module):
                 if not node.name.startswith("__"):
                     self.names[module, node.name] = "-"

@@ -14,7 +14,8 @@ const HELP: &str = "cargo xtask CHORE
   test        everything that must hold: unit, property and black-box tests, foreign clients and verifiers
   lint        formatting, clippy with warnings denied, documentation
   smoke       build the release binary and try the README's first command
-  fuzz [T] [S]  run fuzz target T (default: all) for S seconds each (default: 30); needs nightly and cargo-fuzz";
+  fuzz [T] [S]  run fuzz target T (default: all) for S seconds each (default: 30); needs nightly and cargo-fuzz
+  allow-list DATE  make the scanner's list of names anew from the wheels in xtask/allow_list/wheels.txt (1 GB download)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         ["test"] => steps::test(),
         ["lint"] => steps::lint(),
         ["smoke"] => steps::smoke(),
+        ["allow-list", date] => steps::allow_list(date),
         ["fuzz", rest @ ..] => steps::fuzz(rest),
         _ => Err(HELP.to_owned()),
     };

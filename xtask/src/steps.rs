@@ -56,6 +56,7 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "api_key",
         "configuration",
         "onnx",
+        "scan",
         "audit_entry",
         "audit_tiles",
         "upload",
@@ -69,3 +70,47 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         run(Command::new("cargo").args(["+nightly", "fuzz", "run", name, "--", &limit]).current_dir(root()))
     })
 }
+
+/// Makes the list of names that a pickle may use, from released wheels. They are downloaded and read, never installed.
+pub(crate) fn allow_list(date: &str) -> Result<(), String> {
+    let python = python()?;
+    let here = root().join("xtask/allow_list");
+    let wheels = target().join("wheels");
+    let pinned = std::fs::read_to_string(here.join("wheels.txt")).map_err(|error| error.to_string())?;
+    for line in pinned.lines().filter(|line| !line.starts_with('#')) {
+        let [project, version, for_python] = line.split(' ').collect::<Vec<_>>()[..] else {
+            return Err(format!("`{line}` is no project, version and Python"));
+        };
+        let mut pip = Command::new(&python);
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            for_python,
+        ]);
+        for platform in WHEEL_PLATFORMS {
+            pip.args(["--platform", platform]);
+        }
+        run(pip.arg("--dest").arg(&wheels).arg(format!("{project}=={version}")))?;
+    }
+    run(Command::new(&python)
+        .arg(here.join("generate.py"))
+        .arg(&wheels)
+        .arg(root().join("crates/mantlet-scan/data/names.txt"))
+        .arg(date))
+}
+
+/// What wheels for Linux on x86-64 were called over the years.
+const WHEEL_PLATFORMS: [&str; 7] = [
+    "manylinux1_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux_2_28_x86_64",
+    "any",
+];

@@ -2,7 +2,7 @@
 
 use crate::{
     Format, Input, Rule,
-    container::{stream, zip},
+    container::{stream, tar, zip},
     format, numpy, pickle,
     scan::{Scan, Stop},
 };
@@ -22,13 +22,23 @@ pub(crate) struct Reader {
 }
 
 /// Archives are looked for at the end of content too, whatever it begins with.
-static ARCHIVES: &[Reader] = &[Reader {
-    format: Format::Zip,
-    recognizes: zip::recognizes,
-    scan: zip::scan,
-    malformed: &zip::MALFORMED,
-    can_carry_code: false,
-}];
+static ARCHIVES: &[Reader] = &[
+    // Before zip: the last member of a tar archive may be a zip archive.
+    Reader {
+        format: Format::Tar,
+        recognizes: tar::recognizes,
+        scan: tar::scan,
+        malformed: &tar::MALFORMED,
+        can_carry_code: false,
+    },
+    Reader {
+        format: Format::Zip,
+        recognizes: zip::recognizes,
+        scan: zip::scan,
+        malformed: &zip::MALFORMED,
+        can_carry_code: false,
+    },
+];
 
 /// Streams, arrays and pickles, in the order in which they are asked.
 static READERS: &[Reader] = &[

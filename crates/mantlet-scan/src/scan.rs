@@ -76,6 +76,10 @@ pub(crate) struct Scan<'a> {
     steps: u64,
     members: u64,
     inflated: u64,
+    /// Length of the files under scan.
+    file_bytes: u64,
+    /// As many of them as are read by windows, and so take no memory themselves.
+    spare_bytes: u64,
     depth: u32,
     held: Rc<Cell<u64>>,
     started: Instant,
@@ -117,6 +121,8 @@ impl<'a> Scan<'a> {
             steps: 0,
             members: 0,
             inflated: 0,
+            file_bytes: 0,
+            spare_bytes: 0,
             depth: 0,
             held: Rc::new(Cell::new(0)),
             started: Instant::now(),
@@ -162,7 +168,9 @@ impl<'a> Scan<'a> {
     /// Pays for bytes that came out of a decompressor.
     pub(crate) fn inflate(&mut self, bytes: u64) -> Result<(), Stop> {
         self.inflated = self.inflated.saturating_add(bytes);
-        if self.inflated > self.limits.inflated_bytes {
+        let for_file =
+            self.file_bytes.saturating_mul(self.limits.inflation).saturating_add(self.limits.inflated_free);
+        if self.inflated > self.limits.inflated_bytes.min(for_file) {
             return Err(Stop::Over("inflated bytes"));
         }
         self.charge(1)
@@ -171,7 +179,7 @@ impl<'a> Scan<'a> {
     /// Takes memory before it is allocated.
     pub(crate) fn hold(&mut self, bytes: u64) -> Result<Held, Stop> {
         let held = self.held.get().saturating_add(bytes);
-        if held > self.limits.held_bytes {
+        if held > self.limits.held_bytes.saturating_add(self.spare_bytes) {
             return Err(Stop::Over("memory"));
         }
         self.held.set(held);
@@ -259,6 +267,10 @@ impl<'a> Scan<'a> {
 
     /// Recognizes content and lets its format's reader judge it.
     pub(crate) fn content(&mut self, input: &Input<'_>) -> Format {
+        if self.depth == 0 {
+            self.file_bytes = self.file_bytes.saturating_add(input.len());
+            self.spare_bytes = if matches!(input, Input::File { .. }) { input.len() } else { 0 };
+        }
         let reader = match identify(input) {
             Ok(Some(reader)) => reader,
             Ok(None) => {

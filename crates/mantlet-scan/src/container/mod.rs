@@ -3,4 +3,5 @@
 pub(crate) mod inflate;
 pub(crate) mod member;
 pub(crate) mod stream;
+pub(crate) mod tar;
 pub(crate) mod zip;

@@ -197,11 +197,25 @@ impl<H: Host> Machine<'_, '_, H> {
             ("builtins", _) => matches!(arguments, []).then_some(Value::Data),
             ("collections", _) => {
                 let plain = |value: &Value| match value {
-                    Value::Global(name) => name.module() == "builtins",
+                    Value::Global(name) => matches!(name.module(), "builtins" | "collections"),
                     Value::Made(..) | Value::Refused => false,
                     _ => true,
                 };
                 arguments.iter().all(plain).then_some(Value::Made(name, None))
+            }
+            // Its second argument is called with the first.
+            ("numpy.random._pickle", _) => {
+                let generator = |value: &Value| match value {
+                    Value::Global(name) | Value::Made(name, _) => name.module().starts_with("numpy.random."),
+                    other => matches!(other, Value::Text { .. }),
+                };
+                let maker = |value: &Value| matches!(value, Value::Global(name) if name.is("numpy.random._pickle", "__bit_generator_ctor"));
+                let known = match arguments {
+                    [first] => generator(first),
+                    [first, second] => generator(first) && maker(second),
+                    _ => arguments.is_empty(),
+                };
+                known.then_some(Value::Made(name, None))
             }
             ("numpy", "dtype") => self.dtype(arguments)?.map(|dtype| Value::Made(name, Some(dtype.into()))),
             (_, "scalar") if name.module().starts_with("numpy") => {
@@ -220,8 +234,8 @@ impl<H: Host> Machine<'_, '_, H> {
 
     /// `BUILD`: gives state to the object on top.
     pub(super) fn build(&mut self, state: &Value, scan: &mut Scan<'_>) -> Result<(), Stop> {
-        self.calls += 1;
         let top = self.top()?.clone();
+        self.calls += 1;
         let (class, dtype) = match top {
             Value::Made(class, dtype) => (class, dtype),
             Value::Refused => return Ok(()),

@@ -46,9 +46,10 @@ impl Right {
 impl Name {
     /// Looks a name up. Python 3 maps two module names of Python 2 by itself.
     pub(crate) fn find(module: &str, name: &str) -> Option<Self> {
-        let module = match module {
-            "copy_reg" => "copyreg",
-            "__builtin__" => "builtins",
+        let (module, name) = match (module, name) {
+            ("copy_reg", name) => ("copyreg", name),
+            ("__builtin__", "xrange") => ("builtins", "range"),
+            ("__builtin__", name) => ("builtins", name),
             other => other,
         };
         if module.contains([' ', '\n']) || name.contains([' ', '\n']) {

@@ -1,1 +1,135 @@
-//! Pickles.
+//! Pickles, written opcode by opcode.
+
+use proptest::prelude::*;
+
+use super::names::Name;
+use crate::{Limits, Verdict, scan_bytes};
+
+/// The first rule that a pickle breaks.
+fn check(pickle: &[u8], expect: Option<&str>) {
+    let report = scan_bytes(pickle, None, &Limits::default());
+    let first = report.findings.first().map(|finding| finding.rule);
+    assert_eq!(first, expect, "{:?} {:?}", String::from_utf8_lossy(pickle), report.findings);
+    assert_eq!(report.verdict == Verdict::Safe, expect.is_none());
+}
+
+#[test]
+fn plain_data_of_every_protocol_is_safe() {
+    check(b"(lp0\nI1\naF2.5\naNa.", None);
+    check(b"(dp0\nS'a'\np1\nI01\nsV\\u00e9\np2\nL5L\ns.", None);
+    check(b"\x80\x02}q\x00(X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00bM\x00\x01u.", None);
+    check(b"\x80\x04\x95\x03\x00\x00\x00\x00\x00\x00\x00]\x94K\x01a.", Some("pickle/malformed"));
+    check(b"\x80\x04\x95\x06\x00\x00\x00\x00\x00\x00\x00]\x94K\x01a.", None);
+    check(b"\x80\x05\x96\x02\x00\x00\x00\x00\x00\x00\x00ab.", None);
+    check(b"\x80\x04(K\x01K\x02\x90.", Some("pickle/malformed"));
+    check(b"\x80\x04\x8f(K\x01K\x02\x90.", None);
+}
+
+#[test]
+fn names_are_listed_whole_or_refused() {
+    check(b"cos\nsystem\n(S'true'\ntR.", Some("pickle/name"));
+    check(b"(S'true'\nios\nsystem\n.", Some("pickle/name"));
+    check(b"(cos\nsystem\nS'true'\no.", Some("pickle/name"));
+    check(b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.", Some("pickle/name"));
+    // An attribute of a listed class, of a listed module, and through a listed module's imports.
+    check(b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.", Some("pickle/name"));
+    check(b"\x80\x04\x8c\x0bcollections\x8c\x0f_sys.modules.os\x93.", Some("pickle/name"));
+    check(b"\x80\x04\x8c\x0bcollections\x8c\x03abc\x93.", Some("pickle/name"));
+    // Operands that the loader computes, or that escapes spell.
+    check(b"\x80\x04\x8c\x0bcollectionsK\x01\x93.", Some("pickle/name"));
+    check(b"\x80\x04V\\u0063ollections\n\x8c\x0bOrderedDict\x93.", Some("pickle/name"));
+    // By way of the memo, and thrown away after the call.
+    check(
+        b"\x80\x04\x8c\x05posix\x940\x8c\x06system\x940h\x00h\x01\x93\x8c\x04true\x85R0N.",
+        Some("pickle/name"),
+    );
+}
+
+#[test]
+fn listed_names_are_used_as_their_writers_do() {
+    check(b"\x80\x02ccollections\nOrderedDict\n)R.", None);
+    check(b"\x80\x02cnumpy\nlog1p\nK\x01\x85R.", Some("pickle/use"));
+    check(b"\x80\x02csklearn.linear_model._logistic\nLogisticRegression\n)\x81}b.", None);
+    check(b"\x80\x02csklearn.linear_model._logistic\nLogisticRegression\n)R.", Some("pickle/use"));
+    // State for a class itself, for plain data, and one that puts a function where the loader will call it.
+    check(b"\x80\x02csklearn.linear_model._logistic\nLogisticRegression\n}b.", Some("pickle/use"));
+    check(b"\x80\x02]}b.", Some("pickle/use"));
+    let setstate =
+        b"\x80\x02csklearn.pipeline\nPipeline\n)\x81}X\x0c\x00\x00\x00__setstate__cnumpy\nlog1p\nsb.";
+    check(setstate, Some("pickle/use"));
+    // The same through the memo: the dict is filled after it was remembered.
+    let late = b"\x80\x02csklearn.pipeline\nPipeline\n)\x81}q\x00X\x0c\x00\x00\x00__setstate__cnumpy\nlog1p\ns0h\x00b.";
+    check(late, Some("pickle/use"));
+    // Memory by the number, codecs that do more than decode.
+    check(b"\x80\x02c__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85R.", Some("pickle/use"));
+    check(b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x03\x00\x00\x00hex\x86R.", Some("pickle/use"));
+    check(b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x06\x00\x00\x00latin1\x86R.", None);
+    // What was made is called, appended to, and referred to from outside.
+    check(b"\x80\x02ccollections\nOrderedDict\n)R)R.", Some("pickle/use"));
+    check(b"\x80\x02csklearn.pipeline\nPipeline\n)\x81K\x01a.", Some("pickle/use"));
+    check(b"\x80\x02\x82\x01.", Some("pickle/outside"));
+    check(b"\x80\x02K\x01Q.", Some("pickle/outside"));
+}
+
+#[test]
+fn what_runs_before_a_broken_tail_counts() {
+    let report = scan_bytes(b"cos\nsystem\n(S'true'\ntR\xff", None, &Limits::default());
+    let rules: Vec<_> = report.findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, ["pickle/name", "pickle/malformed"]);
+    check(b"\x80\x04N.cos\nsystem\n)R.", Some("pickle/name"));
+    check(b"\x80\x04N.something", Some("pickle/malformed"));
+    check(b"\x80\x04", Some("scan/unrecognized"));
+    check(b"\x80\x04]", Some("pickle/malformed"));
+}
+
+#[test]
+fn sizes_are_bounded_by_the_file() {
+    check(b"\x80\x04\x8e\x00\x00\x00\x00\x00\x01\x00\x00.", Some("pickle/malformed"));
+    check(b"\x80\x02Nr\xff\xff\xff\x7f.", Some("pickle/size"));
+    check(&[&b"\x80\x02)"[..], &[0x85; 5_000], b"."].concat(), Some("pickle/size"));
+    let mut doubling = b"\x80\x02]q\x00".to_vec();
+    for level in 0..60 {
+        doubling.extend([b']', b'q', level + 1, b'(', b'h', level, b'h', level, b'e']);
+    }
+    doubling.extend(b"0".repeat(60));
+    check(&[&doubling[..], b"."].concat(), Some("pickle/size"));
+}
+
+#[test]
+fn text_that_begins_like_a_pickle_is_none() {
+    for text in [
+        "cat\ndog\nbird\n",
+        "Greatness. It is.",
+        "(see below)",
+        "I am text.\n",
+        "]\n",
+        "N",
+        "car\nbus\nR2D2\n",
+    ] {
+        let report = scan_bytes(text.as_bytes(), None, &Limits::default());
+        assert_ne!(report.format, crate::Format::Pickle, "{text:?}");
+    }
+}
+
+proptest! {
+    /// Whatever name stands in the place of a listed one: unless it is listed itself, the pickle is refused.
+    #[test]
+    fn no_other_name_passes(module in "[a-z_]{1,8}(\\.[a-z_]{1,8}){0,2}", name in "[A-Za-z_]{1,10}(\\.[a-z_]{1,6})?", call in 0..4) {
+        prop_assume!(Name::find(&module, &name).is_none());
+        let stack = [&[0x8c, module.len() as u8], module.as_bytes(), &[0x8c, name.len() as u8], name.as_bytes(), b"\x93"].concat();
+        let lines = format!("c{module}\n{name}\n").into_bytes();
+        let global = if call % 2 == 0 { stack } else { lines };
+        let used: &[u8] = if call < 2 { b")R" } else { b"" };
+        let pickle = [b"\x80\x04]\x94".as_slice(), &global, used, b"a."].concat();
+        let report = scan_bytes(&pickle, None, &Limits::default());
+        prop_assert_eq!(report.verdict, Verdict::Unsafe);
+        prop_assert_eq!(report.findings[0].rule, "pickle/name");
+    }
+
+    /// Any bytes end in a verdict, within the bounds.
+    #[test]
+    fn any_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let report = scan_bytes(&[b"\x80\x04".as_slice(), &bytes].concat(), None, &Limits::default());
+        prop_assert_eq!(report.verdict == Verdict::Safe, report.findings.is_empty());
+    }
+}

@@ -17,9 +17,10 @@ pub fn version(as_json: bool) -> Result<(), Failure> {
     print::json(&json!({
         "version": version,
         "build": { "profile": profile, "target": std::env::consts::ARCH, "os": std::env::consts::OS },
+        "data": { "scanner_names": mantlet_scan::allow_list_origin().0 },
         "formats": {
             "audit_entry": "mantlet.audit/1", "home": "mantlet-home/1", "package": "mantlet.package/1",
-            "log": "c2sp.org/tlog-tiles", "signature": "OpenSSF Model Signing 1.0",
+            "scanner": mantlet_scan::SCANNER_VERSION, "log": "c2sp.org/tlog-tiles", "signature": "OpenSSF Model Signing 1.0",
         },
     }))
 }

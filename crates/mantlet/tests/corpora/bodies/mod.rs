@@ -13,6 +13,7 @@ mod grpc;
 mod onnx;
 mod oracle;
 mod request;
+mod scan;
 mod tiles;
 mod upload;
 mod upstream;
@@ -31,6 +32,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("onnx", onnx::body),
     ("audit_entry", audit::entry),
     ("audit_tiles", tiles::body),
+    ("scan", scan::body),
     ("upload", upload::body),
     ("bundle", bundle::body),
     ("archive", archive::body),
