@@ -13,15 +13,14 @@
 //! The step is decided on the directory that it changes, under the lock of door 2, and what is live changes with the next
 //! snapshot: a request sees the old version or the new one from its first step to its last.
 
+mod stage;
 pub mod update;
 
-use std::collections::BTreeSet;
-
 use mantlet_types::{
-    Action, Code, ModelName, PrincipalId, Rejection, Resource, Role, Sha256, Timestamp, UserId, Version,
+    Action, Code, ModelName, PrincipalId, Rejection, Resource, Role, UserId, Version,
     entry::{Event, Token},
 };
-use serde::Serialize;
+pub use stage::Stage;
 
 use crate::{
     administer::{Claims, Deed, Done, Office},
@@ -62,74 +61,6 @@ pub struct RollBack {
     pub model: ModelName,
     /// To which version; the one that was live before, unless said otherwise.
     pub version: Option<Version>,
-}
-
-/// How far a version is after a step.
-#[derive(Clone, Debug, Serialize)]
-pub struct Stage {
-    /// The model.
-    pub model: ModelName,
-    /// The version.
-    pub version: Version,
-    /// Digest of the signed manifest: what all steps are about.
-    pub digest: Sha256,
-    /// `requested`, `approved` or `live`.
-    pub state: &'static str,
-    /// Who asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub requested_by: Option<UserId>,
-    /// Who approved it.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub approved_by: BTreeSet<UserId>,
-    /// From here on the request or the approval is void.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ends: Option<Timestamp>,
-    /// The version that was live until now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub replaced: Option<Version>,
-    /// Which command comes next, and whose it is.
-    pub next: String,
-}
-
-impl Stage {
-    fn on_its_way(Way { model, version }: &Way, promotion: &Promotion, next: String) -> Self {
-        Self {
-            model: model.clone(),
-            version: *version,
-            digest: promotion.digest,
-            state: promotion.state().as_str(),
-            requested_by: Some(promotion.requested_by.clone()),
-            approved_by: promotion.approved_by.names(),
-            ends: Some(promotion.ends),
-            replaced: None,
-            next,
-        }
-    }
-
-    /// After it was withdrawn.
-    pub(crate) fn retired(Way { model, version }: &Way, digest: Sha256, next: String) -> Self {
-        Self { state: "retired", ..Self::live(model, *version, digest, None, next) }
-    }
-
-    fn live(
-        model: &ModelName,
-        version: Version,
-        digest: Sha256,
-        replaced: Option<Version>,
-        next: String,
-    ) -> Self {
-        Self {
-            model: model.clone(),
-            version,
-            digest,
-            state: "live",
-            requested_by: None,
-            approved_by: BTreeSet::new(),
-            ends: None,
-            replaced,
-            next,
-        }
-    }
 }
 
 impl Way {

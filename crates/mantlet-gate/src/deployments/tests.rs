@@ -1,3 +1,5 @@
+use mantlet_types::Sha256;
+
 use super::*;
 use crate::{
     administer::administer,
