@@ -43,7 +43,7 @@ def unsafe(path, rule):
 
 def test_safetensors(tmp_path):
     path = tmp_path / "model.safetensors"
-    tensors = {"a": numpy.ones((3, 4), "float32"), "b": numpy.arange(7), "c": numpy.float64(2).reshape(())}
+    tensors = {"a": numpy.ones((3, 4), "float32"), "b": numpy.arange(7), "c": numpy.array(2.0)}
     safetensors.numpy.save_file(tensors, path, metadata={"format": "np", "note": "import os; os.system('x')"})
     safe(path)
     content = path.read_bytes()
