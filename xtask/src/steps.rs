@@ -63,6 +63,11 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "token",
         "spiffe_id",
         "svid",
+        "scan_safetensors",
+        "scan_gguf",
+        "scan_hdf5",
+        "scan_template",
+        "scan_onnx",
     ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {

@@ -21,7 +21,7 @@ pub(crate) static LOADER: Rule = Rule {
     demands: "every node of a skops file is made by a loader that stores data; methods, partials and operators are not",
 };
 
-const LOADERS: [&str; 21] = [
+const LOADERS: [&str; 22] = [
     "BytearrayNode",
     "BytesNode",
     "CachedNode",
@@ -31,6 +31,7 @@ const LOADERS: [&str; 21] = [
     "FunctionNode",
     "JsonNode",
     "ListNode",
+    "LossNode",
     "MaskedArrayNode",
     "NdArrayNode",
     "ObjectNode",
@@ -102,10 +103,14 @@ fn is_listed(module: &str, class: &str, loader: &str) -> bool {
         "str",
         "tuple",
     ];
-    let of_builtins = module == "builtins" && BUILTINS.contains(&class);
+    // Their state is an array and a few numbers; pickles make them through a function instead.
+    const RANDOM: [(&str, &str); 2] =
+        [("numpy.random.mtrand", "RandomState"), ("numpy.random._generator", "Generator")];
+    let of_builtins =
+        (module == "builtins" && BUILTINS.contains(&class)) || RANDOM.contains(&(module, class));
     let Some(name) = Name::find(module, class) else { return of_builtins };
     match loader {
-        "ObjectNode" | "ReduceNode" | "TreeNode" => {
+        "LossNode" | "ObjectNode" | "ReduceNode" | "TreeNode" => {
             [Right::New, Right::Call, Right::Array].iter().any(|right| name.may(*right))
         }
         // Held as a value: a type, a function that the model calls itself, an element type.

@@ -52,7 +52,12 @@ replays!(
     upstream,
     token,
     spiffe_id,
-    svid
+    svid,
+    scan_safetensors,
+    scan_gguf,
+    scan_hdf5,
+    scan_template,
+    scan_onnx
 );
 
 #[test]

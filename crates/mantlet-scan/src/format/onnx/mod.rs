@@ -127,6 +127,12 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
             _ => return Err(graph::unknown(at, "model")),
         }
     }
+    if imports.is_empty() || graphs.is_empty() {
+        return Err(Stop::malformed(
+            0,
+            "the model has no graph, or does not say which operators it is written in",
+        ));
+    }
     for function in &functions {
         walk.declare(*function)?;
     }

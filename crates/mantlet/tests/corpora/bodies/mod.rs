@@ -40,4 +40,9 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("spiffe_id", workload::spiffe_id),
     ("svid", workload::svid),
     ("upstream", upstream::body),
+    ("scan_safetensors", scan::safetensors),
+    ("scan_gguf", scan::gguf),
+    ("scan_hdf5", scan::hdf5),
+    ("scan_template", scan::template),
+    ("scan_onnx", scan::onnx),
 ];
