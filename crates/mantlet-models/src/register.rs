@@ -18,9 +18,10 @@ use mantlet_gate::{
     ports::{Model, Reach},
     releases::{
         conditions,
-        facts::{DATASETS_MAX, Facts, Milestone, taken},
+        facts::{DATASETS_MAX, Facts, Milestone, ScanVerdict, Scanned, taken},
     },
 };
+use mantlet_scan::SCANNER_VERSION;
 use mantlet_types::{
     Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp,
     UserId, Version,
@@ -161,7 +162,13 @@ impl Shelf {
         let artifact = self.verified(package)?;
         let model = load(&artifact, project.clone(), Version::FIRST).map_err(|error| error.to_string())?;
         let profile = artifact.package().file(PROFILE_FILE).map(sha256);
-        Ok(Shelved { model, manifest: artifact.digest(), package, signer: artifact.signer(), profile })
+        Ok(Shelved {
+            model,
+            manifest: artifact.digest(),
+            package,
+            signer: artifact.signer().fingerprint(),
+            profile,
+        })
     }
 
     /// Gives a shelved model its version.
@@ -381,7 +388,12 @@ impl Deed for RegisterModel {
             datasets,
             profile: shelved.profile,
             signer: Some(shelved.signer),
-            scan: None,
+            // Loading it has scanned it, and nothing that is not safe is loaded.
+            scan: Some(Scanned {
+                scanner: format!("mantlet-scan/{SCANNER_VERSION}").into(),
+                verdict: ScanVerdict::Safe,
+                at: office.gate.now(),
+            }),
             ..Facts::default()
         };
         // Verified before the lock, and the configuration may have been read again since.

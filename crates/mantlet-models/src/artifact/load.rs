@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mantlet_gate::ports::Elsewhere;
 use mantlet_types::{Contract, ProjectId, Tensor, Version};
 
-use super::VerifiedArtifact;
+use super::{VerifiedArtifact, scanned};
 use crate::{
     explain::Explainer,
     package::{LoadError, model::Model},
@@ -59,13 +59,14 @@ impl LoadedModel {
 /// Makes a model that may serve out of verified bytes. INVARIANT (verified): serving reaches an engine only here.
 ///
 /// # Errors
-/// Settings, profile and model do not fit each other, or no engine runs the model.
+/// The scan is not clean; settings, profile and model do not fit each other; or no engine runs the model.
 pub fn load(
     artifact: &VerifiedArtifact,
     project: ProjectId,
     version: Version,
 ) -> Result<LoadedModel, LoadError> {
     let package = artifact.package();
+    scanned::scan(package)?;
     let model = Model::new(package)?;
     let profile = package.profile()?;
     let contract = model.contract(profile.as_ref(), project, version, artifact.digest())?;

@@ -20,6 +20,9 @@ pub enum LoadError {
     /// Settings, profile and model do not make a contract.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// Some file may do more than carry data.
+    #[error(transparent)]
+    Scan(#[from] crate::artifact::ScanError),
     /// No engine runs the model.
     #[error("`model.onnx`: {0}")]
     Engine(#[from] onnx::LoadError),
@@ -31,7 +34,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Package(error) => error.hint(),
-            Self::Engine(_) => None,
+            Self::Scan(_) | Self::Engine(_) => None,
         }
     }
 
@@ -40,7 +43,7 @@ impl LoadError {
     pub fn span(&self) -> Option<std::ops::Range<usize>> {
         match self {
             Self::Package(error) => error.span(),
-            Self::Engine(_) => None,
+            Self::Scan(_) | Self::Engine(_) => None,
         }
     }
 }

@@ -5,8 +5,8 @@ mod people;
 mod reviews;
 mod root;
 mod second;
-mod signing;
 mod share;
+mod signing;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -22,8 +22,8 @@ pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, U
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};
 pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
-pub use signing::{Sign, Verify};
 pub use share::{Import, Outside, Publish, SignUrl, UrlKeys};
+pub use signing::{Sign, Verify};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]

@@ -56,7 +56,7 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
         Model::History { model } => release::history(common, &model).await,
         Model::Bom(step) => release::document(common, &step, "bom", None).await,
         Model::Provenance { step, key } => {
-            let key = key.as_deref().map(read).transpose()?;
+            let key = key.as_deref().map(signing::read).transpose()?;
             release::document(common, &step, "provenance", key.as_deref()).await
         }
         Model::Retire(step) => take(common, &step, "retire").await,

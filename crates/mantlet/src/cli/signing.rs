@@ -120,7 +120,7 @@ fn beside(path: &Path) -> PathBuf {
     path.join(SIGNATURE_FILE)
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read `{}`: {error}", path.display())))
 }

@@ -1,6 +1,11 @@
 //! What somebody would try who has taken over the serving process: told to a test, which cannot get in otherwise.
 
-use std::{collections::BTreeMap, fs, io, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use crate::home::Home;
 
@@ -20,7 +25,7 @@ pub fn attempt(home: &Home) {
     let _ = fs::rename(home.dir().join("run/attempts.new"), home.dir().join("run/attempts"));
 }
 
-fn tried(registry: &PathBuf, keys: &PathBuf, run: &PathBuf) -> BTreeMap<&'static str, i32> {
+fn tried(registry: &PathBuf, keys: &Path, run: &Path) -> BTreeMap<&'static str, i32> {
     let blobs = registry.join("blobs");
     let blob = fs::read_dir(&blobs).ok().and_then(|mut found| Some(found.next()?.ok()?.path()));
     let blob = blob.unwrap_or_else(|| blobs.join("none"));

@@ -54,7 +54,7 @@ fn one_against_all(single: [f64; 2]) -> (Report, Key, Scores) {
     let truths = Truths::Classes((0..40).map(|row| usize::from(row != 0)).collect());
     let value = |row: usize| Some(if row < 12 { "a" } else { "b" }.into());
     let slice = Slice { column: "c".into(), values: (0..40).map(value).collect(), is_number: false };
-    let key = Key { truths, target: "t".into(), slices: vec![slice] };
+    let key = Key { truths, target: "t".into(), slices: vec![slice], data: mantlet_types::Sha256([7; 32]) };
     let report = super::super::report(&classifier(&["no", "yes"]), &key, &scores).unwrap();
     (report, key, scores)
 }
@@ -98,7 +98,7 @@ fn a_class_of_few_rows_takes_another_with_it() {
     // Four of the first class, 28 of the second, 31 of the third.
     let truths =
         Truths::Classes((0..63).map(|row| if row < 4 { 0 } else { 1 + usize::from(row >= 32) }).collect());
-    let key = Key { truths, target: "t".into(), slices: Vec::new() };
+    let key = Key { truths, target: "t".into(), slices: Vec::new(), data: mantlet_types::Sha256([7; 32]) };
     let report = super::super::report(&classifier(&["a", "b", "c"]), &key, &scores).unwrap();
     let all = without_small_groups(report, &key, &scores).classification.unwrap();
     assert_eq!(all.classes.iter().map(|class| class.label.as_str()).collect::<Vec<_>>(), ["c"]);
