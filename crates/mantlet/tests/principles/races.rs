@@ -80,9 +80,9 @@ fn a_writer_never_wins_between_reading_a_package_and_serving_it() {
     let middle = other[1].len() / 2;
     other[1][middle..middle + 64].iter_mut().for_each(|byte| *byte ^= 0x55);
     let race = |round: usize| {
-        let bytes = if round % 2 == 0 { &other } else { &signed };
-        replace(&settings, &bytes[0], round % 3 == 0);
-        replace(&model, &bytes[1], round % 5 == 0);
+        let bytes = if round.is_multiple_of(2) { &other } else { &signed };
+        replace(&settings, &bytes[0], round.is_multiple_of(3));
+        replace(&model, &bytes[1], round.is_multiple_of(5));
     };
     let (accepted, refused) = while_racing(race, |_| {
         let (mut accepted, mut refused) = (0, 0);
@@ -128,7 +128,7 @@ fn a_writer_in_the_registry_never_makes_another_model_answer() {
         for (index, path) in paths.iter().enumerate() {
             let from = &bytes[(index + round) % bytes.len()];
             let cut = if round % 7 == 3 { from.len() / 2 } else { from.len() };
-            replace(path, &from[..cut], round % 2 == 0);
+            replace(path, &from[..cut], round.is_multiple_of(2));
         }
         for (path, bytes) in &blobs {
             replace(path, bytes, false);
