@@ -123,7 +123,8 @@ pub fn claims(caller: &Principal, directory: &Directory) -> Result<Claims, Rejec
     // INVARIANT (bound-to-digest): what was signed for is this artifact, or nothing was.
     let bound = known.is_some_and(|record| {
         let is_author = PrincipalId::User(record.author.clone()) == *caller.id();
-        record.package == terms.package && (record.was_live || is_author)
+        let answers = record.was_live || is_author;
+        record.package == terms.package && answers && record.facts.retired.is_none()
     });
     if !bound {
         return Ok(Claims::All(vec![(Action::RedeemUrl, Target::Unknown)]));

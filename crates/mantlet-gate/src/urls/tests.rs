@@ -14,6 +14,7 @@ use crate::{
     directory::{ModelRecord, User},
     identity::{Arrival, Certificate, Channel, Credential},
     policy::permits,
+    releases::facts::Retired,
     testing::{BEGIN, Kit, MODEL, PROJECT, user},
     urls::keys::{RevokeUrlKey, UrlKey},
 };
@@ -198,6 +199,11 @@ async fn whatever_ends_a_url_ends_it_alike() {
     changed.versions.get_mut(&Version::FIRST).unwrap().package = Sha256([1; 32]);
     put(&changed);
     check("another package", Err(Code::NotFound)).await;
+    changed = record.clone();
+    changed.versions.get_mut(&Version::FIRST).unwrap().facts.retired =
+        Some(Retired { by: id.clone(), at: BEGIN });
+    put(&changed);
+    check("a retired version", Err(Code::NotFound)).await;
     changed.versions.clear();
     put(&changed);
     check("no such version", Err(Code::NotFound)).await;
