@@ -219,7 +219,10 @@ async fn perform<P: Petition>(
     }
     let deed = petition.read().await?;
     record.entry().subject = deed.subject();
-    record.entry().model_digest = deed.manifest();
+    // What a claim at the entry has told stays told.
+    if let Some(manifest) = deed.manifest() {
+        record.entry().model_digest = Some(manifest);
+    }
     // What is decided must be decided on the state that is changed, so the snapshot is taken again under the lock.
     let _one_at_a_time = if deed.changes() { Some(gate.changing.lock().await) } else { None };
     let caller = identity::renew(gate, caller)?;

@@ -7,6 +7,7 @@
 //! of system calls (`seccomp(2)`) refuses those.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -16,10 +17,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
 
-use crate::{
-    config::Config,
-    home::{Home, RootKeySource},
-};
+use crate::{config::Config, home::Home};
 
 /// What a kernel must know at least: truncating is a write like others from Linux 6.2 on.
 const NEEDED: ABI = ABI::V3;
@@ -67,7 +65,9 @@ impl From<io::Error> for Unconfined {
 /// If the kernel cannot, or the configuration needs what would be given up. Then nothing was given up.
 pub fn server(home: &Home, config: &Config) -> Result<(), Unconfined> {
     let mut rules = begin(AccessFs::ReadFile | AccessFs::Execute)?;
-    let everything = AccessFs::from_write(NEEDED) | AccessFs::ReadFile;
+    // Links, pipes and devices are nothing that serving makes, and processes that are not confined might follow them.
+    let odd = AccessFs::MakeSym | AccessFs::MakeFifo | AccessFs::MakeChar | AccessFs::MakeBlock;
+    let everything = (AccessFs::from_write(NEEDED) & !odd) | AccessFs::ReadFile;
     for dir in home.written_dirs() {
         rules = allow(rules, &dir, everything)?;
     }
@@ -84,17 +84,23 @@ pub fn server(home: &Home, config: &Config) -> Result<(), Unconfined> {
     }
     rules = allow(rules, Path::new("/dev/null"), in_place)?;
     let mut hidden = vec![home.keys_dir()];
-    if let RootKeySource::File(path) = &config.store.root_key
-        && let Ok(path) = fs::canonicalize(path)
-    {
-        hidden.push(path);
+    for path in config.store.root_key.places() {
+        hidden.extend(fs::canonicalize(path));
     }
     for file in home.read_keys() {
         rules = allow(rules, &file, AccessFs::ReadFile.into())?;
     }
     rules = allow_reading(rules, Path::new("/"), &hidden)?;
+    // Made before anything is given up: what cannot be made leaves everything as it was.
+    let calls = refused_calls()?;
     enforce(rules)?;
-    refuse_calls()
+    match seccompiler::apply_filter(&calls) {
+        Err(error) if !config.server.strict => {
+            tracing::warn!(%error, "confined, but not from changing modes, owners and attributes");
+            Ok(())
+        }
+        applied => applied.map_err(|error| Unconfined::Rules(error.to_string())),
+    }
 }
 
 /// Confines the registrar, likewise, to the registry and the keys' directory.
@@ -143,7 +149,20 @@ fn allow_reading(
     dir: &Path,
     hidden: &[PathBuf],
 ) -> Result<RulesetCreated, Unconfined> {
-    for entry in fs::read_dir(dir)? {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        // What cannot be listed is passed through, to what lies on the way.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let next = |hidden: &PathBuf| Some(dir.join(hidden.strip_prefix(dir).ok()?.components().next()?));
+            let ways: BTreeSet<PathBuf> = hidden.iter().filter_map(next).collect();
+            for way in ways.into_iter().filter(|way| !hidden.contains(way)) {
+                rules = allow_reading(rules, &way, hidden)?;
+            }
+            return Ok(rules);
+        }
+        Err(error) => return Err(Unconfined::Rules(format!("`{}`: {error}", dir.display()))),
+    };
+    for entry in entries {
         let entry = entry?;
         let path = entry.path();
         // A link is no place of its own: what it leads to has its own rule, or is hidden.
@@ -166,9 +185,9 @@ fn enforce(rules: RulesetCreated) -> Result<(), Unconfined> {
     }
 }
 
-/// Refuses what Landlock does not see: changes of mode, owner, times and attributes; and rings, by which the same could be
-/// asked for.
-fn refuse_calls() -> Result<(), Unconfined> {
+/// A filter that refuses what Landlock does not see: changes of mode, owner, times and attributes; rings, by which the same
+/// could be asked for; and programs from memory.
+fn refused_calls() -> Result<seccompiler::BpfProgram, Unconfined> {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
     let failed = |error: &dyn std::fmt::Display| Unconfined::Rules(error.to_string());
     let refused = [
@@ -184,17 +203,41 @@ fn refuse_calls() -> Result<(), Unconfined> {
         libc::SYS_lremovexattr,
         libc::SYS_fremovexattr,
         libc::SYS_io_uring_setup,
+        libc::SYS_utimensat,
+        libc::SYS_execve,
+        libc::SYS_execveat,
+        SYS_SETXATTRAT,
+        SYS_REMOVEXATTRAT,
+        SYS_FILE_SETATTR,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_chmod,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_chown,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_lchown,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_utime,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_utimes,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_futimesat,
     ];
-    let rules = refused.into_iter().map(|call| (call, Vec::new())).collect();
+    // The same calls by the numbers of the x32 ABI, which some kernels of x86-64 take as well.
+    let aliased = refused.into_iter().map(|call| call | X32).filter(|_| cfg!(target_arch = "x86_64"));
+    let rules = refused.into_iter().chain(aliased).map(|call| (call, Vec::new())).collect();
     let refusal = SeccompAction::Errno(libc::EACCES.unsigned_abs());
     let arch = std::env::consts::ARCH.try_into().map_err(|error| failed(&error))?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch);
     let program = BpfProgram::try_from(filter.map_err(|error| failed(&error))?);
-    seccompiler::apply_filter(&program.map_err(|error| failed(&error))?).map_err(|error| failed(&error))
+    program.map_err(|error| failed(&error))
 }
+
+/// `setxattrat(2)` and `removexattrat(2)`, of Linux 6.13; the same on every architecture.
+const SYS_SETXATTRAT: libc::c_long = 463;
+const SYS_REMOVEXATTRAT: libc::c_long = 466;
+
+/// `file_setattr(2)`, of Linux 6.17.
+const SYS_FILE_SETATTR: libc::c_long = 469;
+
+/// What marks a call of the x32 ABI.
+const X32: libc::c_long = 0x4000_0000;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::facts::State;
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    approvals::{self, Item},
     deployments::Way,
     directory::{Change, Directory, ModelRecord},
     identity::Principal,
@@ -186,7 +187,12 @@ impl Deed for SetAlias {
         if record.facts.retired.is_some() {
             return Err(conflict(format!("version {version} of `{name}` is retired")));
         }
-        if !state.is_met(model, version, now) {
+        // An approval can end before its time: with its approver, or with what showed that it was theirs.
+        let on_approval = state == Bearing::Approved && model.state(version, now) == Some(State::Approved);
+        let item = Item::Deployment(name.clone(), version);
+        let single_person = office.snapshot.settings.single_person;
+        let stands = !on_approval || approvals::counts(&office.snapshot.directory, &item, single_person);
+        if !stands || !state.is_met(model, version, now) {
             let needed = match state {
                 Bearing::Registered => "registered",
                 Bearing::Evaluated => "evaluated, with the evaluation attached",

@@ -2,8 +2,9 @@
 //! names it, and it takes no place among a model's versions. Its record and its package stay, for whoever asks later what
 //! answered then.
 //!
-//! Who may stop a model may do it (`disable_model`), and an author with what never was live (`write_artifact`). What is live
-//! first makes room, or is stopped: so nobody ends a model's service in passing.
+//! An ML engineer may do it (`disable_model`), and an author with what never was live (`write_artifact`). What is live
+//! first makes room, or is stopped: so nobody ends a model's service in passing. Break-glass stops models for a while and
+//! retires none, so of everybody else a right is asked for that no emergency lends.
 
 use mantlet_types::{
     Action, Code, PrincipalId, Rejection, Resource, Role,
@@ -50,6 +51,9 @@ impl Deed for RetireVersion {
         Ok(if own_candidate && !deploys {
             let own = Resource::ModelVersion(name.clone(), *version);
             self.0.claims(Action::WriteArtifact, own, caller, directory)
+        } else if record.is_some() && !deploys {
+            let version = Resource::ModelVersion(name.clone(), *version);
+            self.0.claims(Action::RequestDeployment, version, caller, directory)
         } else if record.is_some() {
             self.0.claims(Action::DisableModel, Resource::Model(name.clone()), caller, directory)
         } else {

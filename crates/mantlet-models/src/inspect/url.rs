@@ -6,6 +6,7 @@ use mantlet_gate::{
     administer::{Claims, Deed, Done, Office, Petition},
     directory::Directory,
     identity::Principal,
+    policy::Target,
     urls::{self, Signature, UrlTerms, UrlWish},
 };
 use mantlet_types::{
@@ -64,6 +65,12 @@ impl Deed for SignUrl {
     }
 
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        // Whoever asks in person may still see what answered once; a URL to what is retired would be void at once.
+        let record = |version| directory.models.get(&self.which.model)?.versions.get(&version);
+        let known = self.which.version(directory).ok().and_then(record);
+        if known.is_some_and(|record| record.facts.retired.is_some()) {
+            return Ok(Claims::All(vec![(Action::Export, Target::Unknown)]));
+        }
         Ok(self.which.version_claim(Action::Export, caller, directory))
     }
 

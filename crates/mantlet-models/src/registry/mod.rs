@@ -234,7 +234,11 @@ impl Registry {
         let io = |path: &Path, cause| RegistryError::Io { path: path.to_owned(), cause };
         for entry in fs::read_dir(&dir).map_err(|cause| io(&dir, cause))? {
             let path = entry.map_err(|cause| io(&dir, cause))?.path();
-            fs::remove_file(&path).map_err(|cause| io(&path, cause))?;
+            match fs::remove_file(&path) {
+                // Another registrar, whose server has died, has just done with it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|cause| io(&path, cause))?,
+            }
         }
         Ok(())
     }

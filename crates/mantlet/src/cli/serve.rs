@@ -86,9 +86,23 @@ pub fn prepare(common: &Common, command: &Serve) -> Result<Ready, Failure> {
 /// Starts the registrar and gives up writing what it writes. Where that cannot be, it is said, and this process goes on
 /// as its own registrar, unless the configuration is strict.
 fn confined(home: &Home, config: &Config) -> Result<Option<Arc<Registrar>>, Failure> {
-    alone();
-    let registrar = Registrar::start(home.dir())
-        .map_err(|error| Failure::new(format!("the registrar cannot be started: {error}")))?;
+    if !is_alone() {
+        if config.server.strict {
+            return Err(Failure::new("a thread of the preparation goes on, which would not be confined")
+                .hint("start again"));
+        }
+        tracing::warn!("a thread of the preparation goes on unconfined until the next start");
+    }
+    let registrar = match Registrar::start(home.dir()) {
+        Ok(registrar) => registrar,
+        Err(error) if config.server.strict => {
+            return Err(Failure::new(format!("the registrar cannot be started: {error}")));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not confined: the registrar cannot be started");
+            return Ok(None);
+        }
+    };
     match confine::server(home, config) {
         Ok(()) => {
             tracing::info!("confined: the kernel refuses this process to write packages and to read keys");
@@ -109,16 +123,16 @@ fn confined(home: &Home, config: &Config) -> Result<Option<Arc<Registrar>>, Fail
 }
 
 /// Waits for threads to end that made the home or looked after its databases: they would not be confined.
-fn alone() {
+fn is_alone() -> bool {
     let threads = || fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     let until = Instant::now() + THREADS_END;
     while threads() > 1 {
         if Instant::now() > until {
-            tracing::warn!("a thread of the preparation goes on unconfined until the next start");
-            return;
+            return false;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    true
 }
 
 /// How long threads may take to end whose work has ended.

@@ -44,6 +44,11 @@ impl Brought for Attested {
         if !is_same {
             return Err(Rejection::new(Code::Conflict).detailed("the evaluation is of another artifact"));
         }
+        // Its maker says what rows a version takes, so figures over the rows that it takes are not figures over the data.
+        if report.rows.refused > 0 {
+            return Err(Rejection::new(Code::Conflict)
+                .detailed("the version refuses rows of these data, and no figure speaks of those"));
+        }
         let data = report
             .data_digest
             .ok_or_else(|| Rejection::argument("the report does not say what data it is about"))?;

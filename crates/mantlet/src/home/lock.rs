@@ -27,6 +27,8 @@ impl HomeLock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            // A link in its place would have its target cut off.
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(path)
             .map_err(io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {

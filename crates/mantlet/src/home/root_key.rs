@@ -54,6 +54,22 @@ pub enum RootKeySourceError {
     Provider,
 }
 
+impl RootKeySource {
+    /// The files in which the root key may be found, one that waits to take its place included. Those inside the home are
+    /// among its keys.
+    #[must_use]
+    pub fn places(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(path) => vec![path.clone(), super::rotation::beside(path)],
+            Self::Credential(name) => std::env::var_os("CREDENTIALS_DIRECTORY")
+                .map(|dir| Path::new(&dir).join(name))
+                .into_iter()
+                .collect(),
+            Self::Inside | Self::Env(_) => Vec::new(),
+        }
+    }
+}
+
 impl FromStr for RootKeySource {
     type Err = RootKeySourceError;
     fn from_str(text: &str) -> Result<Self, RootKeySourceError> {

@@ -335,7 +335,7 @@ fn made_or_found(
 }
 
 /// Where a new key waits until it takes its place.
-fn beside(place: &Path) -> PathBuf {
+pub(super) fn beside(place: &Path) -> PathBuf {
     let mut name = place.as_os_str().to_owned();
     name.push(".next");
     PathBuf::from(name)

@@ -21,6 +21,7 @@ use mantlet_types::{
     Entry, Sha256,
     entry::{Decision, Event, Phase},
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::wire::{self, Asked, Der, Identity, Listed, Refusal, Reply, WireError};
 use crate::{
@@ -69,6 +70,12 @@ pub async fn run(common: &Common) -> Result<(), Failure> {
     if let Err(why) = confine::registrar(&home) {
         tracing::debug!(%why, "the registrar is not confined");
     }
+    // Signals are for the server: what ends this process is the end of its line.
+    let _unheard = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()]
+        .map(signal)
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(failed)?;
     let mut keeper = Keeper { home, root, registry, kept: BTreeMap::new(), used: None };
     loop {
         let asked = match wire::receive(&mut from) {

@@ -17,6 +17,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use mantlet_models::{package::Package, register::Keeper, registry::PackageDigest};
@@ -30,6 +31,9 @@ use crate::{
     home::{LoneIdentity, ServerIdentity},
 };
 
+/// How long an answer may take: that about the largest package, encrypted and on the disk.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
+
 /// The registrar as the serving process knows it.
 pub struct Registrar {
     line: Mutex<Line>,
@@ -39,6 +43,16 @@ pub struct Registrar {
 struct Line {
     to: UnixStream,
     from: BufReader<UnixStream>,
+}
+
+impl Line {
+    fn ask(&mut self, asked: &Asked, package: Option<&Package>) -> Result<Reply, WireError> {
+        wire::send(&mut self.to, asked)?;
+        for (_, bytes) in package.iter().flat_map(|package| package.files()) {
+            self.to.write_all(bytes)?;
+        }
+        wire::receive(&mut self.from)?.ok_or(WireError::Ended)
+    }
 }
 
 impl std::fmt::Debug for Registrar {
@@ -63,17 +77,21 @@ impl Registrar {
             // Ctrl-C is for the server, which then has a few requests to see through.
             .process_group(0)
             .spawn()?;
+        own.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        own.set_write_timeout(Some(ANSWER_TIMEOUT))?;
         let from = BufReader::new(own.try_clone()?);
         Ok(Self { line: Mutex::new(Line { to: own, from }), child: Mutex::new(child) })
     }
 
     fn ask(&self, asked: &Asked, package: Option<&Package>) -> Result<Reply, WireError> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        wire::send(&mut line.to, asked)?;
-        for (_, bytes) in package.iter().flat_map(|package| package.files()) {
-            line.to.write_all(bytes)?;
+        let reply = line.ask(asked, package);
+        if let Err(error) = &reply {
+            // What comes next would be heard from the middle of this; and whoever waits in vain shall not wait again.
+            tracing::error!(%error, "the registrar answers no more: restart to register models and renew certificates");
+            let _ = line.to.shutdown(std::net::Shutdown::Both);
         }
-        match wire::receive(&mut line.from)?.ok_or(WireError::Ended)? {
+        match reply? {
             Reply::Refused(why) => Err(WireError::Refused(why)),
             reply => Ok(reply),
         }

@@ -180,7 +180,7 @@ fn altered_keys_are_refused() {
 fn an_altered_store_is_refused() {
     // Whoever can write the file, but has not the root key, cannot help themselves to anything.
     check_refused("a raised limit", Reached::Nothing, |home| {
-        forge(home, "\"rate_per_minute\":60}", "\"rate_per_minute\":99}");
+        forge(home, "\"rate_per_minute\":60,", "\"rate_per_minute\":99,");
     });
     check_refused("a broken store", Reached::Nothing, |home| {
         fs::write(home.path.join("store.db"), "no database").unwrap();
