@@ -114,7 +114,13 @@ pub(crate) fn verify(
     }
     let read: Vec<_> = chain.iter().map(|der| Parsed::read(der)).collect::<Result<_, _>>()?;
     // An authority that cannot be read vouches for nobody, and takes nobody else's word away.
-    let anchors: Vec<_> = authorities.iter().filter_map(|it| Parsed::read(it.der()).ok()).collect();
+    let (mut anchors, mut unread) = (Vec::new(), None);
+    for authority in authorities {
+        match Parsed::read(authority.der()) {
+            Ok(anchor) => anchors.push(anchor),
+            Err(error) => unread = Some(error),
+        }
+    }
     let (leaf, intermediates) = read.split_first().ok_or(ChainError("is missing".into()))?;
     leaf.valid_at(at)?;
     leaf.may_sign(usage)?;
@@ -123,7 +129,8 @@ pub(crate) fn verify(
     if leaf.is_self_issued() && anchors.iter().any(|anchor| anchor.der == leaf.der) {
         return Ok(Verified { key, issuer: leaf.der.to_vec() });
     }
-    let mut search = Search { intermediates, anchors: &anchors, at, used: Vec::new(), checks: 0, last: None };
+    let mut search =
+        Search { intermediates, anchors: &anchors, at, used: Vec::new(), checks: 0, last: unread };
     match search.issuer_of(leaf, 0) {
         Some(issuer) => Ok(Verified { key, issuer: issuer.to_vec() }),
         None => Err(search.last.unwrap_or_else(|| ChainError("leads to no trusted authority".into()))),

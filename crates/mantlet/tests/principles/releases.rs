@@ -209,9 +209,9 @@ fn what_is_retired_answers_nobody_and_stays_on_record() {
     let consumer = team.consumer();
     let old = team.server.client_as(&home.invited("dora"));
     team.may_not(mel, &["model", "retire", "tumors@2"], "is live");
-    team.may_not(bob, &["model", "retire", "tumors@1"], "`disable_model`");
+    team.may_not(bob, &["model", "retire", "tumors@1"], "`request_deployment`");
     // It was live once, so that it is no more its author's to withdraw.
-    team.may_not(dora, &["model", "retire", "tumors@1"], "`disable_model`");
+    team.may_not(dora, &["model", "retire", "tumors@1"], "`request_deployment`");
     team.may(mel, &["model", "retire", "tumors", "1"]);
     team.may_not(mel, &["model", "rollback", "tumors"], "");
     team.may_not(mel, &["model", "rollback", "tumors", "--to", "1"], "F22_rollback");
