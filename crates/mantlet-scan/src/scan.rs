@@ -71,6 +71,8 @@ pub(crate) struct Scan<'a> {
     /// Members that we are in, the outermost first: name, and format once it is known.
     within: Vec<(String, Option<Format>)>,
     findings: Vec<Finding>,
+    /// The rules that are heard while something is only tried.
+    heard: Option<&'static [&'static Rule]>,
     unrecognized: Vec<Finding>,
     can_carry_code: bool,
     steps: u64,
@@ -116,6 +118,7 @@ impl<'a> Scan<'a> {
             claimed: BTreeSet::new(),
             within: Vec::new(),
             findings: Vec::new(),
+            heard: None,
             unrecognized: Vec::new(),
             can_carry_code: false,
             steps: 0,
@@ -132,6 +135,10 @@ impl<'a> Scan<'a> {
 
     /// States a reason against the content. Text from the file may stand in `why` as it is: it is cleaned and shortened here.
     pub(crate) fn find(&mut self, rule: &'static Rule, offset: impl Into<Option<u64>>, why: impl AsRef<str>) {
+        // Not after they were collected: what does not count must not take the place of what does.
+        if self.heard.is_some_and(|heard| !heard.contains(&rule)) {
+            return;
+        }
         if self.findings.len() < self.limits.findings {
             let finding = self.finding(rule, offset.into(), why.as_ref());
             if !self.findings.contains(&finding) {
@@ -259,10 +266,29 @@ impl<'a> Scan<'a> {
         result
     }
 
-    /// Takes over what was found aside under one rule.
-    pub(crate) fn adopt(&mut self, heard: Vec<Finding>, rule: &'static Rule) {
+    /// Does something of which only findings under some rules count.
+    pub(crate) fn only<T>(
+        &mut self,
+        rules: &'static [&'static Rule],
+        inside: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let before = self.heard.replace(rules);
+        let result = inside(self);
+        self.heard = before;
+        result
+    }
+
+    /// Within [`Scan::only`]: from here on these rules count.
+    pub(crate) fn listen(&mut self, rules: &'static [&'static Rule]) {
+        if self.heard.is_some() {
+            self.heard = Some(rules);
+        }
+    }
+
+    /// Takes over what was found aside.
+    pub(crate) fn adopt(&mut self, heard: Vec<Finding>) {
         let room = self.limits.findings.saturating_sub(self.findings.len());
-        self.findings.extend(heard.into_iter().filter(|finding| finding.rule == rule.id).take(room));
+        self.findings.extend(heard.into_iter().take(room));
     }
 
     /// Recognizes content and lets its format's reader judge it.

@@ -47,6 +47,7 @@ impl<H: Host> Machine<'_, '_, H> {
             return Err(self.malformed(format!("`{module}.{name}` is no name")));
         }
         let found = Name::find(module, name);
+        self.acts(scan);
         if found.is_none() {
             let why = format!(
                 "imports `{module}.{name}`, which is not on the list of names that models are made of"
@@ -76,6 +77,7 @@ impl<H: Host> Machine<'_, '_, H> {
         match class {
             Value::Global(name) if name.may(Right::New) && arguments.items().is_some_and(<[_]>::is_empty) => {
                 self.calls += 1;
+                self.acts(scan);
                 Ok(Value::Made(*name, None))
             }
             _ => self.call(class, arguments, scan),
@@ -92,7 +94,10 @@ impl<H: Host> Machine<'_, '_, H> {
     ) -> Value {
         self.calls += 1;
         let name = match class {
-            Value::Global(name) => *name,
+            Value::Global(name) => {
+                self.acts(scan);
+                *name
+            }
             Value::Refused => return Value::Refused,
             _ => {
                 scan.find(&USE, self.at, "an object is made of what is no listed class");
@@ -122,7 +127,10 @@ impl<H: Host> Machine<'_, '_, H> {
     ) -> Result<Value, Stop> {
         self.calls += 1;
         let name = match function {
-            Value::Global(name) => *name,
+            Value::Global(name) => {
+                self.acts(scan);
+                *name
+            }
             Value::Refused => return Ok(Value::Refused),
             _ => {
                 scan.find(&USE, self.at, "calls what is no listed class or function");
@@ -236,6 +244,12 @@ impl<H: Host> Machine<'_, '_, H> {
     pub(super) fn build(&mut self, state: &Value, scan: &mut Scan<'_>) -> Result<(), Stop> {
         let top = self.top()?.clone();
         self.calls += 1;
+        let attributes = |part: &Value| matches!(part, Value::Dict(_) | Value::Made(..));
+        let chosen = attributes(state) || state.items().is_some_and(|parts| parts.iter().any(attributes));
+        // Items give some number as state to what stood there before by accident, but no dict.
+        if matches!(&top, Value::Made(_, dtype) if chosen || dtype.is_some()) {
+            self.acts(scan);
+        }
         let (class, dtype) = match top {
             Value::Made(class, dtype) => (class, dtype),
             Value::Refused => return Ok(()),

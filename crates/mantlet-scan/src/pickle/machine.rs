@@ -51,6 +51,9 @@ pub(super) static OUTSIDE: Rule = Rule {
     class: "pickle-code",
     demands: "a pickle refers to nothing outside itself: no extension codes, foreign buffers or unknown persistent ids",
 };
+/// What counts of a trial, before and after some name was used.
+static IMPORTS: &[&Rule] = &[&NAME];
+static ACTS: &[&Rule] = &[&NAME, &USE, &OUTSIDE];
 /// The stream is whole and as a pickler writes it.
 pub(crate) static MALFORMED: Rule = Rule {
     id: "pickle/malformed",
@@ -453,7 +456,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         trial.live = Rc::clone(&self.live);
         trial.saw_objects = self.saw_objects;
         let mut heard = Vec::new();
-        let result = scan.aside(&mut heard, |scan| trial.run(scan).map(|_| ()));
+        // Items call what is no function by accident, so that alone says nothing; an imported name does.
+        let result = scan.aside(&mut heard, |scan| scan.only(IMPORTS, |scan| trial.run(scan).map(|_| ())));
         let (mut memo, undo) = (std::mem::take(&mut trial.memo), std::mem::take(&mut trial.undo));
         for (place, before) in undo.into_iter().rev() {
             if let Some(at) = memo.get_mut(place) {
@@ -463,10 +467,17 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         memo.truncate(places);
         self.memo = memo;
         self.cursor.seek(after);
-        scan.adopt(heard, &NAME);
+        scan.adopt(heard);
         match result {
             Err(Stop::Over(what)) => Err(Stop::Over(what)),
             _ => Ok(()),
+        }
+    }
+
+    /// A listed name is used. In a trial that is no accident: from here on whatever is wrong counts.
+    pub(super) fn acts(&self, scan: &mut Scan<'_>) {
+        if self.trial {
+            scan.listen(ACTS);
         }
     }
 

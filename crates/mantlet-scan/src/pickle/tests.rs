@@ -95,6 +95,45 @@ fn sizes_are_bounded_by_the_file() {
     check(&[&doubling[..], b"."].concat(), Some("pickle/size"));
 }
 
+/// A joblib file whose array has these bytes as its items.
+fn joblib_array(before: &[u8], items: &[u8]) -> Vec<u8> {
+    [
+        b"\x80\x02",
+        before,
+        b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(X\x08\x00\x00\x00subclasscnumpy\nndarray\n",
+        b"X\x05\x00\x00\x00shapeK",
+        &[items.len() as u8],
+        b"\x85X\x05\x00\x00\x00dtypecnumpy\ndtype\nX\x02\x00\x00\x00u1K\x00K\x01\x87Rub",
+        items,
+        b".",
+    ]
+    .concat()
+}
+
+#[test]
+fn items_of_an_array_that_another_loader_would_run_are_judged() {
+    check(&joblib_array(b"", b"\x00\x01\x02\xff"), None);
+    check(&joblib_array(b"", b"NNR."), None);
+    check(&joblib_array(b"", b"NNb."), None);
+    check(&joblib_array(b"", b"cos\nsystem\n."), Some("pickle/name"));
+    // A listed function that is called, by its name and by the memo, and one that a listed class is made to call.
+    check(&joblib_array(b"", b"cnumpy\nlog1p\nK\x01\x85R."), Some("pickle/use"));
+    check(&joblib_array(b"cnumpy\nlog1p\nq\x000", b"h\x00K\x01\x85R."), Some("pickle/use"));
+    let state = b"csklearn.pipeline\nPipeline\n)\x81}X\x0c\x00\x00\x00__setstate__cnumpy\nlog1p\nsb.";
+    check(&joblib_array(b"", state), Some("pickle/use"));
+    check(&joblib_array(b"", b"cnumpy\nlog1p\n\x82\x01."), Some("pickle/outside"));
+    // What is wrong without a name does not hide what is wrong with one.
+    let noise = [&b"N"[..], &b"NR".repeat(90), b"cos\nsystem\n."].concat();
+    check(&joblib_array(b"", &noise), Some("pickle/name"));
+}
+
+#[test]
+fn functions_that_call_what_they_are_given_are_not_listed() {
+    check(b"csklearn.feature_selection._base\n_get_feature_importances\n.", Some("pickle/name"));
+    check(b"csklearn.metrics._scorer\n_cached_call\n.", Some("pickle/name"));
+    check(b"csklearn.metrics._scorer\n_passthrough_scorer\n.", Some("pickle/name"));
+}
+
 #[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
