@@ -2,7 +2,7 @@
 
 use super::{
     machine::{Host, LINE_BYTES_MAX, Machine, NAME, OUTSIDE, USE},
-    names::{Name, Right},
+    names::{Name, Right, is_telling},
     numpy,
     value::{Dict, Value},
 };
@@ -48,6 +48,7 @@ impl<H: Host> Machine<'_, '_, H> {
         }
         let found = Name::find(module, name);
         self.acts(scan);
+        self.named |= found.is_some() || is_telling(module);
         if found.is_none() {
             let why = format!(
                 "imports `{module}.{name}`, which is not on the list of names that models are made of"

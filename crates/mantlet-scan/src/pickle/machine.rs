@@ -2,7 +2,7 @@
 //! would have, but with what is known of each object in its place (Python's `Lib/pickletools.py` describes the opcodes).
 //! Nothing is imported, called or built.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use super::{
     names::Right,
@@ -14,7 +14,7 @@ use crate::{
     scan::{Held, Scan, Stop},
 };
 
-/// Longest line of an opcode with text: module, name, number. Python prints no longer number either.
+/// Longest line of an opcode with text: module, name, digits. Python prints no longer number either.
 pub(super) const LINE_BYTES_MAX: u64 = 4_300;
 /// Longest text of protocol 0, which stands in a line.
 const TEXT_LINE_BYTES_MAX: u64 = 64 << 20;
@@ -84,6 +84,10 @@ pub(super) struct Machine<'c, 'a, H> {
     pub(super) stack: Vec<Value>,
     marks: Vec<usize>,
     memo: Vec<Value>,
+    /// Places of the memo that were used before those below them.
+    far: BTreeMap<u64, Value>,
+    /// Places of the memo in use: `MEMOIZE` takes this one next, whatever the places are.
+    memoized: u64,
     /// Where the current frame ends.
     frame_end: Option<u64>,
     /// A dtype whose items are objects was seen.
@@ -94,6 +98,8 @@ pub(super) struct Machine<'c, 'a, H> {
     undo: Vec<(usize, Value)>,
     /// Calls of whatever kind, listed or not: what tells a pickle from text.
     pub(super) calls: u64,
+    /// A name was imported that is listed, or that attacks begin with.
+    pub(super) named: bool,
     /// Bytes of containers that live, and of memory that was taken for them.
     pub(super) live: Rc<Cell<u64>>,
     /// Arrays of objects that this stream is within.
@@ -111,12 +117,15 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: Vec::new(),
+            far: BTreeMap::new(),
+            memoized: 0,
             frame_end: None,
             saw_objects: false,
             opcodes: 0,
             trial: false,
             undo: Vec::new(),
             calls: 0,
+            named: false,
             live: Rc::default(),
             nested: 0,
             held: Vec::new(),
@@ -169,7 +178,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
                 let number = i64::from(i32::from_le_bytes(self.cursor.array()?));
                 self.push(Value::Int(number));
             }
-            b'I' | b'L' => self.number_line()?,
+            b'I' | b'L' => self.number_line(opcode == b'L')?,
             0x8a => {
                 let bytes = u64::from(self.cursor.byte()?);
                 self.long(bytes)?;
@@ -181,9 +190,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
                 self.long(bytes)?;
             }
             b'F' => {
-                let (at, bytes) = self.cursor.line(LINE_BYTES_MAX)?;
-                let line = String::from_utf8_lossy(self.cursor.view(at, bytes)?).into_owned();
-                if line.trim().parse::<f64>().is_err() {
+                let line = self.number_text()?;
+                if line.replace('_', "").parse::<f64>().is_err() {
                     return Err(self.malformed(format!("`{line}` is no number")));
                 }
                 self.push(Value::Data);
@@ -323,7 +331,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
                 self.memo(opcode == b'r', index, scan)?;
             }
             0x94 => {
-                let index = self.memo.len() as u64;
+                let index = self.memoized;
                 self.memo(true, index, scan)?;
             }
             _ => return self.step_object(opcode, scan),
@@ -398,7 +406,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
             }
             0x80 => {
                 let protocol = self.cursor.byte()?;
-                if protocol > 5 || self.opcodes > 1 {
+                // A loader reads it wherever it stands, and does nothing more.
+                if protocol > 5 {
                     return Err(self.malformed(format!("protocol {protocol} is announced here")));
                 }
             }
@@ -421,7 +430,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
 
     /// Takes memory as stack, memo and containers grow. Vectors may have twice the room that they need.
     fn hold(&mut self, scan: &mut Scan<'_>) -> Result<(), Stop> {
-        let places = (self.stack.len() + self.memo.len()) * size_of::<Value>() * 2;
+        let places = (self.stack.len() + self.memo.len() + self.far.len() * 4) * size_of::<Value>() * 2;
         while places as u64 + self.live.get() > self.held_bytes {
             self.held.push(scan.hold(HELD_AT_ONCE)?);
             self.held_bytes += HELD_AT_ONCE;
@@ -439,7 +448,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
     ) -> Result<(), Stop> {
         let after = self.cursor.at();
         self.cursor.seek(start);
-        scan.charge(self.stack.len() as u64)?;
+        scan.charge((self.stack.len() + self.far.len()) as u64)?;
         let mut stack = self.stack.clone();
         if let Some(top) = stack.last_mut() {
             *top = wrapper;
@@ -449,6 +458,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         let mut trial = Machine {
             stack,
             memo,
+            far: self.far.clone(),
+            memoized: self.memoized,
             trial: true,
             marks: self.marks.clone(),
             ..Machine::new(self.cursor, self.host)
@@ -558,15 +569,40 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         Ok(())
     }
 
-    fn number_line(&mut self) -> Result<(), Stop> {
-        let (at, bytes) = self.cursor.line(LINE_BYTES_MAX)?;
-        let line = String::from_utf8_lossy(self.cursor.view(at, bytes)?).into_owned();
-        let digits = line.trim_end_matches('L');
-        let bare = digits.strip_prefix('-').unwrap_or(digits);
-        if bare.is_empty() || !bare.bytes().all(|b| b.is_ascii_digit()) {
+    /// The line of a number without the spaces around it. Loaders read it as C does: up to a zero byte.
+    fn number_text(&mut self) -> Result<String, Stop> {
+        let (at, bytes) = self.cursor.line(TEXT_LINE_BYTES_MAX)?;
+        let line = self.cursor.view(at, bytes)?;
+        let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        let line = line.trim_ascii();
+        let line = line.strip_prefix(b"\x0b").unwrap_or(line);
+        let long = line.len() as u64 > LINE_BYTES_MAX;
+        let line = String::from_utf8_lossy(line.get(..200).filter(|_| long).unwrap_or(line)).into_owned();
+        if long { Err(self.malformed(format!("`{line}` is no number"))) } else { Ok(line) }
+    }
+
+    /// An integer, as Python's `int(line, 0)` and C's `strtol` read it.
+    fn number_line(&mut self, long: bool) -> Result<(), Stop> {
+        let line = self.number_text()?;
+        let number = if long { line.strip_suffix('L').unwrap_or(&line) } else { &line };
+        let (sign, bare) = match number.strip_prefix(['-', '+']) {
+            Some(bare) if number.starts_with('-') => ("-", bare),
+            Some(bare) => ("", bare),
+            None => ("", number),
+        };
+        let (radix, digits) = match bare.get(..2).map(str::to_ascii_lowercase).as_deref() {
+            Some("0x") => (16, bare.get(2..).unwrap_or_default()),
+            Some("0o") => (8, bare.get(2..).unwrap_or_default()),
+            Some("0b") => (2, bare.get(2..).unwrap_or_default()),
+            // C takes a leading zero for octal.
+            Some(_) if bare.starts_with('0') && bare.bytes().all(|b| matches!(b, b'0'..=b'7')) => (8, bare),
+            _ => (10, bare),
+        };
+        let digits = digits.replace('_', "");
+        if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
             return Err(self.malformed(format!("`{line}` is no number")));
         }
-        self.push(digits.parse().map_or(Value::Data, Value::Int));
+        self.push(i64::from_str_radix(&format!("{sign}{digits}"), radix).map_or(Value::Data, Value::Int));
         Ok(())
     }
 
@@ -590,32 +626,47 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
     }
 
     fn index_line(&mut self) -> Result<u64, Stop> {
-        let (at, bytes) = self.cursor.line(20)?;
-        let digits =
-            std::str::from_utf8(self.cursor.view(at, bytes)?).ok().and_then(|line| line.parse().ok());
-        digits.ok_or_else(|| self.malformed("a place in the memo is no number"))
+        let line = self.number_text()?;
+        let digits = line.strip_prefix('+').unwrap_or(&line).replace('_', "");
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // Whatever is larger than that no loader has room for.
+        plain
+            .then(|| digits.parse().ok())
+            .flatten()
+            .ok_or_else(|| self.malformed("a place in the memo is no number"))
     }
 
     fn memo(&mut self, put: bool, index: u64, scan: &mut Scan<'_>) -> Result<(), Stop> {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         if !put {
-            let value = self.memo.get(place).filter(|value| !matches!(value, Value::Unset)).cloned();
+            let near = self.memo.get(place).filter(|value| !matches!(value, Value::Unset));
+            let value = near.or_else(|| self.far.get(&index)).cloned();
             let value = value.ok_or_else(|| self.malformed(format!("place {index} of the memo is empty")))?;
             self.copied(&value, scan);
             self.push(value);
             return Ok(());
         }
-        // Picklers count up; Python 2's begin with one. A loader makes room up to the largest.
+        let value = self.top()?.clone();
+        // Picklers count up; Python 2's begin with one, and `pickletools.optimize` leaves gaps. A loader makes room up to
+        // the largest.
         if place > self.memo.len() + 1 {
-            scan.find(&SIZE, self.at, format!("place {index} of the memo is used before those below it"));
+            if index > self.cursor.len() {
+                scan.find(&SIZE, self.at, format!("place {index} of the memo is used before those below it"));
+            }
+            if self.far.insert(index, value).is_none() {
+                self.memoized += 1;
+            }
             return Ok(());
         }
-        let value = self.top()?.clone();
         if place >= self.memo.len() {
             self.memo.resize(place + 1, Value::Unset);
         }
+        let far = self.far.remove(&index).is_some();
         if let Some(at) = self.memo.get_mut(place) {
             let before = std::mem::replace(at, value);
+            if matches!(before, Value::Unset) && !far {
+                self.memoized += 1;
+            }
             if self.trial {
                 self.undo.push((place, before));
             }

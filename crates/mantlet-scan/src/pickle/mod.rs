@@ -14,7 +14,7 @@ mod value;
 
 pub(crate) use machine::MALFORMED;
 pub use names::origin;
-pub(crate) use names::{Name, Right};
+pub(crate) use names::{Name, Right, is_telling};
 pub(crate) use numpy::item as dtype_item;
 pub(crate) use torch::{Storages, scan_torch};
 
@@ -48,7 +48,8 @@ pub(crate) fn recognizes(input: &Input<'_>) -> Result<bool, Stop> {
     })
 }
 
-/// Whether bytes without a signature run as a pickle: to an end that leaves nothing, or to some call.
+/// Whether bytes without a signature run as a pickle: to an end that leaves nothing, to some call, or to a name that
+/// tells a pickle from a list of words.
 fn resembles(input: Input<'_>, start: u64) -> bool {
     let limits = Limits { steps: OPCODES_CONVINCING, ..Limits::default() };
     let mut scan = Scan::new(None, &limits);
@@ -58,6 +59,9 @@ fn resembles(input: Input<'_>, start: u64) -> bool {
         let mut alone = Alone;
         let mut machine = Machine::new(&mut cursor, &mut alone);
         let result = machine.run(&mut scan);
+        if machine.named {
+            return true;
+        }
         match (result, machine.calls) {
             (_, 1..) | (Err(Stop::Over(_)), _) => return true,
             (Err(_), 0) => return false,

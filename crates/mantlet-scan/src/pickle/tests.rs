@@ -135,6 +135,47 @@ fn functions_that_call_what_they_are_given_are_not_listed() {
 }
 
 #[test]
+fn numbers_are_read_as_loaders_read_them() {
+    for start in [
+        &b"I0x1\n0"[..],
+        b"I+1\n0",
+        b"I 1_0 \n0",
+        b"I0o17\n0",
+        b"I0b1\n0",
+        b"I007\n0",
+        b"L0x10L\n0",
+        b"L 1_0\n0",
+        b"I1\x00z\n0",
+        b"Np 0\n0",
+        b"Np+1_0\n0",
+        b"Np0\r\n0g0\n0",
+        b"F 1_0\n0",
+        b"Np9\n0g9\n0",
+        b"N0\x80\x02",
+        b"I                                                              1\n0",
+    ] {
+        let pickle = [start, b"cposix\nsystem\n(S'id'\ntR."].concat();
+        check(&pickle, Some("pickle/name"));
+    }
+    // The same numbers in plain data, and one that a call would take for a length.
+    check(b"(lp9\nI0x10\na(dp70\n0g9\n0.", Some("pickle/size"));
+    check(b"(lp9\nI0x10\na0g9\n.", None);
+    check(b"c__builtin__\nbytearray\n(I0x7fffffff\ntR.", Some("pickle/use"));
+    // The next free place is the number of those in use.
+    check(b"\x80\x04cnumpy\nlog1p\nq\x010ccollections\nOrderedDict\n\x940h\x01)R.", None);
+}
+
+#[test]
+fn text_is_no_place_for_calls() {
+    // A number that is none here.
+    check(b"I1z\n0cposix\nsystem\n(S'id'\ntR.", Some("text/script"));
+    check(b"I1z\n0(S'id'\niposix\nsystem\n.", Some("text/script"));
+    check(b"cos\nsin\ntan\nRate\n", Some("pickle/name"));
+    check(b"tan\ncos\nsin\nRate\ncosine\nother\n", None);
+    check(b"a,b\ncsys\n1\n", None);
+}
+
+#[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
         "cat\ndog\nbird\n",
