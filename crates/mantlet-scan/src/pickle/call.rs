@@ -263,7 +263,7 @@ impl<H: Host> Machine<'_, '_, H> {
             scan.find(&USE, self.at, format!("state is given to an object of `{class}`, which has none"));
             return Ok(());
         }
-        if !is_clean(state) {
+        if !is_clean(state) || class.name() == "TreePredictor" && !is_of_arrays(state) {
             let why = format!("the state of `{class}` sets special attributes, or ones that are not known");
             scan.find(&USE, self.at, why);
             return Ok(());
@@ -296,15 +296,39 @@ impl<H: Host> Machine<'_, '_, H> {
 }
 
 /// Whether a state sets plain attributes only. A loader calls the object's `__setstate__`, which the state before could
-/// have set; a pair is a state and one for slots.
+/// have set, and which takes from the state what it needs; a pair is a state and one for slots.
 fn is_clean(state: &Value) -> bool {
     let plain = |part: &Value| match part {
-        Value::Dict(dict) => !dict.special.get(),
+        Value::Dict(dict) => !dict.special.get() && !dict.callable.get(),
         Value::Made(class, _) => !class.may(Right::SetItem),
         _ => true,
     };
+    // In the place of a dict any other object answers with its own attributes, which its own state could have set.
+    let known = |part: &Value| match part {
+        Value::Made(class, _) => is_numeric(*class),
+        Value::Global(_) => false,
+        _ => true,
+    };
     match state {
-        Value::Tuple(tuple) => tuple.items.iter().all(plain),
-        other => plain(other),
+        Value::Tuple(tuple) => {
+            tuple.items.iter().all(plain) && (tuple.items.len() != 2 || tuple.items.iter().all(known))
+        }
+        other => plain(other) && known(other),
     }
+}
+
+/// NumPy's own objects.
+pub(super) fn is_numeric(class: Name) -> bool {
+    class.may(Right::Array) || class.module() == "numpy" || class.module().starts_with("numpy.")
+}
+
+/// Whether a state has nothing but arrays: its object compares and converts them as soon as it gets them.
+fn is_of_arrays(state: &Value) -> bool {
+    let Value::Dict(dict) = state else { return false };
+    let entries = dict.entries.borrow();
+    dict.is_whole()
+        && entries.iter().all(|(_, value)| match value {
+            Value::Made(class, _) => class.may(Right::Array),
+            other => matches!(other, Value::Data | Value::Int(_) | Value::Nothing | Value::Refused),
+        })
 }

@@ -176,6 +176,39 @@ fn text_is_no_place_for_calls() {
 }
 
 #[test]
+fn a_state_holds_functions_only_where_estimators_keep_them() {
+    let build = |class: &str, state: &[u8]| {
+        let (module, name) = class.rsplit_once('.').unwrap();
+        [b"c", module.as_bytes(), b"\n", name.as_bytes(), b"\n)\x81", state, b"b."].concat()
+    };
+    let check = |pickle: &[u8], expect| check(&[b"\x80\x02", pickle].concat(), expect);
+    // `__setstate__` calls what the state put in the place of a method.
+    let isotonic = "sklearn.isotonic.IsotonicRegression";
+    check(
+        &build(isotonic, b"}(X\x08\x00\x00\x00_build_fcnumpy\nlog1p\nX\x01\x00\x00\x00aK\x01u"),
+        Some("pickle/use"),
+    );
+    let made = b"}X\x08\x00\x00\x00_build_fcsklearn.pipeline\nPipeline\n)\x81s";
+    check(&build(isotonic, made), Some("pickle/use"));
+    check(&build(isotonic, b"}X\x01\x00\x00\x00acnumpy\nlog1p\ns"), Some("pickle/use"));
+    check(&build(isotonic, b"}X\x01\x00\x00\x00aK\x01s"), None);
+    check(
+        &build(
+            "sklearn.preprocessing._function_transformer.FunctionTransformer",
+            b"}X\x04\x00\x00\x00funccnumpy\nlog1p\ns",
+        ),
+        None,
+    );
+    // Nodes with attributes of their own, and an object in the place of the whole state.
+    let tree = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor";
+    check(&build(tree, b"}X\x05\x00\x00\x00nodescsklearn.pipeline\nPipeline\n)\x81s"), Some("pickle/use"));
+    let nodes = b"}X\x05\x00\x00\x00nodescnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87Rs";
+    check(&build(tree, nodes), None);
+    check(&build(isotonic, b"csklearn.pipeline\nPipeline\n)\x81"), Some("pickle/use"));
+    check(&build(isotonic, b"Ncsklearn.pipeline\nPipeline\n)\x81\x86"), Some("pickle/use"));
+}
+
+#[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
         "cat\ndog\nbird\n",

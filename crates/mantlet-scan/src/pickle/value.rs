@@ -76,6 +76,8 @@ pub(super) struct Tuple {
 pub(super) struct Dict {
     /// Some key is a special name such as `__setstate__`, or is unknown.
     pub(super) special: Cell<bool>,
+    /// Some value takes the place of a method, or is a function where estimators keep none.
+    pub(super) callable: Cell<bool>,
     /// Every key so far was text.
     all: Cell<bool>,
     /// The first entries with text for a key. Values hold no containers but tuples of plain values: no cycle arises.
@@ -162,7 +164,13 @@ impl Dict {
     /// An empty dict.
     pub(super) fn new(live: &Rc<Cell<u64>>) -> Self {
         let weight = Weight::new(live, 0);
-        Self { special: Cell::new(false), all: Cell::new(true), entries: RefCell::default(), weight }
+        Self {
+            special: Cell::new(false),
+            callable: Cell::new(false),
+            all: Cell::new(true),
+            entries: RefCell::default(),
+            weight,
+        }
     }
 
     /// Whether all entries are remembered.
