@@ -292,6 +292,9 @@ impl<H: Host> Machine<'_, '_, H> {
         if matches!(value, Value::Made(class, _) if class.is("joblib.numpy_pickle", "NumpyArrayWrapper")) {
             scan.find(&USE, self.at, "the header of an array is referred to twice");
         }
+        if let Value::Made(_, Some(dtype)) = value {
+            dtype.fixed.set(true);
+        }
     }
 }
 

@@ -692,6 +692,10 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
     fn set_items(&mut self, items: &[Value], scan: &mut Scan<'_>) -> Result<(), Stop> {
         match self.top()?.clone() {
             Value::Dict(dict) => {
+                if dict.frozen.get() {
+                    self.acts(scan);
+                    scan.find(&USE, self.at, "the fields of a type of arrays are changed after it has them");
+                }
                 self.insert(&dict, items)?;
                 let (objects, depth) = (dict.weight.objects.get(), dict.weight.depth.get());
                 self.weigh(objects, depth, scan);
@@ -785,7 +789,9 @@ const FUNCTIONS: [&str; 26] = [
     "storage",
     "default",
     "init",
-    "regressor", "_single", "_asarray",
+    "regressor",
+    "_single",
+    "_asarray",
 ];
 
 /// Names and their beginnings that stand for methods, which loading or using the object would call.

@@ -209,6 +209,26 @@ fn a_state_holds_functions_only_where_estimators_keep_them() {
 }
 
 #[test]
+fn a_type_of_arrays_does_not_change() {
+    let dtype =
+        |text: &str| [b"cnumpy\ndtype\nX\x02\x00\x00\x00", text.as_bytes(), b"K\x00K\x01\x87R"].concat();
+    let state = b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb";
+    let objects = b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb";
+    let made = [b"\x80\x02", &dtype("u1")[..], b"q\x00"].concat();
+    check(&[&made[..], state, b"."].concat(), None);
+    // Twice, after it was referred to, and in the bytes of an array.
+    check(&[&made[..], state, objects, b"."].concat(), Some("pickle/use"));
+    check(&[&made[..], b"0h\x00", state, b"."].concat(), Some("pickle/use"));
+    let before = [&dtype("u1")[..], b"q\x00", state, b"0"].concat();
+    check(&joblib_array(&before, &[b"h\x00", &objects[..], b"."].concat()), Some("pickle/use"));
+    // Fields that are put into their dict later.
+    let fields = b"\x80\x02}q\x010cnumpy\ndtype\nX\x02\x00\x00\x00V8K\x00K\x01\x87R\
+        (K\x03X\x01\x00\x00\x00|NNh\x01K\x08K\x01K\x10tb";
+    check(&[&fields[..], b"."].concat(), None);
+    check(&[&fields[..], b"h\x01X\x01\x00\x00\x00aK\x01s0."].concat(), Some("pickle/use"));
+}
+
+#[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
         "cat\ndog\nbird\n",

@@ -78,6 +78,8 @@ pub(super) struct Dict {
     pub(super) special: Cell<bool>,
     /// Some value takes the place of a method, or is a function where estimators keep none.
     pub(super) callable: Cell<bool>,
+    /// It is part of a type of arrays, which reads it again whenever it likes.
+    pub(super) frozen: Cell<bool>,
     /// Every key so far was text.
     all: Cell<bool>,
     /// The first entries with text for a key. Values hold no containers but tuples of plain values: no cycle arises.
@@ -92,6 +94,8 @@ pub(super) struct Dtype {
     pub(super) item_bytes: Cell<Option<u64>>,
     /// Bytes, text or records, whose size is part of the state.
     pub(super) flexible: Cell<bool>,
+    /// It was referred to once more or has its state: whoever uses it must not see it change.
+    pub(super) fixed: Cell<bool>,
     /// Items are references to objects, so an array of it is a pickle.
     pub(super) objects: Cell<bool>,
 }
@@ -167,6 +171,7 @@ impl Dict {
         Self {
             special: Cell::new(false),
             callable: Cell::new(false),
+            frozen: Cell::new(false),
             all: Cell::new(true),
             entries: RefCell::default(),
             weight,
