@@ -11,7 +11,7 @@ use std::{
 use crate::{
     Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict,
     identify::{Reader, identify},
-    text,
+    pickle, text,
 };
 
 /// Why reading some content ended before its end. [`Scan::content`] turns each into a finding of the format that was being read.
@@ -300,6 +300,7 @@ impl<'a> Scan<'a> {
         let reader = match identify(input) {
             Ok(Some(reader)) => reader,
             Ok(None) => {
+                self.polyglot(input);
                 let why = "nothing here recognizes this content";
                 self.unrecognized.push(self.finding(&UNRECOGNIZED, None, why));
                 return Format::Unrecognized;
@@ -309,8 +310,20 @@ impl<'a> Scan<'a> {
                 return Format::Unrecognized;
             }
         };
+        // Text was tried as a pickle before it was taken for text, and words alone import nothing.
+        let textual = matches!(reader.format, Format::Text | Format::Yaml | Format::Json | Format::Lightgbm);
+        if !textual && reader.format != Format::Pickle {
+            self.polyglot(input);
+        }
         self.read(reader, input);
         reader.format
+    }
+
+    /// A loader of pickles does not ask for signatures.
+    fn polyglot(&mut self, input: &Input<'_>) {
+        if pickle::imports(*input) {
+            self.find(&pickle::POLYGLOT, 0, "a loader of pickles would import names from this file");
+        }
     }
 
     /// What is read now can carry code, whatever it is part of.

@@ -32,6 +32,7 @@ impl<H: Host> Machine<'_, '_, H> {
         match (self.text_of(module)?, self.text_of(name)?) {
             (Some(module), Some(name)) => self.global(&module, &name, scan),
             _ => {
+                self.imported = true;
                 scan.find(&NAME, self.at, "a name is imported that is computed or too long");
                 Ok(Value::Refused)
             }
@@ -48,6 +49,7 @@ impl<H: Host> Machine<'_, '_, H> {
         }
         let found = Name::find(module, name);
         self.acts(scan);
+        self.imported = true;
         self.named |= found.is_some() || is_telling(module);
         if found.is_none() {
             let why = format!(

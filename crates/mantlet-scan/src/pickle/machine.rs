@@ -101,6 +101,8 @@ pub(super) struct Machine<'c, 'a, H> {
     pub(super) calls: u64,
     /// A name was imported that is listed, or that attacks begin with.
     pub(super) named: bool,
+    /// Something was imported, listed or not.
+    pub(super) imported: bool,
     /// Bytes of containers that live, and of memory that was taken for them.
     pub(super) live: Rc<Cell<u64>>,
     /// Arrays of objects that this stream is within.
@@ -127,6 +129,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
             undo: Vec::new(),
             calls: 0,
             named: false,
+            imported: false,
             live: Rc::default(),
             nested: 0,
             held: Vec::new(),

@@ -22,7 +22,7 @@ use machine::{Host, Machine};
 use value::Value;
 
 use crate::{
-    Input, Limits,
+    Input, Limits, Rule,
     cursor::Cursor,
     scan::{Scan, Stop},
 };
@@ -68,6 +68,32 @@ fn resembles(input: Input<'_>, start: u64) -> bool {
             (Ok(_), 0) if cursor.left() == 0 => return true,
             // Text may begin like a pickle that ends: what follows tells.
             (Ok(_), 0) => {}
+        }
+    }
+}
+
+/// A file is one thing to every reader.
+pub(crate) static POLYGLOT: Rule = Rule {
+    id: "pickle/polyglot",
+    class: "pickle-code",
+    demands: "a file of another format does not run as a pickle",
+};
+
+/// Whether content that is something else, by its signature, imports a name if a loader of pickles reads it.
+pub(crate) fn imports(input: Input<'_>) -> bool {
+    let limits = Limits { steps: OPCODES_CONVINCING, ..Limits::default() };
+    let mut scan = Scan::new(None, &limits);
+    let mut cursor = Cursor::new(input);
+    loop {
+        let mut alone = Alone;
+        let mut machine = Machine::new(&mut cursor, &mut alone);
+        let result = machine.run(&mut scan);
+        match result {
+            _ if machine.imported => return true,
+            // As many opcodes in a row are no accident.
+            Err(Stop::Over("steps")) => return true,
+            Err(_) => return false,
+            Ok(_) => {}
         }
     }
 }

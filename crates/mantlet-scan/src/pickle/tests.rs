@@ -229,6 +229,42 @@ fn a_type_of_arrays_does_not_change() {
 }
 
 #[test]
+fn files_of_other_formats_are_no_pickles() {
+    // The length of a safetensors header spells an opcode that skips into the header.
+    let file = |payload: &str| {
+        let header = format!(r#"{{"__metadata__":{{"a":"{}{payload}"}}}}"#, "x".repeat(7));
+        [&0x2058_u64.to_le_bytes()[..], format!("{header:8280}").as_bytes()].concat()
+    };
+    check(&file("harmless"), None);
+    let report = scan_bytes(&file("0cposix\nsystem\n(S'id'\ntR."), None, &Limits::default());
+    assert!(report.findings.iter().any(|finding| finding.rule == "pickle/polyglot"), "{report:?}");
+
+    // A tar archive whose first name is an opcode, and whose other fields are the rest.
+    let tar = |name: &[u8], linkname: &[u8], owner: &[u8]| {
+        let mut block = vec![0; 512];
+        for (at, field) in [
+            (0, name),
+            (100, &b"0000644\0"[..]),
+            (124, b"00000000000\0"),
+            (156, b"0"),
+            (157, linkname),
+            (257, b"ustar\x0000"),
+            (265, owner),
+        ] {
+            block[at..at + field.len()].copy_from_slice(field);
+        }
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        [block, vec![0; 1024]].concat()
+    };
+    check(&tar(b"weights.txt", b"", b"root"), None);
+    check(&tar(b"weights.txt", b"\ncos\n", b"root"), Some("tar/malformed"));
+    check(&tar(b"weights.txt", b"", b"root\0cos\n"), Some("tar/malformed"));
+    check(&tar(b"N0cposix", b"", b""), None);
+}
+
+#[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
         "cat\ndog\nbird\n",
