@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict,
+    Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict, format,
     identify::{Reader, identify},
     pickle, text,
 };
@@ -223,6 +223,10 @@ impl<'a> Scan<'a> {
     pub(crate) fn file(&mut self, name: &str, input: &Input<'_>) {
         self.here = name.rfind('/').and_then(|at| name.get(..=at)).unwrap_or_default().to_owned();
         self.within.push((text::printable(name, NAME_CHARACTERS_MAX), None));
+        // What a file is does not depend on its name, but what others do with it does.
+        if format::executable::is_run_by_name(name) {
+            self.find(&format::executable::EXECUTABLE, None, "importers and shells run files of this name");
+        }
         self.content(input);
         self.within.pop();
         self.here.clear();

@@ -76,9 +76,15 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
         return Err(Stop::malformed(at as u64, "a control character stands in text"));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Python ends a line at a carriage return alone as well.
+    let lines = text.contains('\r').then(|| text.replace("\r\n", "\n").replace('\r', "\n"));
     if text.starts_with("#!") {
         scan.find(&SCRIPT, 0, "the text begins with the name of its interpreter");
+    } else if let Some(name) = python::other_encoding(text) {
+        scan.find(&SCRIPT, 0, format!("the text is Python source in the encoding `{name}`"));
     } else if let Some((at, what)) = python::find(text) {
+        scan.find(&SCRIPT, at as u64, format!("the text is Python source: {what}"));
+    } else if let Some((at, what)) = lines.as_deref().and_then(python::find) {
         scan.find(&SCRIPT, at as u64, format!("the text is Python source: {what}"));
     } else if let Some(language) = other_script(text) {
         scan.find(&SCRIPT, 0, format!("the text is a program ({language})"));
