@@ -204,7 +204,25 @@ impl<H: Host> Machine<'_, '_, H> {
             ("builtins", "dict") => {
                 matches!(arguments, []).then(|| Value::Dict(Dict::new(&self.live).into()))
             }
-            ("builtins", "complex" | "slice" | "range") => Some(Value::Data),
+            ("builtins", "complex") => Some(Value::Data),
+            // Whoever takes their items takes as many as two numbers say.
+            ("builtins", "slice" | "range") => Some(Value::Made(name, None)),
+            // Digits that an exponent stands for are all made.
+            ("decimal" | "fractions", _) => {
+                for argument in arguments {
+                    let fine = match argument {
+                        Value::Int(_) => true,
+                        Value::Text { .. } => {
+                            self.text_of(argument)?.is_some_and(|text| is_short_number(&text))
+                        }
+                        _ => false,
+                    };
+                    if !fine {
+                        return Ok(None);
+                    }
+                }
+                Some(Value::Made(name, None))
+            }
             ("builtins", _) => matches!(arguments, []).then_some(Value::Data),
             ("collections", _) => {
                 let plain = |value: &Value| match value {
@@ -336,4 +354,10 @@ fn is_of_arrays(state: &Value) -> bool {
             Value::Made(class, _) => class.may(Right::Array),
             other => matches!(other, Value::Data | Value::Int(_) | Value::Nothing | Value::Refused),
         })
+}
+
+/// Whether text spells a number of few digits.
+fn is_short_number(text: &str) -> bool {
+    let exponent = text.rsplit_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+    text.len() <= 64 && exponent.len() <= 5
 }

@@ -265,6 +265,24 @@ fn files_of_other_formats_are_no_pickles() {
 }
 
 #[test]
+fn items_and_digits_are_in_the_file() {
+    let range = b"\x80\x02c__builtin__\nxrange\nJ\xff\xff\xff\x7f\x85R";
+    check(&[&range[..], b"."].concat(), None);
+    for name in [
+        "c__builtin__\nlist",
+        "c__builtin__\nset",
+        "c__builtin__\ntuple",
+        "ccollections\ndeque",
+        "ccollections\nCounter",
+    ] {
+        check(&[b"\x80\x02", name.as_bytes(), b"\n", &range[2..], b"\x85R."].concat(), Some("pickle/use"));
+    }
+    check(b"\x80\x02cfractions\nFraction\nU\x031/3\x85R.", None);
+    check(b"\x80\x02cdecimal\nDecimal\nU\x051E+10\x85R.", None);
+    check(b"\x80\x02cfractions\nFraction\nU\x0b1e999999999\x85R.", Some("pickle/use"));
+}
+
+#[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
         "cat\ndog\nbird\n",
