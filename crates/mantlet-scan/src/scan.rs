@@ -73,7 +73,10 @@ pub(crate) struct Scan<'a> {
     findings: Vec<Finding>,
     /// The rules that are heard while something is only tried.
     heard: Option<&'static [&'static Rule]>,
-    unrecognized: Vec<Finding>,
+    /// Content that nobody recognized, with the path of its file if it is one.
+    unrecognized: Vec<(Option<String>, Finding)>,
+    /// The file of the folder that is being read, as it is named.
+    file: Option<String>,
     can_carry_code: bool,
     steps: u64,
     members: u64,
@@ -120,6 +123,7 @@ impl<'a> Scan<'a> {
             findings: Vec::new(),
             heard: None,
             unrecognized: Vec::new(),
+            file: None,
             can_carry_code: false,
             steps: 0,
             members: 0,
@@ -209,7 +213,7 @@ impl<'a> Scan<'a> {
     /// Declares a file beside the one under scan to be raw data of tensors, so that nobody wonders what format it has.
     pub(crate) fn claim(&mut self, name: &str) {
         if self.depth == 0 {
-            self.claimed.insert(text::printable(&format!("{}{name}", self.here), NAME_CHARACTERS_MAX));
+            self.claimed.insert(format!("{}{name}", self.here));
         }
     }
 
@@ -227,7 +231,9 @@ impl<'a> Scan<'a> {
         if format::executable::is_run_by_name(name) {
             self.find(&format::executable::EXECUTABLE, None, "importers and shells run files of this name");
         }
+        self.file = Some(name.to_owned());
         self.content(input);
+        self.file = None;
         self.within.pop();
         self.here.clear();
     }
@@ -306,7 +312,9 @@ impl<'a> Scan<'a> {
             Ok(None) => {
                 self.polyglot(input);
                 let why = "nothing here recognizes this content";
-                self.unrecognized.push(self.finding(&UNRECOGNIZED, None, why));
+                // A member of a container may be called as a file is.
+                let file = self.file.clone().filter(|_| self.depth == 0);
+                self.unrecognized.push((file, self.finding(&UNRECOGNIZED, None, why)));
                 return Format::Unrecognized;
             }
             Err(stop) => {
@@ -362,13 +370,13 @@ impl<'a> Scan<'a> {
     /// The verdict over everything that was read.
     pub(crate) fn report(mut self, format: Format) -> Report {
         let claimed = std::mem::take(&mut self.claimed);
-        self.unrecognized.retain(|f| !f.member.as_ref().is_some_and(|name| claimed.contains(name)));
+        self.unrecognized.retain(|(file, _)| !file.as_ref().is_some_and(|file| claimed.contains(file)));
         let verdict = match (self.findings.is_empty(), self.unrecognized.is_empty()) {
             (false, _) => Verdict::Unsafe,
             (true, false) => Verdict::Unknown,
             (true, true) => Verdict::Safe,
         };
-        self.findings.append(&mut self.unrecognized);
+        self.findings.extend(self.unrecognized.into_iter().map(|(_, finding)| finding));
         self.findings.truncate(self.limits.findings);
         Report { verdict, format, can_carry_code: self.can_carry_code, findings: self.findings }
     }
@@ -380,4 +388,35 @@ pub fn scan_bytes(bytes: &[u8], folder: Option<&dyn Folder>, limits: &Limits) ->
     let mut scan = Scan::new(folder, limits);
     let format = scan.content(&Input::Memory(bytes));
     scan.report(format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_for_files_and_by_their_exact_names() {
+        let limits = Limits::default();
+        let raw = Input::Memory(b"\x00\xff\x00\xff");
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("weights.bin");
+        scan.file("weights.bin", &raw);
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Safe);
+        // A member that is shown like a claimed file, and a name that is only shown alike.
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("a!b");
+        scan.within.push(("a".to_owned(), None));
+        assert!(scan.member("b", &raw).is_ok());
+        scan.within.pop();
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("a\\u{1}");
+        scan.file("a\u{1}", &raw);
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
+        // A pickle is none because somebody claims it.
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("weights.bin");
+        scan.file("weights.bin", &Input::Memory(b"N0cwonder\nful\n\x00\xff"));
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unsafe);
+    }
 }

@@ -827,6 +827,6 @@ fn is_method(key: &[u8]) -> bool {
 
 /// Whether an estimator may keep a function or a class under this name.
 fn keeps_function(key: &[u8]) -> bool {
-    let contains = |part: &&str| key.windows(part.len()).any(|within| within == part.as_bytes());
-    !is_method(key) && FUNCTIONS.iter().any(|part| contains(&part))
+    let contains = |part: &str| key.windows(part.len()).any(|within| within == part.as_bytes());
+    !is_method(key) && FUNCTIONS.iter().any(|part| contains(part))
 }
