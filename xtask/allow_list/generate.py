@@ -83,6 +83,8 @@ FUNCTIONS = re.compile(r"^sklearn\.(metrics(\.|$)|feature_selection(\.|$)|prepro
 # Cython leaves `Class.__reduce__` and `__pyx_unpickle_Class` among the strings of a module.
 CYTHON = re.compile(rb"\.(?:__reduce__|__reduce_cython__|__getstate__|__setstate__|__setstate_cython__)\x00")
 CLASS = re.compile(rb"[A-Za-z_]\w*\Z")
+# What Cython itself puts into every module, and what it makes of names.
+OF_CYTHON = re.compile(r"(array|memoryview|_memoryviewslice|Enum|P\d+_object)\Z")
 UNPICKLE = re.compile(rb"__pyx_unpickle_([A-Za-z_]\w*)\x00")
 
 
@@ -167,6 +169,7 @@ class Wheel:
         unpickle = {match.decode().removesuffix("__set_state") for match in UNPICKLE.findall(binary)}
         whole = re.compile(re.escape(module.encode()) + rb"\.([A-Za-z_]\w*)\x00")
         names |= {m.decode() for m in whole.findall(binary) if m[:1].isupper() or m[:2].strip(b"_")[:1].isupper()}
+        names, unpickle = ({name for name in found if not OF_CYTHON.match(name)} for found in (names, unpickle))
         for name in names | unpickle:
             if not CALLS_BACK.search(name) and not name.startswith("__"):
                 self.names[module, name] = "ncs"

@@ -110,7 +110,8 @@ impl<H: Host> Machine<'_, '_, H> {
         let bare = arguments.items().is_some_and(<[_]>::is_empty)
             && keywords
                 .is_none_or(|given| matches!(given, Value::Dict(dict) if dict.weight.objects.get() == 0));
-        if !name.may(Right::New) || !(bare || name.may(Right::Call)) {
+        let called = name.may(Right::Call) && takes(name, arguments.items().unwrap_or_default());
+        if !name.may(Right::New) || !(bare || called) {
             scan.find(
                 &USE,
                 self.at,
@@ -252,7 +253,7 @@ impl<H: Host> Machine<'_, '_, H> {
                     matches!(arguments.first(), Some(Value::Made(_, Some(dtype))) if dtype.objects.get());
                 (!objects).then_some(Value::Data)
             }
-            _ => Some(Value::Made(name, None)),
+            _ => takes(name, arguments).then_some(Value::Made(name, None)),
         };
         Ok(made)
     }
@@ -360,4 +361,13 @@ fn is_of_arrays(state: &Value) -> bool {
 fn is_short_number(text: &str) -> bool {
     let exponent = text.rsplit_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
     text.len() <= 64 && exponent.len() <= 5
+}
+
+/// Whether a class may be made with these arguments. Constructors of compiled classes call the functions they are given.
+fn takes(class: Name, arguments: &[Value]) -> bool {
+    let compiled = class.may(Right::Call) && class.may(Right::State) && !class.may(Right::SetItem);
+    let library = class.module().starts_with("sklearn.") || class.module().starts_with("scipy.");
+    !(compiled
+        && library
+        && arguments.iter().any(|argument| matches!(argument, Value::Global(_) | Value::Dict(_))))
 }

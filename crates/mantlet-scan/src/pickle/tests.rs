@@ -283,6 +283,15 @@ fn items_and_digits_are_in_the_file() {
 }
 
 #[test]
+fn compiled_classes_are_not_given_functions() {
+    for call in [&b"R."[..], b"\x81."] {
+        let tree = b"\x80\x02csklearn.neighbors._ball_tree\nBallTree\n]K\x28cnumpy\nlog1p\n\x87";
+        check(&[&tree[..], call].concat(), Some("pickle/use"));
+    }
+    check(b"\x80\x02csklearn.tree._tree\nmemoryview\n.", Some("pickle/name"));
+}
+
+#[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [
         "cat\ndog\nbird\n",
