@@ -83,6 +83,8 @@ FUNCTIONS = re.compile(r"^sklearn\.(metrics(\.|$)|feature_selection(\.|$)|prepro
 # Cython leaves `Class.__reduce__` and `__pyx_unpickle_Class` among the strings of a module.
 CYTHON = re.compile(rb"\.(?:__reduce__|__reduce_cython__|__getstate__|__setstate__|__setstate_cython__)\x00")
 CLASS = re.compile(rb"[A-Za-z_]\w*\Z")
+# What Cython itself puts into every module, and what it makes of names.
+OF_CYTHON = re.compile(r"(array|memoryview|_memoryviewslice|Enum|P\d+_object)\Z")
 UNPICKLE = re.compile(rb"__pyx_unpickle_([A-Za-z_]\w*)\x00")
 
 
@@ -157,7 +159,8 @@ class Wheel:
                 for target in node.targets:
                     self.names[module, ast.unparse(target)] = "nc"
             if isinstance(node, ast.FunctionDef) and wanted(module) and FUNCTIONS.match(module):
-                if not node.name.startswith("__"):
+                # No estimator keeps those with an underscore, and some of them call what they are given.
+                if not node.name.startswith("_"):
                     self.names[module, node.name] = "-"
 
     def compiled(self, module, binary):
@@ -166,6 +169,7 @@ class Wheel:
         unpickle = {match.decode().removesuffix("__set_state") for match in UNPICKLE.findall(binary)}
         whole = re.compile(re.escape(module.encode()) + rb"\.([A-Za-z_]\w*)\x00")
         names |= {m.decode() for m in whole.findall(binary) if m[:1].isupper() or m[:2].strip(b"_")[:1].isupper()}
+        names, unpickle = ({name for name in found if not OF_CYTHON.match(name)} for found in (names, unpickle))
         for name in names | unpickle:
             if not CALLS_BACK.search(name) and not name.startswith("__"):
                 self.names[module, name] = "ncs"

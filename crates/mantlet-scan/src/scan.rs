@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
-    Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict,
+    Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict, format,
     identify::{Reader, identify},
-    text,
+    pickle, text,
 };
 
 /// Why reading some content ended before its end. [`Scan::content`] turns each into a finding of the format that was being read.
@@ -71,7 +71,12 @@ pub(crate) struct Scan<'a> {
     /// Members that we are in, the outermost first: name, and format once it is known.
     within: Vec<(String, Option<Format>)>,
     findings: Vec<Finding>,
-    unrecognized: Vec<Finding>,
+    /// The rules that are heard while something is only tried.
+    heard: Option<&'static [&'static Rule]>,
+    /// Content that nobody recognized, with the path of its file if it is one.
+    unrecognized: Vec<(Option<String>, Finding)>,
+    /// The file of the folder that is being read, as it is named.
+    file: Option<String>,
     can_carry_code: bool,
     steps: u64,
     members: u64,
@@ -116,7 +121,9 @@ impl<'a> Scan<'a> {
             claimed: BTreeSet::new(),
             within: Vec::new(),
             findings: Vec::new(),
+            heard: None,
             unrecognized: Vec::new(),
+            file: None,
             can_carry_code: false,
             steps: 0,
             members: 0,
@@ -132,6 +139,10 @@ impl<'a> Scan<'a> {
 
     /// States a reason against the content. Text from the file may stand in `why` as it is: it is cleaned and shortened here.
     pub(crate) fn find(&mut self, rule: &'static Rule, offset: impl Into<Option<u64>>, why: impl AsRef<str>) {
+        // Not after they were collected: what does not count must not take the place of what does.
+        if self.heard.is_some_and(|heard| !heard.contains(&rule)) {
+            return;
+        }
         if self.findings.len() < self.limits.findings {
             let finding = self.finding(rule, offset.into(), why.as_ref());
             if !self.findings.contains(&finding) {
@@ -202,7 +213,7 @@ impl<'a> Scan<'a> {
     /// Declares a file beside the one under scan to be raw data of tensors, so that nobody wonders what format it has.
     pub(crate) fn claim(&mut self, name: &str) {
         if self.depth == 0 {
-            self.claimed.insert(text::printable(&format!("{}{name}", self.here), NAME_CHARACTERS_MAX));
+            self.claimed.insert(format!("{}{name}", self.here));
         }
     }
 
@@ -216,7 +227,13 @@ impl<'a> Scan<'a> {
     pub(crate) fn file(&mut self, name: &str, input: &Input<'_>) {
         self.here = name.rfind('/').and_then(|at| name.get(..=at)).unwrap_or_default().to_owned();
         self.within.push((text::printable(name, NAME_CHARACTERS_MAX), None));
+        // What a file is does not depend on its name, but what others do with it does.
+        if format::executable::is_run_by_name(name) {
+            self.find(&format::executable::EXECUTABLE, None, "importers and shells run files of this name");
+        }
+        self.file = Some(name.to_owned());
         self.content(input);
+        self.file = None;
         self.within.pop();
         self.here.clear();
     }
@@ -259,10 +276,29 @@ impl<'a> Scan<'a> {
         result
     }
 
-    /// Takes over what was found aside under one rule.
-    pub(crate) fn adopt(&mut self, heard: Vec<Finding>, rule: &'static Rule) {
+    /// Does something of which only findings under some rules count.
+    pub(crate) fn only<T>(
+        &mut self,
+        rules: &'static [&'static Rule],
+        inside: impl FnOnce(&mut Self) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let before = self.heard.replace(rules);
+        let result = inside(self);
+        self.heard = before;
+        result
+    }
+
+    /// Within [`Scan::only`]: from here on these rules count.
+    pub(crate) fn listen(&mut self, rules: &'static [&'static Rule]) {
+        if self.heard.is_some() {
+            self.heard = Some(rules);
+        }
+    }
+
+    /// Takes over what was found aside.
+    pub(crate) fn adopt(&mut self, heard: Vec<Finding>) {
         let room = self.limits.findings.saturating_sub(self.findings.len());
-        self.findings.extend(heard.into_iter().filter(|finding| finding.rule == rule.id).take(room));
+        self.findings.extend(heard.into_iter().take(room));
     }
 
     /// Recognizes content and lets its format's reader judge it.
@@ -274,8 +310,11 @@ impl<'a> Scan<'a> {
         let reader = match identify(input) {
             Ok(Some(reader)) => reader,
             Ok(None) => {
+                self.polyglot(input);
                 let why = "nothing here recognizes this content";
-                self.unrecognized.push(self.finding(&UNRECOGNIZED, None, why));
+                // A member of a container may be called as a file is.
+                let file = self.file.clone().filter(|_| self.depth == 0);
+                self.unrecognized.push((file, self.finding(&UNRECOGNIZED, None, why)));
                 return Format::Unrecognized;
             }
             Err(stop) => {
@@ -283,8 +322,20 @@ impl<'a> Scan<'a> {
                 return Format::Unrecognized;
             }
         };
+        // Text was tried as a pickle before it was taken for text, and words alone import nothing.
+        let textual = matches!(reader.format, Format::Text | Format::Yaml | Format::Json | Format::Lightgbm);
+        if !textual && reader.format != Format::Pickle {
+            self.polyglot(input);
+        }
         self.read(reader, input);
         reader.format
+    }
+
+    /// A loader of pickles does not ask for signatures.
+    fn polyglot(&mut self, input: &Input<'_>) {
+        if pickle::imports(*input) {
+            self.find(&pickle::POLYGLOT, 0, "a loader of pickles would import names from this file");
+        }
     }
 
     /// What is read now can carry code, whatever it is part of.
@@ -319,13 +370,13 @@ impl<'a> Scan<'a> {
     /// The verdict over everything that was read.
     pub(crate) fn report(mut self, format: Format) -> Report {
         let claimed = std::mem::take(&mut self.claimed);
-        self.unrecognized.retain(|f| !f.member.as_ref().is_some_and(|name| claimed.contains(name)));
+        self.unrecognized.retain(|(file, _)| !file.as_ref().is_some_and(|file| claimed.contains(file)));
         let verdict = match (self.findings.is_empty(), self.unrecognized.is_empty()) {
             (false, _) => Verdict::Unsafe,
             (true, false) => Verdict::Unknown,
             (true, true) => Verdict::Safe,
         };
-        self.findings.append(&mut self.unrecognized);
+        self.findings.extend(self.unrecognized.into_iter().map(|(_, finding)| finding));
         self.findings.truncate(self.limits.findings);
         Report { verdict, format, can_carry_code: self.can_carry_code, findings: self.findings }
     }
@@ -337,4 +388,35 @@ pub fn scan_bytes(bytes: &[u8], folder: Option<&dyn Folder>, limits: &Limits) ->
     let mut scan = Scan::new(folder, limits);
     let format = scan.content(&Input::Memory(bytes));
     scan.report(format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_for_files_and_by_their_exact_names() {
+        let limits = Limits::default();
+        let raw = Input::Memory(b"\x00\xff\x00\xff");
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("weights.bin");
+        scan.file("weights.bin", &raw);
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Safe);
+        // A member that is shown like a claimed file, and a name that is only shown alike.
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("a!b");
+        scan.within.push(("a".to_owned(), None));
+        assert!(scan.member("b", &raw).is_ok());
+        scan.within.pop();
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("a\\u{1}");
+        scan.file("a\u{1}", &raw);
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
+        // A pickle is none because somebody claims it.
+        let mut scan = Scan::new(None, &limits);
+        scan.claim("weights.bin");
+        scan.file("weights.bin", &Input::Memory(b"N0cwonder\nful\n\x00\xff"));
+        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unsafe);
+    }
 }

@@ -54,6 +54,13 @@ fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
 }
 
+/// Whether a field holds printable text and zeros after it.
+fn is_padded(field: &[u8]) -> bool {
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    let (text, rest) = field.split_at(end);
+    rest.iter().all(|byte| *byte == 0) && text.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f)
+}
+
 /// What an entry before says of the next one.
 #[derive(Default)]
 struct Ahead {
@@ -84,6 +91,13 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
             if matches!(kind, b'x' | b'g' | b'L' | b'K') { said } else { ahead.bytes.take().unwrap_or(said) };
         let next = bytes.checked_next_multiple_of(BLOCK).and_then(|padded| data_at.checked_add(padded));
         let next = next.filter(|next| *next <= input.len()).ok_or(Stop::Cut { offset: at })?;
+        // Fields that unpackers do not read must not hold what other readers would.
+        if matches!(kind, 0 | b'0' | b'5' | b'7') && field(157, 100).iter().any(|byte| *byte != 0) {
+            scan.find(&MALFORMED, at, "an entry that is no link leads somewhere");
+        }
+        if [field(265, 32), field(297, 32)].into_iter().any(|owner| !is_padded(owner)) {
+            scan.find(&MALFORMED, at, "the name of an owner is no name");
+        }
         match kind {
             b'L' => ahead.name = Some(text(&input.read(data_at, bounded(at, bytes, LONG_NAME_BYTES_MAX)?)?)),
             b'x' => {

@@ -46,6 +46,20 @@ fn kind(head: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Ends of names by which importers and shells choose what to run.
+const RUN_BY_NAME: [&str; 14] =
+    ["py", "pyc", "pyo", "pyw", "pyd", "pth", "sh", "so", "dll", "dylib", "bat", "cmd", "ps1", "exe"];
+
+/// Whether a file of this name is run whatever it holds.
+pub(crate) fn is_run_by_name(name: &str) -> bool {
+    let end = name
+        .rsplit('/')
+        .next()
+        .and_then(|name| name.rsplit_once('.'))
+        .map(|(_, end)| end.to_ascii_lowercase());
+    end.is_some_and(|end| RUN_BY_NAME.contains(&end.as_str()))
+}
+
 /// Whether content has the signature of code.
 pub(crate) fn recognizes(input: &Input<'_>) -> Result<bool, Stop> {
     Ok(kind(&input.head(1 << 10)?).is_some())

@@ -1,6 +1,6 @@
 //! Readers of formats that are no containers. Each has `recognizes`, which looks at little, and `scan`, which checks every rule.
 
-mod executable;
+pub(crate) mod executable;
 mod gguf;
 mod hdf5;
 mod json;

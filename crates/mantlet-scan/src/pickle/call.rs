@@ -2,7 +2,7 @@
 
 use super::{
     machine::{Host, LINE_BYTES_MAX, Machine, NAME, OUTSIDE, USE},
-    names::{Name, Right},
+    names::{Name, Right, is_telling},
     numpy,
     value::{Dict, Value},
 };
@@ -32,6 +32,7 @@ impl<H: Host> Machine<'_, '_, H> {
         match (self.text_of(module)?, self.text_of(name)?) {
             (Some(module), Some(name)) => self.global(&module, &name, scan),
             _ => {
+                self.imported = true;
                 scan.find(&NAME, self.at, "a name is imported that is computed or too long");
                 Ok(Value::Refused)
             }
@@ -47,6 +48,9 @@ impl<H: Host> Machine<'_, '_, H> {
             return Err(self.malformed(format!("`{module}.{name}` is no name")));
         }
         let found = Name::find(module, name);
+        self.acts(scan);
+        self.imported = true;
+        self.named |= found.is_some() || is_telling(module);
         if found.is_none() {
             let why = format!(
                 "imports `{module}.{name}`, which is not on the list of names that models are made of"
@@ -76,6 +80,7 @@ impl<H: Host> Machine<'_, '_, H> {
         match class {
             Value::Global(name) if name.may(Right::New) && arguments.items().is_some_and(<[_]>::is_empty) => {
                 self.calls += 1;
+                self.acts(scan);
                 Ok(Value::Made(*name, None))
             }
             _ => self.call(class, arguments, scan),
@@ -92,7 +97,10 @@ impl<H: Host> Machine<'_, '_, H> {
     ) -> Value {
         self.calls += 1;
         let name = match class {
-            Value::Global(name) => *name,
+            Value::Global(name) => {
+                self.acts(scan);
+                *name
+            }
             Value::Refused => return Value::Refused,
             _ => {
                 scan.find(&USE, self.at, "an object is made of what is no listed class");
@@ -102,7 +110,8 @@ impl<H: Host> Machine<'_, '_, H> {
         let bare = arguments.items().is_some_and(<[_]>::is_empty)
             && keywords
                 .is_none_or(|given| matches!(given, Value::Dict(dict) if dict.weight.objects.get() == 0));
-        if !name.may(Right::New) || !(bare || name.may(Right::Call)) {
+        let called = name.may(Right::Call) && takes(name, arguments.items().unwrap_or_default());
+        if !name.may(Right::New) || !(bare || called) {
             scan.find(
                 &USE,
                 self.at,
@@ -122,7 +131,10 @@ impl<H: Host> Machine<'_, '_, H> {
     ) -> Result<Value, Stop> {
         self.calls += 1;
         let name = match function {
-            Value::Global(name) => *name,
+            Value::Global(name) => {
+                self.acts(scan);
+                *name
+            }
             Value::Refused => return Ok(Value::Refused),
             _ => {
                 scan.find(&USE, self.at, "calls what is no listed class or function");
@@ -193,7 +205,25 @@ impl<H: Host> Machine<'_, '_, H> {
             ("builtins", "dict") => {
                 matches!(arguments, []).then(|| Value::Dict(Dict::new(&self.live).into()))
             }
-            ("builtins", "complex" | "slice" | "range") => Some(Value::Data),
+            ("builtins", "complex") => Some(Value::Data),
+            // Whoever takes their items takes as many as two numbers say.
+            ("builtins", "slice" | "range") => Some(Value::Made(name, None)),
+            // Digits that an exponent stands for are all made.
+            ("decimal" | "fractions", _) => {
+                for argument in arguments {
+                    let fine = match argument {
+                        Value::Int(_) => true,
+                        Value::Text { .. } => {
+                            self.text_of(argument)?.is_some_and(|text| is_short_number(&text))
+                        }
+                        _ => false,
+                    };
+                    if !fine {
+                        return Ok(None);
+                    }
+                }
+                Some(Value::Made(name, None))
+            }
             ("builtins", _) => matches!(arguments, []).then_some(Value::Data),
             ("collections", _) => {
                 let plain = |value: &Value| match value {
@@ -223,7 +253,7 @@ impl<H: Host> Machine<'_, '_, H> {
                     matches!(arguments.first(), Some(Value::Made(_, Some(dtype))) if dtype.objects.get());
                 (!objects).then_some(Value::Data)
             }
-            _ => Some(Value::Made(name, None)),
+            _ => takes(name, arguments).then_some(Value::Made(name, None)),
         };
         Ok(made)
     }
@@ -236,6 +266,12 @@ impl<H: Host> Machine<'_, '_, H> {
     pub(super) fn build(&mut self, state: &Value, scan: &mut Scan<'_>) -> Result<(), Stop> {
         let top = self.top()?.clone();
         self.calls += 1;
+        let attributes = |part: &Value| matches!(part, Value::Dict(_) | Value::Made(..));
+        let chosen = attributes(state) || state.items().is_some_and(|parts| parts.iter().any(attributes));
+        // Items give some number as state to what stood there before by accident, but no dict.
+        if matches!(&top, Value::Made(_, dtype) if chosen || dtype.is_some()) {
+            self.acts(scan);
+        }
         let (class, dtype) = match top {
             Value::Made(class, dtype) => (class, dtype),
             Value::Refused => return Ok(()),
@@ -248,7 +284,7 @@ impl<H: Host> Machine<'_, '_, H> {
             scan.find(&USE, self.at, format!("state is given to an object of `{class}`, which has none"));
             return Ok(());
         }
-        if !is_clean(state) {
+        if !is_clean(state) || class.name() == "TreePredictor" && !is_of_arrays(state) {
             let why = format!("the state of `{class}` sets special attributes, or ones that are not known");
             scan.find(&USE, self.at, why);
             return Ok(());
@@ -277,19 +313,61 @@ impl<H: Host> Machine<'_, '_, H> {
         if matches!(value, Value::Made(class, _) if class.is("joblib.numpy_pickle", "NumpyArrayWrapper")) {
             scan.find(&USE, self.at, "the header of an array is referred to twice");
         }
+        if let Value::Made(_, Some(dtype)) = value {
+            dtype.fixed.set(true);
+        }
     }
 }
 
 /// Whether a state sets plain attributes only. A loader calls the object's `__setstate__`, which the state before could
-/// have set; a pair is a state and one for slots.
+/// have set, and which takes from the state what it needs; a pair is a state and one for slots.
 fn is_clean(state: &Value) -> bool {
     let plain = |part: &Value| match part {
-        Value::Dict(dict) => !dict.special.get(),
+        Value::Dict(dict) => !dict.special.get() && !dict.callable.get(),
         Value::Made(class, _) => !class.may(Right::SetItem),
         _ => true,
     };
+    // In the place of a dict any other object answers with its own attributes, which its own state could have set.
+    let known = |part: &Value| match part {
+        Value::Made(class, _) => is_numeric(*class),
+        Value::Global(_) => false,
+        _ => true,
+    };
     match state {
-        Value::Tuple(tuple) => tuple.items.iter().all(plain),
-        other => plain(other),
+        Value::Tuple(tuple) => {
+            tuple.items.iter().all(plain) && (tuple.items.len() != 2 || tuple.items.iter().all(known))
+        }
+        other => plain(other) && known(other),
     }
+}
+
+/// NumPy's own objects.
+pub(super) fn is_numeric(class: Name) -> bool {
+    class.may(Right::Array) || class.module() == "numpy" || class.module().starts_with("numpy.")
+}
+
+/// Whether a state has nothing but arrays: its object compares and converts them as soon as it gets them.
+fn is_of_arrays(state: &Value) -> bool {
+    let Value::Dict(dict) = state else { return false };
+    let entries = dict.entries.borrow();
+    dict.is_whole()
+        && entries.iter().all(|(_, value)| match value {
+            Value::Made(class, _) => class.may(Right::Array),
+            other => matches!(other, Value::Data | Value::Int(_) | Value::Nothing | Value::Refused),
+        })
+}
+
+/// Whether text spells a number of few digits.
+fn is_short_number(text: &str) -> bool {
+    let exponent = text.rsplit_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+    text.len() <= 64 && exponent.len() <= 5
+}
+
+/// Whether a class may be made with these arguments. Constructors of compiled classes call the functions they are given.
+fn takes(class: Name, arguments: &[Value]) -> bool {
+    let compiled = class.may(Right::Call) && class.may(Right::State) && !class.may(Right::SetItem);
+    let library = class.module().starts_with("sklearn.") || class.module().starts_with("scipy.");
+    !(compiled
+        && library
+        && arguments.iter().any(|argument| matches!(argument, Value::Global(_) | Value::Dict(_))))
 }

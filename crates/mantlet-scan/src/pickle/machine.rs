@@ -2,9 +2,10 @@
 //! would have, but with what is known of each object in its place (Python's `Lib/pickletools.py` describes the opcodes).
 //! Nothing is imported, called or built.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use super::{
+    call::is_numeric,
     names::Right,
     value::{DEPTH_MAX, Dict, Value, Weight},
 };
@@ -14,7 +15,7 @@ use crate::{
     scan::{Held, Scan, Stop},
 };
 
-/// Longest line of an opcode with text: module, name, number. Python prints no longer number either.
+/// Longest line of an opcode with text: module, name, digits. Python prints no longer number either.
 pub(super) const LINE_BYTES_MAX: u64 = 4_300;
 /// Longest text of protocol 0, which stands in a line.
 const TEXT_LINE_BYTES_MAX: u64 = 64 << 20;
@@ -51,6 +52,9 @@ pub(super) static OUTSIDE: Rule = Rule {
     class: "pickle-code",
     demands: "a pickle refers to nothing outside itself: no extension codes, foreign buffers or unknown persistent ids",
 };
+/// What counts of a trial, before and after some name was used.
+static IMPORTS: &[&Rule] = &[&NAME];
+static ACTS: &[&Rule] = &[&NAME, &USE, &OUTSIDE];
 /// The stream is whole and as a pickler writes it.
 pub(crate) static MALFORMED: Rule = Rule {
     id: "pickle/malformed",
@@ -81,6 +85,10 @@ pub(super) struct Machine<'c, 'a, H> {
     pub(super) stack: Vec<Value>,
     marks: Vec<usize>,
     memo: Vec<Value>,
+    /// Places of the memo that were used before those below them.
+    far: BTreeMap<u64, Value>,
+    /// Places of the memo in use: `MEMOIZE` takes this one next, whatever the places are.
+    memoized: u64,
     /// Where the current frame ends.
     frame_end: Option<u64>,
     /// A dtype whose items are objects was seen.
@@ -91,6 +99,10 @@ pub(super) struct Machine<'c, 'a, H> {
     undo: Vec<(usize, Value)>,
     /// Calls of whatever kind, listed or not: what tells a pickle from text.
     pub(super) calls: u64,
+    /// A name was imported that is listed, or that attacks begin with.
+    pub(super) named: bool,
+    /// Something was imported, listed or not.
+    pub(super) imported: bool,
     /// Bytes of containers that live, and of memory that was taken for them.
     pub(super) live: Rc<Cell<u64>>,
     /// Arrays of objects that this stream is within.
@@ -108,12 +120,16 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: Vec::new(),
+            far: BTreeMap::new(),
+            memoized: 0,
             frame_end: None,
             saw_objects: false,
             opcodes: 0,
             trial: false,
             undo: Vec::new(),
             calls: 0,
+            named: false,
+            imported: false,
             live: Rc::default(),
             nested: 0,
             held: Vec::new(),
@@ -166,7 +182,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
                 let number = i64::from(i32::from_le_bytes(self.cursor.array()?));
                 self.push(Value::Int(number));
             }
-            b'I' | b'L' => self.number_line()?,
+            b'I' | b'L' => self.number_line(opcode == b'L')?,
             0x8a => {
                 let bytes = u64::from(self.cursor.byte()?);
                 self.long(bytes)?;
@@ -178,9 +194,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
                 self.long(bytes)?;
             }
             b'F' => {
-                let (at, bytes) = self.cursor.line(LINE_BYTES_MAX)?;
-                let line = String::from_utf8_lossy(self.cursor.view(at, bytes)?).into_owned();
-                if line.trim().parse::<f64>().is_err() {
+                let line = self.number_text()?;
+                if line.replace('_', "").parse::<f64>().is_err() {
                     return Err(self.malformed(format!("`{line}` is no number")));
                 }
                 self.push(Value::Data);
@@ -320,7 +335,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
                 self.memo(opcode == b'r', index, scan)?;
             }
             0x94 => {
-                let index = self.memo.len() as u64;
+                let index = self.memoized;
                 self.memo(true, index, scan)?;
             }
             _ => return self.step_object(opcode, scan),
@@ -395,7 +410,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
             }
             0x80 => {
                 let protocol = self.cursor.byte()?;
-                if protocol > 5 || self.opcodes > 1 {
+                // A loader reads it wherever it stands, and does nothing more.
+                if protocol > 5 {
                     return Err(self.malformed(format!("protocol {protocol} is announced here")));
                 }
             }
@@ -418,7 +434,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
 
     /// Takes memory as stack, memo and containers grow. Vectors may have twice the room that they need.
     fn hold(&mut self, scan: &mut Scan<'_>) -> Result<(), Stop> {
-        let places = (self.stack.len() + self.memo.len()) * size_of::<Value>() * 2;
+        let places = (self.stack.len() + self.memo.len() + self.far.len() * 4) * size_of::<Value>() * 2;
         while places as u64 + self.live.get() > self.held_bytes {
             self.held.push(scan.hold(HELD_AT_ONCE)?);
             self.held_bytes += HELD_AT_ONCE;
@@ -436,7 +452,7 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
     ) -> Result<(), Stop> {
         let after = self.cursor.at();
         self.cursor.seek(start);
-        scan.charge(self.stack.len() as u64)?;
+        scan.charge((self.stack.len() + self.far.len()) as u64)?;
         let mut stack = self.stack.clone();
         if let Some(top) = stack.last_mut() {
             *top = wrapper;
@@ -446,6 +462,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         let mut trial = Machine {
             stack,
             memo,
+            far: self.far.clone(),
+            memoized: self.memoized,
             trial: true,
             marks: self.marks.clone(),
             ..Machine::new(self.cursor, self.host)
@@ -453,7 +471,8 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         trial.live = Rc::clone(&self.live);
         trial.saw_objects = self.saw_objects;
         let mut heard = Vec::new();
-        let result = scan.aside(&mut heard, |scan| trial.run(scan).map(|_| ()));
+        // Items call what is no function by accident, so that alone says nothing; an imported name does.
+        let result = scan.aside(&mut heard, |scan| scan.only(IMPORTS, |scan| trial.run(scan).map(|_| ())));
         let (mut memo, undo) = (std::mem::take(&mut trial.memo), std::mem::take(&mut trial.undo));
         for (place, before) in undo.into_iter().rev() {
             if let Some(at) = memo.get_mut(place) {
@@ -463,10 +482,17 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         memo.truncate(places);
         self.memo = memo;
         self.cursor.seek(after);
-        scan.adopt(heard, &NAME);
+        scan.adopt(heard);
         match result {
             Err(Stop::Over(what)) => Err(Stop::Over(what)),
             _ => Ok(()),
+        }
+    }
+
+    /// A listed name is used. In a trial that is no accident: from here on whatever is wrong counts.
+    pub(super) fn acts(&self, scan: &mut Scan<'_>) {
+        if self.trial {
+            scan.listen(ACTS);
         }
     }
 
@@ -547,15 +573,40 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         Ok(())
     }
 
-    fn number_line(&mut self) -> Result<(), Stop> {
-        let (at, bytes) = self.cursor.line(LINE_BYTES_MAX)?;
-        let line = String::from_utf8_lossy(self.cursor.view(at, bytes)?).into_owned();
-        let digits = line.trim_end_matches('L');
-        let bare = digits.strip_prefix('-').unwrap_or(digits);
-        if bare.is_empty() || !bare.bytes().all(|b| b.is_ascii_digit()) {
+    /// The line of a number without the spaces around it. Loaders read it as C does: up to a zero byte.
+    fn number_text(&mut self) -> Result<String, Stop> {
+        let (at, bytes) = self.cursor.line(TEXT_LINE_BYTES_MAX)?;
+        let line = self.cursor.view(at, bytes)?;
+        let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
+        let line = line.trim_ascii();
+        let line = line.strip_prefix(b"\x0b").unwrap_or(line);
+        let long = line.len() as u64 > LINE_BYTES_MAX;
+        let line = String::from_utf8_lossy(line.get(..200).filter(|_| long).unwrap_or(line)).into_owned();
+        if long { Err(self.malformed(format!("`{line}` is no number"))) } else { Ok(line) }
+    }
+
+    /// An integer, as Python's `int(line, 0)` and C's `strtol` read it.
+    fn number_line(&mut self, long: bool) -> Result<(), Stop> {
+        let line = self.number_text()?;
+        let number = if long { line.strip_suffix('L').unwrap_or(&line) } else { &line };
+        let (sign, bare) = match number.strip_prefix(['-', '+']) {
+            Some(bare) if number.starts_with('-') => ("-", bare),
+            Some(bare) => ("", bare),
+            None => ("", number),
+        };
+        let (radix, digits) = match bare.get(..2).map(str::to_ascii_lowercase).as_deref() {
+            Some("0x") => (16, bare.get(2..).unwrap_or_default()),
+            Some("0o") => (8, bare.get(2..).unwrap_or_default()),
+            Some("0b") => (2, bare.get(2..).unwrap_or_default()),
+            // C takes a leading zero for octal.
+            Some(_) if bare.starts_with('0') && bare.bytes().all(|b| matches!(b, b'0'..=b'7')) => (8, bare),
+            _ => (10, bare),
+        };
+        let digits = digits.replace('_', "");
+        if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
             return Err(self.malformed(format!("`{line}` is no number")));
         }
-        self.push(digits.parse().map_or(Value::Data, Value::Int));
+        self.push(i64::from_str_radix(&format!("{sign}{digits}"), radix).map_or(Value::Data, Value::Int));
         Ok(())
     }
 
@@ -579,32 +630,47 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
     }
 
     fn index_line(&mut self) -> Result<u64, Stop> {
-        let (at, bytes) = self.cursor.line(20)?;
-        let digits =
-            std::str::from_utf8(self.cursor.view(at, bytes)?).ok().and_then(|line| line.parse().ok());
-        digits.ok_or_else(|| self.malformed("a place in the memo is no number"))
+        let line = self.number_text()?;
+        let digits = line.strip_prefix('+').unwrap_or(&line).replace('_', "");
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        // Whatever is larger than that no loader has room for.
+        plain
+            .then(|| digits.parse().ok())
+            .flatten()
+            .ok_or_else(|| self.malformed("a place in the memo is no number"))
     }
 
     fn memo(&mut self, put: bool, index: u64, scan: &mut Scan<'_>) -> Result<(), Stop> {
         let place = usize::try_from(index).unwrap_or(usize::MAX);
         if !put {
-            let value = self.memo.get(place).filter(|value| !matches!(value, Value::Unset)).cloned();
+            let near = self.memo.get(place).filter(|value| !matches!(value, Value::Unset));
+            let value = near.or_else(|| self.far.get(&index)).cloned();
             let value = value.ok_or_else(|| self.malformed(format!("place {index} of the memo is empty")))?;
             self.copied(&value, scan);
             self.push(value);
             return Ok(());
         }
-        // Picklers count up; Python 2's begin with one. A loader makes room up to the largest.
+        let value = self.top()?.clone();
+        // Picklers count up; Python 2's begin with one, and `pickletools.optimize` leaves gaps. A loader makes room up to
+        // the largest.
         if place > self.memo.len() + 1 {
-            scan.find(&SIZE, self.at, format!("place {index} of the memo is used before those below it"));
+            if index > self.cursor.len() {
+                scan.find(&SIZE, self.at, format!("place {index} of the memo is used before those below it"));
+            }
+            if self.far.insert(index, value).is_none() {
+                self.memoized += 1;
+            }
             return Ok(());
         }
-        let value = self.top()?.clone();
         if place >= self.memo.len() {
             self.memo.resize(place + 1, Value::Unset);
         }
+        let far = self.far.remove(&index).is_some();
         if let Some(at) = self.memo.get_mut(place) {
             let before = std::mem::replace(at, value);
+            if matches!(before, Value::Unset) && !far {
+                self.memoized += 1;
+            }
             if self.trial {
                 self.undo.push((place, before));
             }
@@ -629,6 +695,10 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
     fn set_items(&mut self, items: &[Value], scan: &mut Scan<'_>) -> Result<(), Stop> {
         match self.top()?.clone() {
             Value::Dict(dict) => {
+                if dict.frozen.get() {
+                    self.acts(scan);
+                    scan.find(&USE, self.at, "the fields of a type of arrays are changed after it has them");
+                }
                 self.insert(&dict, items)?;
                 let (objects, depth) = (dict.weight.objects.get(), dict.weight.depth.get());
                 self.weigh(objects, depth, scan);
@@ -646,6 +716,23 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         }
         for pair in items.chunks_exact(2) {
             let [key, value] = pair else { continue };
+            let may_be_called = match value {
+                Value::Global(_) => true,
+                // Requests are kept under the names of the methods that they are for.
+                Value::Made(class, _) => {
+                    !is_numeric(*class) && class.module() != "sklearn.utils._metadata_requests"
+                }
+                _ => false,
+            };
+            if let Value::Text { at, bytes } = key
+                && may_be_called
+                && u64::from(*bytes) <= NAME_BYTES_MAX
+            {
+                let key = self.cursor.view(*at, u64::from(*bytes))?;
+                let fine =
+                    if matches!(value, Value::Global(_)) { keeps_function(key) } else { !is_method(key) };
+                dict.callable.set(dict.callable.get() || !fine);
+            }
             let special = match key {
                 Value::Text { bytes, .. } if u64::from(*bytes) > NAME_BYTES_MAX => true,
                 Value::Text { at, bytes } => {
@@ -678,4 +765,68 @@ impl<'c, 'a, H: Host> Machine<'c, 'a, H> {
         }
         depth <= DEPTH_MAX
     }
+}
+
+/// Parts of the names under which estimators keep a function or a class that they were given.
+const FUNCTIONS: [&str; 26] = [
+    "func",
+    "metric",
+    "kernel",
+    "type",
+    "loss",
+    "scor",
+    "objective",
+    "activation",
+    "distance",
+    "class",
+    "random_state",
+    "estimator",
+    "link",
+    "criterion",
+    "weight",
+    "optimizer",
+    "norm",
+    "eval",
+    "fun",
+    "agg",
+    "storage",
+    "default",
+    "init",
+    "regressor",
+    "_single",
+    "_asarray",
+];
+
+/// Names and their beginnings that stand for methods, which loading or using the object would call.
+const METHODS: [&str; 18] = [
+    "predict",
+    "transform",
+    "fit",
+    "score",
+    "pop",
+    "copy",
+    "get",
+    "update",
+    "items",
+    "keys",
+    "values",
+    "setdefault",
+    "get_params",
+    "set_params",
+    "predict_proba",
+    "decision_function",
+    "inverse_transform",
+    "fit_transform",
+];
+const METHOD_STARTS: [&str; 4] = ["_build", "_check", "_validate", "_get_"];
+
+fn is_method(key: &[u8]) -> bool {
+    METHODS.iter().any(|name| name.as_bytes() == key)
+        || METHOD_STARTS.iter().any(|start| key.starts_with(start.as_bytes()))
+}
+
+/// Whether an estimator may keep a function or a class under this name.
+fn keeps_function(key: &[u8]) -> bool {
+    let contains = |part: &str| key.windows(part.len()).any(|within| within == part.as_bytes());
+    !is_method(key) && FUNCTIONS.iter().any(|part| contains(part))
 }

@@ -14,7 +14,7 @@ mod value;
 
 pub(crate) use machine::MALFORMED;
 pub use names::origin;
-pub(crate) use names::{Name, Right};
+pub(crate) use names::{Name, Right, is_telling};
 pub(crate) use numpy::item as dtype_item;
 pub(crate) use torch::{Storages, scan_torch};
 
@@ -22,7 +22,7 @@ use machine::{Host, Machine};
 use value::Value;
 
 use crate::{
-    Input, Limits,
+    Input, Limits, Rule,
     cursor::Cursor,
     scan::{Scan, Stop},
 };
@@ -48,7 +48,8 @@ pub(crate) fn recognizes(input: &Input<'_>) -> Result<bool, Stop> {
     })
 }
 
-/// Whether bytes without a signature run as a pickle: to an end that leaves nothing, or to some call.
+/// Whether bytes without a signature run as a pickle: to an end that leaves nothing, to some call, or to a name that
+/// tells a pickle from a list of words.
 fn resembles(input: Input<'_>, start: u64) -> bool {
     let limits = Limits { steps: OPCODES_CONVINCING, ..Limits::default() };
     let mut scan = Scan::new(None, &limits);
@@ -58,12 +59,41 @@ fn resembles(input: Input<'_>, start: u64) -> bool {
         let mut alone = Alone;
         let mut machine = Machine::new(&mut cursor, &mut alone);
         let result = machine.run(&mut scan);
+        if machine.named {
+            return true;
+        }
         match (result, machine.calls) {
             (_, 1..) | (Err(Stop::Over(_)), _) => return true,
             (Err(_), 0) => return false,
             (Ok(_), 0) if cursor.left() == 0 => return true,
             // Text may begin like a pickle that ends: what follows tells.
             (Ok(_), 0) => {}
+        }
+    }
+}
+
+/// A file is one thing to every reader.
+pub(crate) static POLYGLOT: Rule = Rule {
+    id: "pickle/polyglot",
+    class: "pickle-code",
+    demands: "a file of another format does not run as a pickle",
+};
+
+/// Whether content that is something else, by its signature, imports a name if a loader of pickles reads it.
+pub(crate) fn imports(input: Input<'_>) -> bool {
+    let limits = Limits { steps: OPCODES_CONVINCING, ..Limits::default() };
+    let mut scan = Scan::new(None, &limits);
+    let mut cursor = Cursor::new(input);
+    loop {
+        let mut alone = Alone;
+        let mut machine = Machine::new(&mut cursor, &mut alone);
+        let result = machine.run(&mut scan);
+        match result {
+            _ if machine.imported => return true,
+            // As many opcodes in a row are no accident.
+            Err(Stop::Over("steps")) => return true,
+            Err(_) => return false,
+            Ok(_) => {}
         }
     }
 }

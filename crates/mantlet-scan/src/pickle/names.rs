@@ -6,6 +6,56 @@
 /// The list as text.
 static TEXT: &str = include_str!("../../data/names.txt");
 
+/// Modules that attacks import from. They are refused like any other that is not listed; that somebody names them tells a
+/// pickle from text.
+const TELLING: [&str; 40] = [
+    "__builtin__",
+    "__main__",
+    "_codecs",
+    "_io",
+    "_pickle",
+    "_posixsubprocess",
+    "asyncio",
+    "bdb",
+    "builtins",
+    "cloudpickle",
+    "code",
+    "codeop",
+    "commands",
+    "copy_reg",
+    "copyreg",
+    "ctypes",
+    "dill",
+    "functools",
+    "importlib",
+    "imp",
+    "io",
+    "joblib",
+    "marshal",
+    "nt",
+    "operator",
+    "os",
+    "pickle",
+    "pip",
+    "platform",
+    "popen2",
+    "posix",
+    "pty",
+    "runpy",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+    "timeit",
+    "types",
+    "webbrowser",
+];
+
+/// Whether naming this module tells a pickle from text.
+pub(crate) fn is_telling(module: &str) -> bool {
+    TELLING.contains(&module.split('.').next().unwrap_or_default())
+}
+
 /// A line of the list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Name(u32);

@@ -128,7 +128,17 @@ pub(super) fn dtype_state<H: Host>(
     state: &Value,
     scan: &mut Scan<'_>,
 ) {
+    // Arrays and types before that use it would be read otherwise than they were here.
+    if dtype.fixed.replace(true) {
+        scan.find(&USE, machine.at, "a type of arrays is given a state after it was used");
+        return;
+    }
     let items = state.items().unwrap_or_default();
+    for item in items {
+        if let Value::Dict(fields) = item {
+            fields.frozen.set(true);
+        }
+    }
     let (Some(Value::Int(3 | 4)), Some(Value::Int(flags))) = (items.first(), items.get(7)) else {
         scan.find(&USE, machine.at, "the state of a type of arrays is not such as NumPy writes");
         return;

@@ -95,6 +95,202 @@ fn sizes_are_bounded_by_the_file() {
     check(&[&doubling[..], b"."].concat(), Some("pickle/size"));
 }
 
+/// A joblib file whose array has these bytes as its items.
+fn joblib_array(before: &[u8], items: &[u8]) -> Vec<u8> {
+    [
+        b"\x80\x02",
+        before,
+        b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(X\x08\x00\x00\x00subclasscnumpy\nndarray\n",
+        b"X\x05\x00\x00\x00shapeK",
+        &[items.len() as u8],
+        b"\x85X\x05\x00\x00\x00dtypecnumpy\ndtype\nX\x02\x00\x00\x00u1K\x00K\x01\x87Rub",
+        items,
+        b".",
+    ]
+    .concat()
+}
+
+#[test]
+fn items_of_an_array_that_another_loader_would_run_are_judged() {
+    check(&joblib_array(b"", b"\x00\x01\x02\xff"), None);
+    check(&joblib_array(b"", b"NNR."), None);
+    check(&joblib_array(b"", b"NNb."), None);
+    check(&joblib_array(b"", b"cos\nsystem\n."), Some("pickle/name"));
+    // A listed function that is called, by its name and by the memo, and one that a listed class is made to call.
+    check(&joblib_array(b"", b"cnumpy\nlog1p\nK\x01\x85R."), Some("pickle/use"));
+    check(&joblib_array(b"cnumpy\nlog1p\nq\x000", b"h\x00K\x01\x85R."), Some("pickle/use"));
+    let state = b"csklearn.pipeline\nPipeline\n)\x81}X\x0c\x00\x00\x00__setstate__cnumpy\nlog1p\nsb.";
+    check(&joblib_array(b"", state), Some("pickle/use"));
+    check(&joblib_array(b"", b"cnumpy\nlog1p\n\x82\x01."), Some("pickle/outside"));
+    // What is wrong without a name does not hide what is wrong with one.
+    let noise = [&b"N"[..], &b"NR".repeat(90), b"cos\nsystem\n."].concat();
+    check(&joblib_array(b"", &noise), Some("pickle/name"));
+}
+
+#[test]
+fn functions_that_call_what_they_are_given_are_not_listed() {
+    check(b"csklearn.feature_selection._base\n_get_feature_importances\n.", Some("pickle/name"));
+    check(b"csklearn.metrics._scorer\n_cached_call\n.", Some("pickle/name"));
+    check(b"csklearn.metrics._scorer\n_passthrough_scorer\n.", Some("pickle/name"));
+}
+
+#[test]
+fn numbers_are_read_as_loaders_read_them() {
+    for start in [
+        &b"I0x1\n0"[..],
+        b"I+1\n0",
+        b"I 1_0 \n0",
+        b"I0o17\n0",
+        b"I0b1\n0",
+        b"I007\n0",
+        b"L0x10L\n0",
+        b"L 1_0\n0",
+        b"I1\x00z\n0",
+        b"Np 0\n0",
+        b"Np+1_0\n0",
+        b"Np0\r\n0g0\n0",
+        b"F 1_0\n0",
+        b"Np9\n0g9\n0",
+        b"N0\x80\x02",
+        b"I                                                              1\n0",
+    ] {
+        let pickle = [start, b"cposix\nsystem\n(S'id'\ntR."].concat();
+        check(&pickle, Some("pickle/name"));
+    }
+    // The same numbers in plain data, and one that a call would take for a length.
+    check(b"(lp9\nI0x10\na(dp70\n0g9\n0.", Some("pickle/size"));
+    check(b"(lp9\nI0x10\na0g9\n.", None);
+    check(b"c__builtin__\nbytearray\n(I0x7fffffff\ntR.", Some("pickle/use"));
+    // The next free place is the number of those in use.
+    check(b"\x80\x04cnumpy\nlog1p\nq\x010ccollections\nOrderedDict\n\x940h\x01)R.", None);
+}
+
+#[test]
+fn text_is_no_place_for_calls() {
+    // A number that is none here.
+    check(b"I1z\n0cposix\nsystem\n(S'id'\ntR.", Some("text/script"));
+    check(b"I1z\n0(S'id'\niposix\nsystem\n.", Some("text/script"));
+    check(b"cos\nsin\ntan\nRate\n", Some("pickle/name"));
+    check(b"tan\ncos\nsin\nRate\ncosine\nother\n", None);
+    check(b"a,b\ncsys\n1\n", None);
+}
+
+#[test]
+fn a_state_holds_functions_only_where_estimators_keep_them() {
+    let build = |class: &str, state: &[u8]| {
+        let (module, name) = class.rsplit_once('.').unwrap();
+        [b"c", module.as_bytes(), b"\n", name.as_bytes(), b"\n)\x81", state, b"b."].concat()
+    };
+    let check = |pickle: &[u8], expect| check(&[b"\x80\x02", pickle].concat(), expect);
+    // `__setstate__` calls what the state put in the place of a method.
+    let isotonic = "sklearn.isotonic.IsotonicRegression";
+    check(
+        &build(isotonic, b"}(X\x08\x00\x00\x00_build_fcnumpy\nlog1p\nX\x01\x00\x00\x00aK\x01u"),
+        Some("pickle/use"),
+    );
+    let made = b"}X\x08\x00\x00\x00_build_fcsklearn.pipeline\nPipeline\n)\x81s";
+    check(&build(isotonic, made), Some("pickle/use"));
+    check(&build(isotonic, b"}X\x01\x00\x00\x00acnumpy\nlog1p\ns"), Some("pickle/use"));
+    check(&build(isotonic, b"}X\x01\x00\x00\x00aK\x01s"), None);
+    check(
+        &build(
+            "sklearn.preprocessing._function_transformer.FunctionTransformer",
+            b"}X\x04\x00\x00\x00funccnumpy\nlog1p\ns",
+        ),
+        None,
+    );
+    // Nodes with attributes of their own, and an object in the place of the whole state.
+    let tree = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor";
+    check(&build(tree, b"}X\x05\x00\x00\x00nodescsklearn.pipeline\nPipeline\n)\x81s"), Some("pickle/use"));
+    let nodes = b"}X\x05\x00\x00\x00nodescnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87Rs";
+    check(&build(tree, nodes), None);
+    check(&build(isotonic, b"csklearn.pipeline\nPipeline\n)\x81"), Some("pickle/use"));
+    check(&build(isotonic, b"Ncsklearn.pipeline\nPipeline\n)\x81\x86"), Some("pickle/use"));
+}
+
+#[test]
+fn a_type_of_arrays_does_not_change() {
+    let dtype =
+        |text: &str| [b"cnumpy\ndtype\nX\x02\x00\x00\x00", text.as_bytes(), b"K\x00K\x01\x87R"].concat();
+    let state = b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb";
+    let objects = b"(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x3ftb";
+    let made = [b"\x80\x02", &dtype("u1")[..], b"q\x00"].concat();
+    check(&[&made[..], state, b"."].concat(), None);
+    // Twice, after it was referred to, and in the bytes of an array.
+    check(&[&made[..], state, objects, b"."].concat(), Some("pickle/use"));
+    check(&[&made[..], b"0h\x00", state, b"."].concat(), Some("pickle/use"));
+    let before = [&dtype("u1")[..], b"q\x00", state, b"0"].concat();
+    check(&joblib_array(&before, &[b"h\x00", &objects[..], b"."].concat()), Some("pickle/use"));
+    // Fields that are put into their dict later.
+    let fields = b"\x80\x02}q\x010cnumpy\ndtype\nX\x02\x00\x00\x00V8K\x00K\x01\x87R\
+        (K\x03X\x01\x00\x00\x00|NNh\x01K\x08K\x01K\x10tb";
+    check(&[&fields[..], b"."].concat(), None);
+    check(&[&fields[..], b"h\x01X\x01\x00\x00\x00aK\x01s0."].concat(), Some("pickle/use"));
+}
+
+#[test]
+fn files_of_other_formats_are_no_pickles() {
+    // The length of a safetensors header spells an opcode that skips into the header.
+    let file = |payload: &str| {
+        let header = format!(r#"{{"__metadata__":{{"a":"{}{payload}"}}}}"#, "x".repeat(7));
+        [&0x2058_u64.to_le_bytes()[..], format!("{header:8280}").as_bytes()].concat()
+    };
+    check(&file("harmless"), None);
+    let report = scan_bytes(&file("0cposix\nsystem\n(S'id'\ntR."), None, &Limits::default());
+    assert!(report.findings.iter().any(|finding| finding.rule == "pickle/polyglot"), "{report:?}");
+
+    // A tar archive whose first name is an opcode, and whose other fields are the rest.
+    let tar = |name: &[u8], linkname: &[u8], owner: &[u8]| {
+        let mut block = vec![0; 512];
+        for (at, field) in [
+            (0, name),
+            (100, &b"0000644\0"[..]),
+            (124, b"00000000000\0"),
+            (156, b"0"),
+            (157, linkname),
+            (257, b"ustar\x0000"),
+            (265, owner),
+        ] {
+            block[at..at + field.len()].copy_from_slice(field);
+        }
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        [block, vec![0; 1024]].concat()
+    };
+    check(&tar(b"weights.txt", b"", b"root"), None);
+    check(&tar(b"weights.txt", b"\ncos\n", b"root"), Some("tar/malformed"));
+    check(&tar(b"weights.txt", b"", b"root\0cos\n"), Some("tar/malformed"));
+    check(&tar(b"N0cposix", b"", b""), None);
+}
+
+#[test]
+fn items_and_digits_are_in_the_file() {
+    let range = b"\x80\x02c__builtin__\nxrange\nJ\xff\xff\xff\x7f\x85R";
+    check(&[&range[..], b"."].concat(), None);
+    for name in [
+        "c__builtin__\nlist",
+        "c__builtin__\nset",
+        "c__builtin__\ntuple",
+        "ccollections\ndeque",
+        "ccollections\nCounter",
+    ] {
+        check(&[b"\x80\x02", name.as_bytes(), b"\n", &range[2..], b"\x85R."].concat(), Some("pickle/use"));
+    }
+    check(b"\x80\x02cfractions\nFraction\nU\x031/3\x85R.", None);
+    check(b"\x80\x02cdecimal\nDecimal\nU\x051E+10\x85R.", None);
+    check(b"\x80\x02cfractions\nFraction\nU\x0b1e999999999\x85R.", Some("pickle/use"));
+}
+
+#[test]
+fn compiled_classes_are_not_given_functions() {
+    for call in [&b"R."[..], b"\x81."] {
+        let tree = b"\x80\x02csklearn.neighbors._ball_tree\nBallTree\n]K\x28cnumpy\nlog1p\n\x87";
+        check(&[&tree[..], call].concat(), Some("pickle/use"));
+    }
+    check(b"\x80\x02csklearn.tree._tree\nmemoryview\n.", Some("pickle/name"));
+}
+
 #[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [

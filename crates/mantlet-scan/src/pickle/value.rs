@@ -76,6 +76,10 @@ pub(super) struct Tuple {
 pub(super) struct Dict {
     /// Some key is a special name such as `__setstate__`, or is unknown.
     pub(super) special: Cell<bool>,
+    /// Some value takes the place of a method, or is a function where estimators keep none.
+    pub(super) callable: Cell<bool>,
+    /// It is part of a type of arrays, which reads it again whenever it likes.
+    pub(super) frozen: Cell<bool>,
     /// Every key so far was text.
     all: Cell<bool>,
     /// The first entries with text for a key. Values hold no containers but tuples of plain values: no cycle arises.
@@ -90,6 +94,8 @@ pub(super) struct Dtype {
     pub(super) item_bytes: Cell<Option<u64>>,
     /// Bytes, text or records, whose size is part of the state.
     pub(super) flexible: Cell<bool>,
+    /// It was referred to once more or has its state: whoever uses it must not see it change.
+    pub(super) fixed: Cell<bool>,
     /// Items are references to objects, so an array of it is a pickle.
     pub(super) objects: Cell<bool>,
 }
@@ -162,7 +168,14 @@ impl Dict {
     /// An empty dict.
     pub(super) fn new(live: &Rc<Cell<u64>>) -> Self {
         let weight = Weight::new(live, 0);
-        Self { special: Cell::new(false), all: Cell::new(true), entries: RefCell::default(), weight }
+        Self {
+            special: Cell::new(false),
+            callable: Cell::new(false),
+            frozen: Cell::new(false),
+            all: Cell::new(true),
+            entries: RefCell::default(),
+            weight,
+        }
     }
 
     /// Whether all entries are remembered.

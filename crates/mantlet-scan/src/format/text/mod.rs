@@ -12,7 +12,7 @@ pub(crate) use self::{
 };
 use super::template;
 use crate::{
-    Input, Rule,
+    Input, Rule, pickle,
     scan::{Scan, Stop},
 };
 
@@ -76,12 +76,21 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
         return Err(Stop::malformed(at as u64, "a control character stands in text"));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Python ends a line at a carriage return alone as well.
+    let lines = text.contains('\r').then(|| text.replace("\r\n", "\n").replace('\r', "\n"));
     if text.starts_with("#!") {
         scan.find(&SCRIPT, 0, "the text begins with the name of its interpreter");
+    } else if let Some(name) = python::other_encoding(text) {
+        scan.find(&SCRIPT, 0, format!("the text is Python source in the encoding `{name}`"));
     } else if let Some((at, what)) = python::find(text) {
+        scan.find(&SCRIPT, at as u64, format!("the text is Python source: {what}"));
+    } else if let Some((at, what)) = lines.as_deref().and_then(python::find) {
         scan.find(&SCRIPT, at as u64, format!("the text is Python source: {what}"));
     } else if let Some(language) = other_script(text) {
         scan.find(&SCRIPT, 0, format!("the text is a program ({language})"));
+    }
+    if let Some(at) = pickle_lines(text) {
+        scan.find(&SCRIPT, at as u64, "the text imports and calls a name as pickles do");
     }
     if template::has_tags(text) {
         template::judge(text, 0, scan)?;
@@ -92,6 +101,49 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
         return Err(Stop::Over("bytes of one YAML document"));
     }
     Ok(())
+}
+
+/// Where lines of a pickle of protocol 0 stand in text: a name, and an opcode that calls it soon after. A loader could
+/// read numbers that are none here, and so get that far.
+fn pickle_lines(text: &str) -> Option<usize> {
+    /// How far behind its name a call is looked for.
+    const CALL_BYTES_MAX: usize = 1 << 10;
+    let word = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+    };
+    let mut at = 0;
+    let mut lines = text.split('\n').peekable();
+    while let Some(line) = lines.next() {
+        let start = at;
+        at += line.len() + 1;
+        let Some(name) = lines.peek().filter(|name| word(name)) else { continue };
+        let module = line.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
+        let last = line.get(module.map_or(0, |at| at + 1)..).unwrap_or_default();
+        // The opcode stands before the module, perhaps with others before it.
+        let telling = |wanted: char| {
+            last.char_indices()
+                .any(|(at, opcode)| opcode == wanted && last.get(at + 1..).is_some_and(pickle::is_telling))
+        };
+        let before = text.as_bytes().get(start.saturating_sub(CALL_BYTES_MAX)..start + line.len());
+        let marked = telling('i') && before.is_some_and(|before| before.contains(&b'('));
+        if !marked && !telling('c') {
+            continue;
+        }
+        let rest = text.as_bytes().get(at + name.len()..).unwrap_or_default();
+        let rest = rest.get(..CALL_BYTES_MAX).unwrap_or(rest);
+        let calls = rest.windows(2).enumerate().any(|(place, pair)| match pair {
+            b"tR" | b")R" => true,
+            [b'\n', b'R' | b'o' | b'b'] => {
+                rest.get(place + 2).is_none_or(|next| matches!(next, b'.' | b'0' | b'(' | b'q' | b'p'))
+            }
+            _ => false,
+        });
+        if calls || marked && rest.get(1).is_none_or(|next| matches!(next, b'.' | b'0' | b'p')) {
+            return Some(start);
+        }
+    }
+    None
 }
 
 /// Programs of other languages that announce themselves in their first line.

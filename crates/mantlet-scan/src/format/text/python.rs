@@ -277,6 +277,26 @@ fn statement_of(pieces: &[Piece<'_>]) -> Line {
         "if" | "elif" | "while" | "for" | "with" | "except" | "else" | "try" | "finally" => {
             compound(rest, Line::Acts)
         }
+        // Keywords at the beginning of a statement only.
+        "match" | "case"
+            if matches!(
+                rest.first(),
+                Some(Piece::Name(_) | Piece::Number | Piece::Text | Piece::Open(_) | Piece::Sign("-" | "*"))
+            ) && compound(rest, Line::Inert) != Line::Invalid =>
+        {
+            let colon = rest.iter().rposition(|piece| *piece == Piece::Sign(":")).unwrap_or(rest.len());
+            statement_of(rest.get(colon + 1..).unwrap_or_default())
+        }
+        "type"
+            if matches!(rest, [Piece::Name(_), Piece::Sign("=") | Piece::Open('['), ..])
+                && is_expression(rest) =>
+        {
+            if has_call(rest) {
+                Line::Acts
+            } else {
+                Line::Inert
+            }
+        }
         "return" | "raise" | "assert" | "del" | "yield" | "exec" if is_expression(rest) => Line::Acts,
         "pass" | "break" | "continue" if rest.is_empty() => Line::Inert,
         "global" | "nonlocal" if names(rest) => Line::Inert,
@@ -362,5 +382,23 @@ fn has_call(pieces: &[Piece<'_>]) -> bool {
         [Piece::Name(name), Piece::Open('(')] => !KEYWORDS.contains(name),
         [Piece::Close(_), Piece::Open('(')] => true,
         _ => false,
+    })
+}
+
+/// The encoding that the first two lines announce (PEP 263), if it is not one in which the text says what it seems to.
+pub(super) fn other_encoding(text: &str) -> Option<&str> {
+    const KNOWN: [&str; 9] =
+        ["utf-8", "utf8", "utf-8-sig", "ascii", "us-ascii", "latin-1", "latin1", "iso-8859-1", "iso-latin-1"];
+    text.split(['\n', '\r']).filter(|line| !line.is_empty()).take(2).find_map(|line| {
+        let comment = line.trim_start_matches([' ', '\t', '\x0c']).strip_prefix('#')?;
+        let rest = comment.split("coding").skip(1).find_map(|rest| rest.strip_prefix([':', '=']))?;
+        let name = rest.trim_start_matches([' ', '\t']);
+        let end = name.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).unwrap_or(name.len());
+        let name = name.get(..end).filter(|name| !name.is_empty())?;
+        let plain = name.to_ascii_lowercase().replace('_', "-");
+        // Any word may follow in prose. Of codecs with such names only these do not keep ASCII as it is.
+        let word = plain.bytes().all(|byte| byte.is_ascii_lowercase())
+            && !["hz", "hzgb", "punycode", "idna", "mbcs", "oem"].contains(&plain.as_str());
+        (!word && !KNOWN.contains(&plain.as_str())).then_some(name)
     })
 }

@@ -31,6 +31,10 @@ fn documentation_tables_and_vocabularies_are_safe() {
         "lr: 0.1\nlayers: [1, 2]\nname: &a x\nother: *a\n",
         "name: env\nchannels:\n  - conda-forge\ndependencies:\n  - python=3.11\n  - pip:\n    - mlflow\n",
         "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n    python_version: 3.11.0\n",
+        "# encoding: the way words become numbers\r\n\r\nSome words.\r\n",
+        "# -*- coding: utf-8 -*-\nkey: value\n",
+        "match\ncase\ntype\n",
+        "case: lower\ntype: bpe\n",
         "x: !!str 1\ny: !!binary aGk=\n",
     ] {
         safe(text);
@@ -53,6 +57,12 @@ fn source_code_is_found() {
         "#!/usr/bin/env python3\n",
         "@echo off\ndel x\n",
         "<?php system('x');\n",
+        // Ends of lines, encodings and statements that other readers do not have.
+        "# notes\rimport os\ros.system('x')\r",
+        "Some title\r\n# coding: utf-7\r\n+AGkAbQBwAG8AcgB0-\r\n",
+        "# -*- coding: rot13 -*-\nvzcbeg bf\n",
+        "match x:\n    case 1:\n        print('x')\n    case _: f(x)\n",
+        "type X = int\nprint('x')\n",
     ] {
         assert!(
             rules(text).iter().any(|rule| rule.starts_with("text/") || rule.starts_with("executable/")),
@@ -164,4 +174,15 @@ fn xml_that_reaches_out_is_found() {
     ] {
         assert!(rules(&text).contains(&rule), "{text}: {:?}", rules(&text));
     }
+}
+
+#[test]
+fn names_that_are_run_are_refused_whatever_they_hold() {
+    for name in ["notes.py", "a/site.PTH", "lib.so", "run.sh", "x.ps1"] {
+        let report = crate::scan_files(&[(name, b"Some words, and more.\n")], &Limits::default());
+        assert!(report.findings.iter().any(|finding| finding.rule == "executable/code"), "{name}");
+    }
+    let report =
+        crate::scan_files(&[("README.md", b"Some words.\n"), ("py", b"Words.\n")], &Limits::default());
+    assert_eq!(report.verdict, Verdict::Safe, "{report:?}");
 }
