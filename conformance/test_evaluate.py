@@ -203,10 +203,10 @@ def test_what_a_threshold_withholds_is_what_the_report_says(served, packages, tm
     agrees(value(figures["accuracy"]), numpy.mean([said == truth for said, truth in kept]), "accuracy")
 
 
-def agrees(told, whole):
+def told_of(told, whole):
     """Whether what is told is what the whole report has, where it is told at all."""
     if isinstance(told, dict):
-        return all(agrees(value, whole.get(member)) for member, value in told.items())
+        return all(told_of(value, whole.get(member)) for member, value in told.items())
     return told is None or told == whole
 
 
@@ -230,7 +230,7 @@ def test_a_package_is_evaluated_without_a_server(served, packages):
     whole = {group["group"]: group for group in everything["groups"]}
     for group in told["groups"]:
         # A figure about few rows of a group is left out, and none is another.
-        assert agrees(group, whole[group["group"]]), (group, whole[group["group"]])
+        assert told_of(group, whole[group["group"]]), (group, whole[group["group"]])
     assert told["left_out"] == len(left_out) and sum(group["rows"] for group in left_out) >= 10
     assert {group["group"] for group in left_out} >= {
         group["group"] for group in everything["groups"] if group["rows"] < 10
