@@ -1,0 +1,1 @@
+//! What answers may carry: leaks, markup, links, schemas, tool calls, personal data and secrets.

@@ -1,0 +1,1 @@
+//! Structure that holds where detectors miss: boundaries, datamarking, reserved chat-template tokens.
