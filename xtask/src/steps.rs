@@ -1,6 +1,10 @@
 //! The chores, each a straight line of commands.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
 
 use crate::environment::{packages, python, root, run, target};
 
@@ -13,15 +17,18 @@ fn cargo(arguments: &[&str]) -> Command {
 /// Everything that must hold.
 pub(crate) fn test() -> Result<(), String> {
     packages()?;
-    let python = python()?;
-    let expected = target().join("expected");
-    run(Command::new(&python)
-        .arg(root().join("conformance/agreement.py"))
-        .args([root().join("testdata/models"), expected.clone()]))?;
     // The feature lets tests order disk faults from the real binary; no release is built with it.
-    run(cargo(&["test", "--workspace", "--locked", "--features", "mantlet/faults"])
-        .env("MANTLET_EXPECTED", &expected)
-        .env("MANTLET_PYTHON", &python))?;
+    let tests = ["test", "--workspace", "--locked", "--features", "mantlet/faults"];
+    let expected = target().join("expected");
+    // Installing waits for the network while building waits for the processor.
+    let (python, built) = thread::scope(|scope| {
+        let python = scope.spawn(|| prepared(&expected));
+        let built = run(cargo(&tests).arg("--no-run"));
+        (python.join().unwrap_or_else(|_| Err("preparing Python panicked".to_owned())), built)
+    });
+    let python = python?;
+    built?;
+    run(cargo(&tests).env("MANTLET_EXPECTED", &expected).env("MANTLET_PYTHON", &python))?;
     // The client has settings of its own, so its tests run where these are.
     for (directory, tests) in [(root(), "conformance"), (root().join("clients/python"), "tests")] {
         run(Command::new(&python)
@@ -30,6 +37,15 @@ pub(crate) fn test() -> Result<(), String> {
             .current_dir(directory))?;
     }
     Ok(())
+}
+
+/// The Python environment, and what onnxruntime answers for every model of the tests.
+fn prepared(expected: &Path) -> Result<PathBuf, String> {
+    let python = python()?;
+    run(Command::new(&python)
+        .arg(root().join("conformance/agreement.py"))
+        .args([root().join("testdata/models").as_path(), expected]))?;
+    Ok(python)
 }
 
 /// Formatting, clippy with warnings denied, documentation.
