@@ -1,0 +1,1 @@
+"""Families of generated texts for the guard's training; see `widen.py`."""
