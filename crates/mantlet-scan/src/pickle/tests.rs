@@ -291,6 +291,19 @@ fn compiled_classes_are_not_given_functions() {
     check(b"\x80\x02csklearn.tree._tree\nmemoryview\n.", Some("pickle/name"));
 }
 
+/// A search keeps the folds that it was given as `_checked_cv_orig`; `_check_feature_names` is a method.
+#[test]
+fn an_attribute_that_begins_like_a_method_is_none() {
+    let state = |key: &str| {
+        let head = b"\x80\x04csklearn.model_selection._search\nGridSearchCV\n)\x81}\x8c";
+        let value = b"csklearn.model_selection._split\nKFold\n)\x81sb.";
+        [&head[..], &[key.len() as u8], key.as_bytes(), value].concat()
+    };
+    check(&state("_checked_cv_orig"), None);
+    check(&state("_check_feature_names"), Some("pickle/use"));
+    check(&state("_check"), Some("pickle/use"));
+}
+
 #[test]
 fn text_that_begins_like_a_pickle_is_none() {
     for text in [

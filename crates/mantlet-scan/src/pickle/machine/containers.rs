@@ -178,7 +178,8 @@ const FUNCTIONS: [&str; 26] = [
 ];
 
 /// Names and their beginnings that stand for methods, which loading or using the object would call.
-const METHODS: [&str; 18] = [
+const METHODS: [&str; 19] = [
+    "_check",
     "predict",
     "transform",
     "fit",
@@ -198,7 +199,7 @@ const METHODS: [&str; 18] = [
     "inverse_transform",
     "fit_transform",
 ];
-const METHOD_STARTS: [&str; 4] = ["_build", "_check", "_validate", "_get_"];
+const METHOD_STARTS: [&str; 4] = ["_build", "_check_", "_validate", "_get_"];
 
 fn is_method(key: &[u8]) -> bool {
     METHODS.iter().any(|name| name.as_bytes() == key)
