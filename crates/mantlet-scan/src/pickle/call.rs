@@ -248,6 +248,14 @@ impl<H: Host> Machine<'_, '_, H> {
                 known.then_some(Value::Made(name, None))
             }
             ("numpy", "dtype") => self.dtype(arguments)?.map(|dtype| Value::Made(name, Some(dtype.into()))),
+            // Protocol 5 writes arrays so: `frombuffer(bytes, dtype).reshape(shape, order)`.
+            (_, "_frombuffer") if name.module().starts_with("numpy") => match arguments {
+                [Value::Data, Value::Made(_, Some(dtype)), shape, order] => {
+                    let plain = matches!(shape, Value::Tuple(_)) && matches!(order, Value::Text { .. });
+                    (plain && !dtype.objects.get()).then_some(Value::Data)
+                }
+                _ => None,
+            },
             (_, "scalar") if name.module().starts_with("numpy") => {
                 let objects =
                     matches!(arguments.first(), Some(Value::Made(_, Some(dtype))) if dtype.objects.get());

@@ -291,6 +291,21 @@ fn compiled_classes_are_not_given_functions() {
     check(b"\x80\x02csklearn.tree._tree\nmemoryview\n.", Some("pickle/name"));
 }
 
+/// Protocol 5 makes arrays by a function, which is an array to whoever gets it as state.
+#[test]
+fn arrays_of_protocol_5_are_arrays() {
+    let predictor = |array: &[u8]| {
+        let class = b"\x80\x05csklearn.ensemble._hist_gradient_boosting.predictor\nTreePredictor\n)\x81}\x8c\x05nodes";
+        [&class[..], b"cnumpy._core.numeric\n_frombuffer\n(", array, b"tRsb."].concat()
+    };
+    let dtype = b"\x96\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0cnumpy\ndtype\n\x8c\x02f8\x89\x88\x87R";
+    check(&predictor(&[&dtype[..], b"K\x01\x85\x8c\x01C"].concat()), None);
+    check(&predictor(&dtype[..]), Some("pickle/use"));
+    let objects =
+        b"\x96\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0cnumpy\ndtype\n\x8c\x01O\x89\x88\x87RK\x01\x85\x8c\x01C";
+    check(&predictor(objects), Some("pickle/use"));
+}
+
 /// A search keeps the folds that it was given as `_checked_cv_orig`; `_check_feature_names` is a method.
 #[test]
 fn an_attribute_that_begins_like_a_method_is_none() {
