@@ -1,1 +1,212 @@
 //! L1: attacks by their words: hashed n-grams over windows, phrase families, reserved tokens, gibberish.
+//!
+//! A text is judged as it looks and in each of its decoded views, and the worst of them counts. Weights were learned from
+//! labelled texts by `train/ngrams.py`; thresholds are set by how many benign texts of a channel would be flagged. The
+//! channel is no evidence (short documents are no attacks), it only chooses weights and threshold.
+//!
+//! Time is linear in the length of the text; memory too.
+
+mod evidence;
+mod model;
+pub mod ngrams;
+mod phrases;
+mod reserved;
+mod windows;
+
+use std::sync::LazyLock;
+
+use serde::Serialize;
+
+use self::evidence::{Evidence, NAMES, Place};
+pub use self::{
+    model::{ATTACK, Model, ModelError},
+    windows::{STRIDE as WINDOW_STRIDE, WORDS as WINDOW_WORDS},
+};
+
+use crate::{
+    Channel, Span,
+    normalize::{Mapped, Normalized, Tally, normalize, views},
+};
+
+/// Judges texts.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    model: Model,
+}
+
+/// What was found in a text.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// How likely an attack, 0 to 1: [`ATTACK`] is where one of a hundred benign texts of the channel would be flagged.
+    pub score: f32,
+    /// What the score means.
+    pub verdict: Verdict,
+    /// Why; empty for clean texts.
+    pub reasons: Vec<Reason>,
+}
+
+/// What a score means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Like most benign texts.
+    Clean,
+    /// Too uncertain to say.
+    Suspect,
+    /// Like hardly any benign text.
+    Attack,
+}
+
+/// One thing that speaks for an attack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// What it is, such as `override`.
+    pub code: &'static str,
+    /// Where first, in bytes of the original.
+    pub span: Span,
+}
+
+/// A slower judge of single windows, which is asked where this one is uncertain.
+pub trait Refine {
+    /// How likely a window is an attack, 0 to 1; `task` is what the user wants, where known.
+    fn score(&self, window: &str, channel: Channel, task: Option<&str>) -> f32;
+}
+
+static EMBEDDED: LazyLock<Detector> = LazyLock::new(|| {
+    let model = Model::read(
+        include_bytes!("../../data/ngrams-user.i8"),
+        include_bytes!("../../data/ngrams-document.i8"),
+        include_str!("../../data/heads.json"),
+    );
+    #[expect(clippy::expect_used, reason = "what is compiled in is read by a test")]
+    Detector { model: model.expect("the embedded model is whole") }
+});
+
+/// Numbers that the score is made of, for training.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measured {
+    /// How the text was written: `plain`, or the code of a decoded view.
+    pub view: &'static str,
+    /// Each kind of evidence with its value.
+    pub values: Vec<(&'static str, f32)>,
+}
+
+/// One form of a text with its evidence and score.
+struct Judged {
+    kind: &'static str,
+    text: Mapped,
+    evidence: Evidence,
+    score: f32,
+}
+
+impl Detector {
+    /// The detector with the weights that are compiled in.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// A detector with other weights, for training and evaluation.
+    #[must_use]
+    pub fn with_model(model: Model) -> Self {
+        Self { model }
+    }
+
+    /// Judges a text.
+    #[must_use]
+    pub fn scan(&self, text: &str, channel: Channel) -> Report {
+        self.scan_with(text, channel, None, None)
+    }
+
+    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most. What is clean or an
+    /// attack without it stays so.
+    #[must_use]
+    pub fn scan_with(
+        &self,
+        text: &str,
+        channel: Channel,
+        task: Option<&str>,
+        refine: Option<&dyn Refine>,
+    ) -> Report {
+        let normalized = normalize(text);
+        let Some(worst) = self.judge(&normalized, channel) else {
+            return Report { score: 0.0, verdict: Verdict::Clean, reasons: Vec::new() };
+        };
+        let mut score = worst.score;
+        if let Some(refine) = refine
+            && self.verdict(score, channel) == Verdict::Suspect
+        {
+            let windows = worst.evidence.heaviest.iter().filter_map(|window| {
+                let span = worst.evidence.folded.text().get(window.range.clone())?;
+                Some(refine.score(span, channel, task))
+            });
+            score = windows.fold(0.0, f32::max);
+        }
+        let verdict = self.verdict(score, channel);
+        let reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, &worst) };
+        Report { score, verdict, reasons }
+    }
+
+    /// The numbers of a text and of its views, for training.
+    #[must_use]
+    pub fn measure(&self, text: &str, channel: Channel) -> Vec<Measured> {
+        let named = |values: [f32; NAMES.len()]| NAMES.into_iter().zip(values).collect();
+        let measured = |judged: Judged| Measured { view: judged.kind, values: named(judged.evidence.values) };
+        self.all(&normalize(text), channel).map(measured).collect()
+    }
+
+    fn verdict(&self, score: f32, channel: Channel) -> Verdict {
+        if score >= ATTACK {
+            Verdict::Attack
+        } else if score >= self.model.of(channel).head.suspect {
+            Verdict::Suspect
+        } else {
+            Verdict::Clean
+        }
+    }
+
+    /// The worst form of a text.
+    fn judge(&self, normalized: &Normalized, channel: Channel) -> Option<Judged> {
+        self.all(normalized, channel).max_by(|left, right| left.score.total_cmp(&right.score))
+    }
+
+    /// All forms of a text.
+    fn all<'a>(&'a self, normalized: &'a Normalized, channel: Channel) -> impl Iterator<Item = Judged> + 'a {
+        let learned = self.model.of(channel);
+        let plain = std::iter::once(("plain", normalized.text.clone()));
+        let decoded = views::views(normalized).into_iter().map(|view| (view.kind, view.text));
+        plain.chain(decoded).map(move |(kind, text)| {
+            let evidence = evidence::gather(&text, &learned.table);
+            let score = learned.head.score(&evidence.values);
+            Judged { kind, text, evidence, score }
+        })
+    }
+}
+
+/// Reasons for a verdict, each with its place in the original.
+fn reasons(normalized: &Normalized, worst: &Judged) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if worst.kind != "plain" {
+        reasons.push(Reason { code: "encoded", span: worst.text.origin(0..worst.text.len()) });
+    }
+    for (code, place) in &worst.evidence.places {
+        let span = match place {
+            Place::Text(range) => worst.text.origin(range.clone()),
+            Place::Folded(range) => worst.evidence.folded.origin(range.clone()),
+        };
+        reasons.push(Reason { code: if *code == "worst" { "words" } else { code }, span });
+    }
+    let marks = &normalized.marks;
+    let unusual = [
+        ("invisible", marks.invisible),
+        ("bidi", marks.bidi),
+        ("homoglyph", marks.homoglyphs),
+        ("stacked-marks", marks.stacked),
+    ];
+    let seen = |(code, tally): (&'static str, Tally)| Some(Reason { code, span: tally.first? });
+    reasons.extend(unusual.into_iter().filter_map(seen));
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

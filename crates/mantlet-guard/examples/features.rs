@@ -1,0 +1,87 @@
+//! Features of texts for training, from the one implementation that also judges: JSON lines `{"text","channel"}` in.
+//!
+//! `features grams FILE`: for each line, to the file, little-endian `u32`: the number of words, then for each word the number of its
+//! n-grams and their places in the table. `features evidence USER DOCUMENT HEADS`: for each line, to standard output, the evidence of
+//! the text and of its views as JSON, with these weights. `features scan USER DOCUMENT HEADS` gives the score alone.
+
+use std::{
+    error::Error,
+    fs,
+    io::{self, BufRead, BufWriter, Write},
+};
+
+use mantlet_guard::{
+    Channel,
+    detect::{Detector, Model, ngrams},
+    normalize::{fold, normalize},
+};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Line {
+    text: String,
+    channel: Channel,
+}
+
+/// N-grams by word.
+#[derive(Default)]
+struct Collected {
+    words: u32,
+    pending: Vec<u32>,
+    out: Vec<u32>,
+}
+
+impl ngrams::Sink for Collected {
+    fn gram(&mut self, place: usize) {
+        self.pending.extend(u32::try_from(place));
+    }
+
+    fn word(&mut self, _start: usize, _end: usize) {
+        self.words += 1;
+        self.out.extend(u32::try_from(self.pending.len()));
+        self.out.append(&mut self.pending);
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let lines = io::stdin()
+        .lock()
+        .lines()
+        .map(|line| -> Result<Line, Box<dyn Error>> { Ok(serde_json::from_str(&line?)?) });
+    match arguments.as_slice() {
+        ["grams", file] => grams(lines, BufWriter::new(fs::File::create(file)?)),
+        [what @ ("evidence" | "scan"), user, document, heads] => {
+            let model = Model::read(&fs::read(user)?, &fs::read(document)?, &fs::read_to_string(heads)?)?;
+            let detector = Detector::with_model(model);
+            let mut out = BufWriter::new(io::stdout().lock());
+            for line in lines {
+                let Line { text, channel } = line?;
+                if *what == "scan" {
+                    serde_json::to_writer(&mut out, &detector.scan(&text, channel).score)?;
+                } else {
+                    serde_json::to_writer(&mut out, &detector.measure(&text, channel))?;
+                }
+                out.write_all(b"\n")?;
+            }
+            Ok(out.flush()?)
+        }
+        _ => Err("usage: features grams FILE | features evidence|scan USER DOCUMENT HEADS".into()),
+    }
+}
+
+fn grams(
+    lines: impl Iterator<Item = Result<Line, Box<dyn Error>>>,
+    mut out: impl Write,
+) -> Result<(), Box<dyn Error>> {
+    for line in lines {
+        let mut collected = Collected::default();
+        ngrams::each(fold(&normalize(&line?.text).text).text(), &mut collected);
+        out.write_all(&collected.words.to_le_bytes())?;
+        for number in &collected.out {
+            out.write_all(&number.to_le_bytes())?;
+        }
+    }
+    Ok(out.flush()?)
+}

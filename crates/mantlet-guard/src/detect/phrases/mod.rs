@@ -1,0 +1,162 @@
+//! Phrase families: what words of several classes do when they stand together.
+//!
+//! Attackers have many words for the same sentence, and each language its own order of them. So families are not lists of
+//! sentences: each is a set of classes of terms (`lexicon`) that occur within a few words of each other, in any order.
+
+mod lexicon;
+
+use std::{ops::Range, sync::LazyLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use self::lexicon::{CLASSES, Class, TERMS};
+use crate::normalize::{Mapped, fold};
+
+/// A family: the classes that it takes, and within how many bytes of folded text.
+struct Family {
+    classes: &'static [Class],
+    within: usize,
+}
+
+/// The families, in the order of their codes.
+const FAMILIES: [Family; FAMILY_CODES.len()] = [
+    family(&[Class::Override, Class::Prior, Class::Instruction], 72),
+    family(&[Class::Override, Class::Own, Class::Instruction], 48),
+    family(&[Class::Reveal, Class::System], 72),
+    family(&[Class::Role, Class::Unbound], 400),
+    family(&[Class::Role], 0),
+    family(&[Class::Unbound], 0),
+    family(&[Class::Refusal], 0),
+    family(&[Class::Address, Class::Command], 120),
+    family(&[Class::NewTask], 0),
+    family(&[Class::Send, Class::Secret, Class::Destination], 160),
+    family(&[Class::Stealth], 0),
+    family(&[Class::Tool, Class::Address], 120),
+];
+
+const fn family(classes: &'static [Class], within: usize) -> Family {
+    Family { classes, within }
+}
+
+/// The codes of the families.
+pub(super) const FAMILY_CODES: [&str; 12] = [
+    "override",
+    "override-own",
+    "reveal",
+    "jailbreak",
+    "role",
+    "unbound",
+    "refusal",
+    "address",
+    "new-task",
+    "exfiltration",
+    "stealth",
+    "tool",
+];
+
+/// What was found of one family.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hits {
+    /// How often.
+    pub count: u32,
+    /// The first, in bytes of the folded text.
+    pub first: Option<Range<usize>>,
+}
+
+struct Terms {
+    automaton: AhoCorasick,
+    /// For each term: its class, and whether it must begin and end with a word.
+    kinds: Vec<Kind>,
+}
+
+#[derive(Clone, Copy)]
+struct Kind {
+    class: Class,
+    begins: bool,
+    ends: bool,
+}
+
+static COMPILED: LazyLock<Option<Terms>> = LazyLock::new(|| {
+    let mut patterns = Vec::new();
+    let mut kinds = Vec::new();
+    for (class, terms) in TERMS {
+        for term in terms.split('|').map(str::trim).filter(|term| !term.is_empty()) {
+            let (stem, goes_on) = term.strip_suffix('*').map_or((term, false), |stem| (stem, true));
+            let folded = fold(&Mapped::identity(stem));
+            let edged = |character: Option<char>| character.is_some_and(has_edges);
+            kinds.push(Kind {
+                class: *class,
+                begins: edged(folded.text().chars().next()),
+                ends: !goes_on && edged(folded.text().chars().next_back()),
+            });
+            patterns.push(folded.text().to_owned());
+        }
+    }
+    let automaton = AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .build(&patterns)
+        .ok()?;
+    Some(Terms { automaton, kinds })
+});
+
+/// Letters of scripts that part words by spaces and put no endings into the word before.
+fn has_edges(character: char) -> bool {
+    character.is_alphanumeric() && u32::from(character) < 0x530
+}
+
+/// Finds all families in a folded text, in one pass.
+#[must_use]
+pub(super) fn find(folded: &str) -> [Hits; FAMILY_CODES.len()] {
+    let mut hits: [Hits; FAMILY_CODES.len()] = std::array::from_fn(|_| Hits::default());
+    let Some(terms) = COMPILED.as_ref() else { return hits };
+    let mut last: [Option<Range<usize>>; CLASSES] = std::array::from_fn(|_| None);
+    // Where each family was found last: one sentence counts once.
+    let mut counted = [0; FAMILY_CODES.len()];
+    for found in terms.automaton.find_overlapping_iter(folded) {
+        let Some(kind) = terms.kinds.get(found.pattern().as_usize()) else { continue };
+        if kind.begins && is_within_word(folded, found.start())
+            || kind.ends && is_within_word(folded, found.end())
+        {
+            continue;
+        }
+        if let Some(place) = last.get_mut(kind.class as usize) {
+            *place = Some(found.range());
+        }
+        for ((family, hits), counted) in FAMILIES.iter().zip(&mut hits).zip(&mut counted) {
+            if family.classes.contains(&kind.class)
+                && let Some(range) = together(family, &last, found.range())
+                && range.start >= *counted
+            {
+                *counted = range.end;
+                hits.count += 1;
+                hits.first.get_or_insert(range);
+            }
+        }
+    }
+    hits
+}
+
+/// The stretch in which all classes of a family stand, if they stand near each other and not on the same word.
+fn together(
+    family: &Family,
+    last: &[Option<Range<usize>>; CLASSES],
+    now: Range<usize>,
+) -> Option<Range<usize>> {
+    let mut all = now;
+    for class in family.classes {
+        let place = last.get(*class as usize)?.as_ref()?;
+        all = all.start.min(place.start)..all.end.max(place.end);
+    }
+    (family.within == 0 || all.len() <= family.within).then_some(all)
+}
+
+/// Whether a place is between two letters or digits.
+fn is_within_word(text: &str, place: usize) -> bool {
+    let before = text.get(..place).and_then(|text| text.chars().next_back());
+    let after = text.get(place..).and_then(|text| text.chars().next());
+    before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests;
