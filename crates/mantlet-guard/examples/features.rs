@@ -1,8 +1,9 @@
 //! Features of texts for training, from the one implementation that also judges: JSON lines `{"text","channel"}` in.
 //!
-//! `features grams FILE`: for each line, to the file, little-endian `u32`: the number of words, then for each word the number of its
-//! n-grams and their places in the table. `features evidence USER DOCUMENT HEADS`: for each line, to standard output, the evidence of
-//! the text and of its views as JSON, with these weights. `features scan USER DOCUMENT HEADS` gives the score alone.
+//! `features grams FILE`: for each line, to the file, little-endian `u32`: the number of words, then for each word where it begins
+//! in the original, the number of its n-grams and their places in the table. `features evidence USER DOCUMENT HEADS`: for each line, to standard output, the evidence of
+//! the text and of its views as JSON, with these weights. `features scan USER DOCUMENT HEADS` gives the score alone,
+//! `features names` the kinds of evidence.
 
 use std::{
     error::Error,
@@ -12,8 +13,8 @@ use std::{
 
 use mantlet_guard::{
     Channel,
-    detect::{Detector, Model, ngrams},
-    normalize::{fold, normalize},
+    detect::{Detector, EVIDENCE, Model, ngrams},
+    normalize::{Mapped, fold, normalize},
 };
 use serde::Deserialize;
 
@@ -24,20 +25,21 @@ struct Line {
 }
 
 /// N-grams by word.
-#[derive(Default)]
-struct Collected {
+struct Collected<'a> {
+    folded: &'a Mapped,
     words: u32,
     pending: Vec<u32>,
     out: Vec<u32>,
 }
 
-impl ngrams::Sink for Collected {
+impl ngrams::Sink for Collected<'_> {
     fn gram(&mut self, place: usize) {
         self.pending.extend(u32::try_from(place));
     }
 
-    fn word(&mut self, _start: usize, _end: usize) {
+    fn word(&mut self, start: usize, end: usize) {
         self.words += 1;
+        self.out.extend(u32::try_from(self.folded.origin(start..end).start));
         self.out.extend(u32::try_from(self.pending.len()));
         self.out.append(&mut self.pending);
     }
@@ -67,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Ok(out.flush()?)
         }
+        ["names"] => Ok(serde_json::to_writer(io::stdout(), &EVIDENCE)?),
         _ => Err("usage: features grams FILE | features evidence|scan USER DOCUMENT HEADS".into()),
     }
 }
@@ -76,8 +79,9 @@ fn grams(
     mut out: impl Write,
 ) -> Result<(), Box<dyn Error>> {
     for line in lines {
-        let mut collected = Collected::default();
-        ngrams::each(fold(&normalize(&line?.text).text).text(), &mut collected);
+        let folded = fold(&normalize(&line?.text).text);
+        let mut collected = Collected { folded: &folded, words: 0, pending: Vec::new(), out: Vec::new() };
+        ngrams::each(folded.text(), &mut collected);
         out.write_all(&collected.words.to_le_bytes())?;
         for number in &collected.out {
             out.write_all(&number.to_le_bytes())?;

@@ -6,7 +6,7 @@ use super::{model::Table, phrases, reserved, windows};
 use crate::normalize::{Mapped, fold, surprise_of, unreadable};
 
 /// What is measured, in the order of the weights of a head.
-pub(super) const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 18] = [
     "worst",
     "heavy",
     "whole",
@@ -57,9 +57,9 @@ pub(super) enum Place {
     Folded(Range<usize>),
 }
 
-/// Gathers the evidence of a text.
+/// Gathers the evidence of a text; letters without sense are looked for where asked.
 #[must_use]
-pub(super) fn gather(text: &Mapped, table: &Table) -> Evidence {
+pub(super) fn gather(text: &Mapped, table: &Table, senseless: bool) -> Evidence {
     let folded = fold(text);
     let weighed = windows::weigh(folded.text(), table);
     let mut values = [0.0; NAMES.len()];
@@ -89,7 +89,7 @@ pub(super) fn gather(text: &Mapped, table: &Table) -> Evidence {
     set(RESERVED + 1, saturating(found.frames.0));
     places.extend(found.tokens.1.map(|range| ("reserved-token", Place::Text(range))));
     places.extend(found.frames.1.map(|range| ("frame", Place::Text(range))));
-    if let Some((range, bits)) = gibberish(text.text()) {
+    if let Some((range, bits)) = senseless.then(|| gibberish(text.text())).flatten() {
         set(RESERVED + 2, bits);
         places.push(("gibberish", Place::Text(range)));
     }

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use self::evidence::{Evidence, NAMES, Place};
 pub use self::{
+    evidence::NAMES as EVIDENCE,
     model::{ATTACK, Model, ModelError},
     windows::{STRIDE as WINDOW_STRIDE, WORDS as WINDOW_WORDS},
 };
@@ -175,8 +176,11 @@ impl Detector {
         let learned = self.model.of(channel);
         let plain = std::iter::once(("plain", normalized.text.clone()));
         let decoded = views::views(normalized).into_iter().map(|view| (view.kind, view.text));
+        let decoded: Vec<_> = decoded.collect();
+        // Letters that read as text once they are turned around are not meant to be none.
+        let deciphered = decoded.iter().any(|(kind, _)| views::is_cipher(kind));
         plain.chain(decoded).map(move |(kind, text)| {
-            let evidence = evidence::gather(&text, &learned.table);
+            let evidence = evidence::gather(&text, &learned.table, !deciphered);
             let score = learned.head.score(&evidence.values);
             Judged { kind, text, evidence, score }
         })

@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::{model::Table, ngrams};
 
 /// Words of a window.
-pub(super) const WORDS: usize = 32;
+pub const WORDS: usize = 32;
 /// Words from one window to the next.
-pub(super) const STRIDE: usize = 8;
+pub const STRIDE: usize = 8;
 
 /// A window and its weight: about a logit, zero being as likely an attack as not in training.
 #[derive(Debug, Clone)]

@@ -98,7 +98,7 @@ impl Folding<'_> {
             return;
         }
         *gap = folded == " ";
-        if folded.len() == end - start {
+        if folded.len() == end - start && folded.chars().nth(1).is_none() {
             self.even.push_str(&folded);
             return;
         }

@@ -4,9 +4,9 @@
 //! languages in Latin letters, without their marks, so it tells text from what is no text, not English from the rest.
 
 /// Bits per letter up to which a stretch of words reads as text.
-pub const READABLE_BITS: f32 = 3.9;
+pub(super) const READABLE_BITS: f32 = 3.9;
 /// Bits per letter from which a stretch of words does not.
-pub const UNREADABLE_BITS: f32 = 3.9;
+pub(super) const UNREADABLE_BITS: f32 = 3.9;
 
 /// Costs of a letter after two others, in sixteenths of a bit: `[before last][last][letter]`, 32 by 32 by 32, where 0 is the edge
 /// of a word and 1 to 26 are letters. Written by `train/letters.py`.
@@ -16,7 +16,7 @@ const UNIT: f32 = 1.0 / 16.0;
 /// The surprise of a word of Latin letters, and how many letters were judged, the edge after the last one included. Other
 /// characters are passed over.
 #[must_use]
-pub fn surprise(word: impl Iterator<Item = u8>) -> (f32, u32) {
+pub(super) fn surprise(word: impl Iterator<Item = u8>) -> (f32, u32) {
     let (mut before, mut last, mut sum, mut count) = (0_usize, 0_usize, 0_u32, 0_u32);
     for byte in word {
         if !byte.is_ascii_alphabetic() {
@@ -44,7 +44,7 @@ fn cost(before: usize, last: usize, letter: usize) -> u32 {
 
 /// Mean bits per letter of all words of a text.
 #[must_use]
-pub fn surprise_of(text: &str) -> f32 {
+pub(crate) fn surprise_of(text: &str) -> f32 {
     let (mut bits, mut letters) = (0.0, 0);
     for word in text.split(|character: char| !character.is_ascii_alphabetic()) {
         let (sum, count) = surprise(word.bytes());

@@ -1,5 +1,6 @@
 //! The command line, defined once: help, man pages and completions all come from here and cannot disagree.
 
+mod guard;
 mod models;
 mod people;
 mod reviews;
@@ -17,6 +18,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
+pub use guard::{Guard, GuardBench};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
@@ -100,6 +102,9 @@ pub enum Command {
     /// Answers that wait for a person
     #[command(subcommand)]
     Review(Review),
+    /// Texts for and of language models: judged
+    #[command(subcommand)]
+    Guard(Guard),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),

@@ -12,6 +12,7 @@ pub mod env;
 pub mod evaluate;
 pub mod exit;
 pub mod explain;
+pub mod guard;
 pub mod identity;
 pub mod import;
 pub mod init;
@@ -123,6 +124,7 @@ async fn dispatch(common: &Common, command: Command, ready: Option<serve::Ready>
         }
         Command::Model(command) => model::run(common, command).await,
         Command::Review(command) => review::run(common, command).await,
+        Command::Guard(command) => guard::run(common, &command),
         Command::Audit(command) => audit::run(common, command).await,
         Command::Root(command) => root::run(common, command).await,
         Command::Env(command) => env::run(common, &command),

@@ -12,7 +12,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use self::lexicon::{CLASSES, Class, TERMS};
 use crate::normalize::{Mapped, fold};
 
-/// A family: the classes that it takes, and within how many bytes of folded text.
+/// A family: the classes that it takes, and within how many characters of folded text.
 struct Family {
     classes: &'static [Class],
     within: usize,
@@ -74,6 +74,8 @@ struct Kind {
     class: Class,
     begins: bool,
     ends: bool,
+    /// Whether the word may go on.
+    goes_on: bool,
 }
 
 static COMPILED: LazyLock<Option<Terms>> = LazyLock::new(|| {
@@ -88,6 +90,7 @@ static COMPILED: LazyLock<Option<Terms>> = LazyLock::new(|| {
                 class: *class,
                 begins: edged(folded.text().chars().next()),
                 ends: !goes_on && edged(folded.text().chars().next_back()),
+                goes_on,
             });
             patterns.push(folded.text().to_owned());
         }
@@ -120,12 +123,13 @@ pub(super) fn find(folded: &str) -> [Hits; FAMILY_CODES.len()] {
         {
             continue;
         }
+        let range = found.start()..if kind.goes_on { word_end(folded, found.end()) } else { found.end() };
         if let Some(place) = last.get_mut(kind.class as usize) {
-            *place = Some(found.range());
+            *place = Some(range.clone());
         }
         for ((family, hits), counted) in FAMILIES.iter().zip(&mut hits).zip(&mut counted) {
             if family.classes.contains(&kind.class)
-                && let Some(range) = together(family, &last, found.range())
+                && let Some(range) = together(folded, family, &last, range.clone())
                 && range.start >= *counted
             {
                 *counted = range.end;
@@ -139,6 +143,7 @@ pub(super) fn find(folded: &str) -> [Hits; FAMILY_CODES.len()] {
 
 /// The stretch in which all classes of a family stand, if they stand near each other and not on the same word.
 fn together(
+    folded: &str,
     family: &Family,
     last: &[Option<Range<usize>>; CLASSES],
     now: Range<usize>,
@@ -148,7 +153,21 @@ fn together(
         let place = last.get(*class as usize)?.as_ref()?;
         all = all.start.min(place.start)..all.end.max(place.end);
     }
-    (family.within == 0 || all.len() <= family.within).then_some(all)
+    let near = || {
+        // A character has four bytes at most.
+        all.len() <= family.within * 4
+            && folded.get(all.clone()).is_some_and(|text| text.chars().count() <= family.within)
+    };
+    (family.within == 0 || near()).then_some(all)
+}
+
+/// The longest ending that a stem has.
+const ENDING_MAX: usize = 24;
+
+/// Where the word ends that goes on here.
+fn word_end(text: &str, place: usize) -> usize {
+    let rest = text.get(place..).unwrap_or("").chars().take(ENDING_MAX);
+    place + rest.take_while(|character| character.is_alphanumeric()).map(char::len_utf8).sum::<usize>()
 }
 
 /// Whether a place is between two letters or digits.

@@ -47,7 +47,7 @@ fn runs(source: &Mapped, found: &mut Found) {
             continue;
         }
         // Lines of one code: what follows a line end directly and is a run again.
-        let mut whole = vec![place..end];
+        let mut whole: Vec<_> = std::iter::once(place..end).collect();
         let mut last = end;
         while let Some(next) = next_line(bytes, last) {
             let next_end = run_end(bytes, next);

@@ -58,21 +58,35 @@ pub(crate) fn unreadable(text: &str) -> Vec<Range<usize>> {
             marked.iter_mut().skip(index).take(window.len()).for_each(|mark| *mark = true);
         }
     }
-    let mut stretches: Vec<(Range<usize>, usize)> = Vec::new();
-    let mut open = false;
-    for (word, marked) in words.iter().zip(marked) {
-        let length = word.range.len();
-        match stretches.last_mut().filter(|_| open && marked) {
-            Some((range, letters)) => {
-                range.end = word.range.end;
-                *letters += length;
-            }
-            None if marked => stretches.push((word.range.clone(), length)),
-            None => {}
+    let mut stretches = Vec::new();
+    let mut place = 0;
+    while let Some(first) = marked.iter().skip(place).position(|mark| *mark).map(|skip| place + skip) {
+        let length = marked.iter().skip(first).take_while(|mark| **mark).count();
+        place = first + length;
+        let run = words.get(first..place).unwrap_or(&[]);
+        // A window reaches into the readable words beside what is not.
+        let from = run.iter().position(|word| !word.reads()).unwrap_or(run.len());
+        let to = run.iter().rposition(|word| !word.reads()).map_or(0, |last| last + 1);
+        let Some(run) = run.get(from..to) else { continue };
+        if let [first, .., last] = run
+            && run.iter().map(|word| word.range.len()).sum::<usize>() >= LETTERS_MIN
+        {
+            stretches.push(first.range.start..last.range.end);
+        } else if let [only] = run
+            && only.range.len() >= LETTERS_MIN
+        {
+            stretches.push(only.range.clone());
         }
-        open = marked;
     }
-    stretches.into_iter().filter(|(_, letters)| *letters >= LETTERS_MIN).map(|(range, _)| range).collect()
+    stretches
+}
+
+impl Word {
+    fn reads(&self) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "letters of a word")]
+        let limit = letters::READABLE_BITS * self.letters as f32;
+        self.bits < limit
+    }
 }
 
 fn words(text: &str) -> Vec<Word> {

@@ -40,6 +40,7 @@ pub(super) fn find(source: &Mapped) -> Vec<(&'static str, Mapped)> {
 }
 
 /// What one code stands for: a byte of UTF-8, or a character.
+#[derive(Clone, Copy)]
 enum Code {
     Byte(u8),
     Unit(u32),

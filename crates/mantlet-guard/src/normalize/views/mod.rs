@@ -33,6 +33,12 @@ pub struct View {
     pub depth: usize,
 }
 
+/// Whether a view of this kind has its letters in other places or other letters in theirs.
+#[must_use]
+pub fn is_cipher(kind: &str) -> bool {
+    matches!(kind, "rot13" | "caesar" | "atbash" | "reversed" | "leet" | "spelled")
+}
+
 /// Letters or words that are decoded are text from this many bytes on.
 const TEXT_BYTES_MIN: usize = 8;
 

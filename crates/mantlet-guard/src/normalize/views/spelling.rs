@@ -35,7 +35,7 @@ fn leet(source: &Mapped) -> Option<Mapped> {
         let lone_number = core.bytes().all(|byte| byte.is_ascii_digit());
         if core.len() > 24
             || core.is_empty()
-            || !has_both(core) && !(lone_number && after_leet && core.len() <= 4)
+            || !(has_both(core) || lone_number && after_leet && core.len() <= 4)
         {
             after_leet = false;
             continue;

@@ -1,0 +1,20 @@
+//! `mantlet guard …`: the guard of language models, for shells and pipelines. Needs no home and no server.
+
+mod bench;
+mod figures;
+mod lines;
+mod mutate;
+mod scan;
+
+use super::{
+    args::{Common, Guard},
+    exit::Failure,
+};
+
+/// Runs one of the commands.
+pub fn run(common: &Common, command: &Guard) -> Result<(), Failure> {
+    match command {
+        Guard::Scan => scan::run(),
+        Guard::Bench(command) => bench::run(common.json, command),
+    }
+}
