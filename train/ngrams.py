@@ -26,7 +26,8 @@ SEED = 7
 PLACES = 1 << 18
 WINDOW, STRIDE = 32, 16  # half as many windows as when judging
 WINDOWS_MAX = 12  # of one text, in training
-FOLDS = 4
+FAMILY_MAX = 1500  # rows of one family and label, in training
+FOLDS = 3
 CHANNELS = ("user", "document")
 ATTACK_FPR, SUSPECT_FPR = 0.01, 0.05
 
@@ -34,6 +35,31 @@ ATTACK_FPR, SUSPECT_FPR = 0.01, 0.05
 def read(path):
     with gzip.open(path, "rt") as lines:
         return [json.loads(line) for line in lines]
+
+
+def thinned(rows):
+    """At most so many rows of each family: beyond that they repeat each other."""
+    order = np.random.default_rng(SEED).permutation(len(rows))
+    seen, kept = collections.Counter(), []
+    for index in order:
+        key = family_of(rows[index]), rows[index]["label"]
+        seen[key] += 1
+        if seen[key] <= FAMILY_MAX:
+            kept.append(rows[index])
+    return kept
+
+
+def with_crops(rows):
+    """Benign documents, and a short piece of each: in a data set of long ones, short ones would have no threshold."""
+    rng = np.random.default_rng(SEED)
+    pieces = []
+    for row in rows:
+        if row["channel"] != "user":
+            words = row["text"].split(" ")
+            length = int(rng.integers(15, 120))
+            start = int(rng.integers(0, max(1, len(words) - length)))
+            pieces.append(row | {"text": " ".join(words[start : start + length])})
+    return [*rows, *pieces]
 
 
 def channel_of(row):
@@ -252,8 +278,8 @@ def train(features, rows, dev, out, alpha, log=print):
         weight[y == 1] /= weight[y == 1].sum()
         weight[y == 0] /= weight[y == 0].sum()
         w, b = fit_head(x, y, weight, names)
-        heads[channel] |= threshold(features, out, [r for r in dev if channel_of(r) == channel and r["label"] == "benign"],
-                                    dict(zip(names, map(float, w))), names)
+        benign = [r for r in dev if channel_of(r) == channel and r["label"] == "benign" and r["kind"] != "over-defence"]
+        heads[channel] |= threshold(features, out, with_crops(benign), dict(zip(names, map(float, w))), names)
     write(out, tables, heads)
     return heads
 
@@ -276,7 +302,7 @@ def threshold(features, out, benign, weights, names):
     worst = [max(float(w @ [view[name] for name in names]) for view in views) for views in evidence(features, out, benign)]
     attack, suspect = (float(np.quantile(worst, 1 - rate)) for rate in (ATTACK_FPR, SUSPECT_FPR))
     # A score of one half is an attack, of one fifth is suspect.
-    steepness = min(2.0, float(np.log(4)) / max(attack - suspect, 1e-3))
+    steepness = min(1.5, float(np.log(4)) / max(attack - suspect, 1e-3))
     return {"weights": {k: round(v, 4) for k, v in weights.items()}, "bias": -attack, "steepness": steepness,
             "suspect": float(1 / (1 + np.exp(-steepness * (suspect - attack))))}
 
@@ -292,9 +318,9 @@ def main():
     arguments.add_argument("--data", required=True, nargs="+")
     arguments.add_argument("--dev", required=True)
     arguments.add_argument("--out", required=True)
-    arguments.add_argument("--alpha", type=float, default=3e-6)
+    arguments.add_argument("--alpha", type=float, default=1e-5)
     given = arguments.parse_args()
-    rows = [row | {"text": row["text"][:8000]} for path in given.data for row in read(path)]
+    rows = thinned([row | {"text": row["text"][:8000]} for path in given.data for row in read(path)])
     heads = train(given.features, rows, read(given.dev), pathlib.Path(given.out), given.alpha)
     for channel, head in heads.items():
         print(channel, json.dumps(head))
