@@ -6,13 +6,14 @@ use super::{model::Table, phrases, reserved, windows};
 use crate::normalize::{Mapped, fold, surprise_of, unreadable};
 
 /// What is measured, in the order of the weights of a head.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 22] = [
     "worst",
     "heavy",
     "whole",
     "override",
     "override-own",
     "reveal",
+    "reveal-system",
     "jailbreak",
     "role",
     "unbound",
@@ -22,6 +23,9 @@ pub const NAMES: [&str; 18] = [
     "exfiltration",
     "stealth",
     "tool",
+    "send",
+    "steer",
+    "decode",
     "reserved-token",
     "frame",
     "gibberish",
@@ -72,8 +76,8 @@ pub(super) fn gather(text: &Mapped, table: &Table, senseless: bool) -> Evidence 
     let weights = || weighed.heaviest.iter().map(|window| window.weight);
     let mean = weights().sum::<f32>() / f32::from(u8::try_from(weights().count().max(1)).unwrap_or(1));
     // Logits of texts that are nothing but one word are extreme and say little.
-    set(0, weights().next().unwrap_or_default().clamp(-8.0, 8.0));
-    set(1, mean.clamp(-8.0, 8.0));
+    set(0, weights().next().unwrap_or(weighed.whole).clamp(-8.0, 8.0));
+    set(1, if weighed.heaviest.is_empty() { weighed.whole } else { mean }.clamp(-8.0, 8.0));
     set(2, weighed.whole.clamp(-8.0, 8.0));
     if let Some(window) = weighed.heaviest.first().filter(|window| window.weight > 0.0) {
         places.push((NAMES[0], Place::Folded(window.range.clone())));

@@ -19,6 +19,8 @@ pub(super) enum Class {
     Reveal,
     /// What a model is told and should keep: *system prompt*.
     System,
+    /// The same, of the one that is spoken to: *your instructions*, *the text above*.
+    OwnSystem,
     /// Gives the model another part to play: *you are now*.
     Role,
     /// Speaks of nothing being forbidden: *without restrictions*.
@@ -41,10 +43,18 @@ pub(super) enum Class {
     Tool,
     /// Keeps the user in the dark: *do not tell the user*.
     Stealth,
+    /// What the reader of a document is about to write: *your summary*.
+    Output,
+    /// Puts something into it: *include*.
+    Put,
+    /// Reads a code: *decode*.
+    Decode,
+    /// Does what is read: *follow*.
+    Obey,
 }
 
 /// How many classes there are.
-pub(super) const CLASSES: usize = Class::Stealth as usize + 1;
+pub(super) const CLASSES: usize = Class::Obey as usize + 1;
 
 /// The terms of each class, separated by `|`.
 pub(super) const TERMS: &[(Class, &str)] = &[
@@ -120,21 +130,32 @@ pub(super) const TERMS: &[(Class, &str)] = &[
     ),
     (
         Class::System,
-        "system prompt*|system message*|system instruction*|initial prompt|initial instruction*|initial message|hidden instruction*|\
-        hidden prompt*|hidden rules|secret instruction*|secret prompt|your instruction*|your prompt*|your rules|your guidelines|your system|\
-        your initial|your original|your hidden|your secret|your exact instruction*|your full|your configuration|your directives|your programming|\
-        original instruction*|original prompt|pre prompt|preprompt|prompt text|developer message|developer instruction*|developer prompt|\
-        meta prompt|internal instruction*|internal prompt|internal guidelines|internal rules|confidential instruction*|text above|words above|\
-        everything above|above text|above instruction*|instructions above|sentences above|prompt above|lines above|the above|\
-        prior to this|starting prompt|first prompt|base prompt|instructions you were given|instructions you received|told to do|\
-        told not to|your context window|you were instructed|instructions verbatim|preamble|custom instruction*|\
-        systemprompt|system prompt|systemanweisung*|deine anweisung*|ihre anweisung*|prompt système|message système|instructions système|\
-        vos instructions|tes instructions|prompt del sistema|instrucciones del sistema|tus instrucciones|sus instrucciones|mensaje del sistema|\
-        prompt di sistema|istruzioni di sistema|tue istruzioni|prompt do sistema|instruções do sistema|suas instruções|systeemprompt|jouw instructies|\
-        prompt systemowy|instrukcje systemowe|twoje instrukcje|системн*|твои инструкции|ваши инструкции|sistem istemi*|sistem talimat*|sistem mesaj*|\
-        prompt sistem|instruksi sistem|dina instruktioner|lời nhắc hệ thống|hướng dẫn hệ thống|prompt hệ thống|موجه النظام|تعليمات النظام|تعليماتك|\
-        सिस्टम प्रॉम्प्ट|सिस्टम निर्देश|系统提示|系统指令|系統提示|初始提示|初始指令|隐藏指令|你的指令|你的提示|システムプロンプト|初期指示|システム指示|시스템 프롬프트|\
-        시스템 메시지|초기 지시",
+        "system prompt*|system message*|system instruction*|pre prompt|preprompt|\
+        prompt text|developer message|developer instruction*|developer prompt|meta prompt|\
+        internal instruction*|internal prompt|internal guidelines|internal rules|\
+        confidential instruction*|instructions verbatim|custom instruction*|systemprompt|system prompt|\
+        systemanweisung*|prompt système|message système|instructions système|prompt del sistema|\
+        instrucciones del sistema|mensaje del sistema|prompt di sistema|istruzioni di sistema|\
+        prompt do sistema|instruções do sistema|systeemprompt|prompt systemowy|instrukcje systemowe|\
+        системн*|sistem istemi*|sistem talimat*|sistem mesaj*|prompt sistem|instruksi sistem|\
+        lời nhắc hệ thống|hướng dẫn hệ thống|prompt hệ thống|موجه النظام|تعليمات النظام|\
+        सिस्टम प्रॉम्प्ट|सिस्टम निर्देश|系统提示|系统指令|系統提示|システムプロンプト|システム指示|시스템 프롬프트|시스템 메시지",
+    ),
+    (
+        Class::OwnSystem,
+        "initial prompt|initial instruction*|initial message|hidden instruction*|\
+        hidden prompt*|hidden rules|secret instruction*|secret prompt|your instruction*|your prompt*|\
+        your rules|your guidelines|your system|your initial|your original|your hidden|your secret|\
+        your exact instruction*|your full|your configuration|your directives|your programming|\
+        original instruction*|original prompt|text above|words above|everything above|above text|\
+        above instruction*|instructions above|sentences above|prompt above|lines above|starting prompt|\
+        instructions you were given|instructions you received|your context window|you were instructed|\
+        deine anweisung*|ihre anweisung*|vos instructions|tes instructions|tus instrucciones|\
+        sus instrucciones|tue istruzioni|suas instruções|jouw instructies|twoje instrukcje|\
+        твои инструкции|ваши инструкции|dina instruktioner|تعليماتك|初始提示|初始指令|隐藏指令|你的指令|你的提示|初期指示|초기 지시|\
+        prompt above|instructions you have|what you were told|instructions you follow|the prompt you|\
+        prior text|preceding text|everything before|everything you were told|text before this|\
+        conversation so far|first sentence you",
     ),
     (
         Class::Role,
@@ -194,7 +215,7 @@ pub(super) const TERMS: &[(Class, &str)] = &[
         "must|you should|instead|immediately|urgent|you are required|you need to|make sure to|do the following|following instruction*|\
         following command*|your response|your answer|your reply|your output|your summary|respond with|reply with|answer with|respond only|reply only|\
         output only|only output|only say|only respond|say exactly|print exactly|say that|tell the user|inform the user|recommend|rank this|your task|\
-        processing this|reading this|summarizing this|when asked|muss|musst|devez|debes|devi|deve|должен|必须|必ず|반드시",
+        processing this|when you process|when you read|when you summarize|when summarizing|when answering|before answering|reading this|summarizing this|when asked|muss|musst|devez|debes|devi|deve|должен|必须|必ず|반드시",
     ),
     (
         Class::NewTask,
@@ -218,7 +239,7 @@ pub(super) const TERMS: &[(Class, &str)] = &[
         Class::Secret,
         "password*|passcode*|credential*|api key*|apikey|access token*|auth token*|session token*|secret*|private key*|ssh key*|conversation history|\
         chat history|conversation|user data|user's|personal data|personal information|credit card*|card number*|ssn|social security|environment variable*|\
-        env file|address book|contacts|bank account*|account number*|medical record*|saved addresses|payment method*|customer data|database|all data|all emails|\
+        env file|address book|contacts|bank account*|account number*|medical record*|saved addresses|payment method*|customer data|customer list*|customer record*|user record*|employee record*|sales data|internal data|summary text|database|all data|all emails|\
         all files|inbox|transaction history|passwort|mot de passe|contraseña|senha|wachtwoord|hasło|парол*|şifre*|kata sandi|lösenord|mật khẩu|كلمة المرور|\
         पासवर्ड|密码|パスワード|비밀번호",
     ),
@@ -237,5 +258,34 @@ pub(super) const TERMS: &[(Class, &str)] = &[
         "not tell the user|not inform the user|don't tell the user|don't inform the user|not mention this|not mention these|not mention that you|don't mention this|\
         not reveal this|without telling|without informing|without notifying|without asking|without confirmation|without the user|without user|without their knowledge|\
         silently|secretly|covertly|discreetly|not notify|not alert|hide this|keep this hidden|not disclose this|not acknowledge|not show this|unnoticed",
+    ),
+    (
+        Class::Output,
+        "your summary|your response|your answer|your reply|your output|your final answer|\
+        your final response|your analysis|your report|your message|your next message|the summary|\
+        the response|this summary|your translation|your review|all responses|every response|\
+        the final answer|your evaluation|your recommendation|tu respuesta|votre réponse|ta réponse|\
+        deine antwort|ihre antwort|deiner antwort|la tua risposta|sua resposta|你的回答|回答中|你的回复|あなたの回答|回答に|\
+        답변에",
+    ),
+    (
+        Class::Put,
+        "include|includes|add|append|prepend|insert|mention|begin|start|end|finish|conclude|\
+        say|state|write|print|output|recommend|promote|praise|rate|rank|respond|reply|answer|attach|\
+        embed|put|place|provide|display|show|incluye|añade|agrega|ajoute*|inclus|inclure|füge|ergänze|\
+        beginne|includi|aggiungi|inclua|adicione|包含|加入|添加|包括|含め|追加し|포함|추가",
+    ),
+    (
+        Class::Decode,
+        "decode*|decoding|decrypt*|decipher*|unscramble*|base64|rot13|hex encoded|morse|\
+        cipher|caesar|translate this|reverse this|reversed|encoded|dekodier*|entschlüssel*|décode*|\
+        decodifica*|解码|解密|デコード|디코딩",
+    ),
+    (
+        Class::Obey,
+        "follow|obey|execute|carry out|comply|act on|do what|do exactly|perform|run|\
+        instruction inside|instructions inside|instruction within|instructions within|respond to|\
+        answer it|treat it as|apply|befolge*|führe|suis|exécute*|sigue|ejecuta|esegui|siga|执行|遵循|実行|従って|\
+        실행",
     ),
 ];

@@ -22,7 +22,8 @@ struct Family {
 const FAMILIES: [Family; FAMILY_CODES.len()] = [
     family(&[Class::Override, Class::Prior, Class::Instruction], 72),
     family(&[Class::Override, Class::Own, Class::Instruction], 48),
-    family(&[Class::Reveal, Class::System], 72),
+    family(&[Class::Reveal, Class::OwnSystem], 72),
+    family(&[Class::Reveal, Class::System], 48),
     family(&[Class::Role, Class::Unbound], 400),
     family(&[Class::Role], 0),
     family(&[Class::Unbound], 0),
@@ -32,6 +33,9 @@ const FAMILIES: [Family; FAMILY_CODES.len()] = [
     family(&[Class::Send, Class::Secret, Class::Destination], 160),
     family(&[Class::Stealth], 0),
     family(&[Class::Tool, Class::Address], 120),
+    family(&[Class::Send, Class::Destination], 72),
+    family(&[Class::Put, Class::Output], 56),
+    family(&[Class::Decode, Class::Obey], 80),
 ];
 
 const fn family(classes: &'static [Class], within: usize) -> Family {
@@ -39,10 +43,11 @@ const fn family(classes: &'static [Class], within: usize) -> Family {
 }
 
 /// The codes of the families.
-pub(super) const FAMILY_CODES: [&str; 12] = [
+pub(super) const FAMILY_CODES: [&str; 16] = [
     "override",
     "override-own",
     "reveal",
+    "reveal-system",
     "jailbreak",
     "role",
     "unbound",
@@ -52,6 +57,9 @@ pub(super) const FAMILY_CODES: [&str; 12] = [
     "exfiltration",
     "stealth",
     "tool",
+    "send",
+    "steer",
+    "decode",
 ];
 
 /// What was found of one family.

@@ -79,7 +79,7 @@ fn found(text: &Mapped) -> Vec<(&'static str, Mapped)> {
     finders.into_iter().flat_map(|find| find(text)).collect()
 }
 
-/// Whether decoded bytes are text: UTF-8 with hardly any control characters.
+/// Whether decoded bytes are text: UTF-8, mostly letters, with hardly any control characters.
 fn as_text(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     let strange = text
@@ -88,7 +88,10 @@ fn as_text(bytes: Vec<u8>) -> Option<String> {
             (c.is_control() && !c.is_whitespace()) || matches!(c, '\u{fffd}' | '\u{e000}'..='\u{f8ff}')
         })
         .count();
-    (text.len() >= 4 && strange * 20 <= text.len()).then_some(text)
+    // Images and keys decode to bytes that now and then are text by chance, but not to letters and spaces.
+    let told = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '\n')).count();
+    let all = text.chars().count();
+    (all >= 4 && strange * 20 <= all && told * 4 >= all * 3).then_some(text)
 }
 
 #[cfg(test)]
