@@ -84,6 +84,8 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "scan_hdf5",
         "scan_template",
         "scan_onnx",
+        "guard_detect",
+        "guard_normalize",
     ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {

@@ -57,7 +57,9 @@ replays!(
     scan_gguf,
     scan_hdf5,
     scan_template,
-    scan_onnx
+    scan_onnx,
+    guard_detect,
+    guard_normalize
 );
 
 #[test]

@@ -56,6 +56,9 @@ mod crash_registry;
 // Serving can only read what it serves.
 mod confined;
 
+// Texts for language models, from the command line.
+mod scanned_texts;
+
 // The root key is replaced, whatever ends on the way.
 mod root_key;
 

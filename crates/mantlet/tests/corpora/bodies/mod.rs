@@ -10,6 +10,7 @@ mod audit;
 mod bundle;
 mod configuration;
 mod grpc;
+mod guard;
 mod onnx;
 mod oracle;
 mod request;
@@ -45,4 +46,6 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("scan_hdf5", scan::hdf5),
     ("scan_template", scan::template),
     ("scan_onnx", scan::onnx),
+    ("guard_detect", guard::detect),
+    ("guard_normalize", guard::normalized),
 ];
