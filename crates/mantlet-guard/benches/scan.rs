@@ -5,7 +5,7 @@ use mantlet_guard::{Channel, detect::Detector};
 
 fn main() {
     // Weights and automata are read once per process, not per text.
-    Detector::embedded().scan("warm up", Channel::User);
+    let _ = Detector::embedded().scan("warm up", Channel::User);
     divan::main();
 }
 
