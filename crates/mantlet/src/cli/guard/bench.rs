@@ -84,7 +84,7 @@ struct Latency {
 const LENGTHS: [usize; 6] = [128, 512, 1024, 4096, 16384, usize::MAX];
 
 /// Measures and prints.
-pub fn run(json: bool, command: &GuardBench) -> Result<(), Failure> {
+pub(super) fn run(json: bool, command: &GuardBench) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for path in &command.data {
         read(path, &mut rows)?;

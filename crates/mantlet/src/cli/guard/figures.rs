@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// A share with its 95 % interval.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq)]
-pub struct Share {
+pub(super) struct Share {
     /// How many.
     pub hits: usize,
     /// Of how many.
@@ -21,7 +21,7 @@ impl Share {
     /// Wilson's score interval (Wilson 1927): unlike the usual one it is honest near 0 and 1 and for few rows.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of rows of a file")]
-    pub fn new(hits: usize, of: usize) -> Self {
+    pub(super) fn new(hits: usize, of: usize) -> Self {
         const Z: f64 = 1.959_963_985;
         let n = of.max(1) as f64;
         let share = hits as f64 / n;
@@ -36,7 +36,7 @@ impl Share {
 /// The least score that at most this share of benign scores reach. Texts that reach it are flagged. With no benign scores
 /// nothing can be said, and nothing is flagged.
 #[must_use]
-pub fn threshold(benign: &[f32], fpr: f64) -> f32 {
+pub(super) fn threshold(benign: &[f32], fpr: f64) -> f32 {
     let mut falling = benign.to_vec();
     falling.sort_by(|left, right| right.total_cmp(left));
     #[expect(
@@ -54,7 +54,7 @@ pub fn threshold(benign: &[f32], fpr: f64) -> f32 {
 /// `None` without texts of both kinds.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of rows of a file")]
-pub fn auc(attacks: &[f32], benign: &[f32]) -> Option<f64> {
+pub(super) fn auc(attacks: &[f32], benign: &[f32]) -> Option<f64> {
     if attacks.is_empty() || benign.is_empty() {
         return None;
     }

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::super::{exit::Failure, print};
 
 /// The longest line: as much text as a language model reads, and a line is held in memory.
-pub const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(super) const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Answers each line of standard input with one on standard output. What was answered is written before more is waited for,
 /// so that whoever writes a line and waits gets its answer. Lines of white space alone are passed over.
@@ -15,7 +15,7 @@ pub const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// # Errors
 ///
 /// At the end, if a line could not be read; it has `{"error"}` in its place.
-pub fn answer<I: DeserializeOwned, O: Serialize>(mut of: impl FnMut(I) -> O) -> Result<(), Failure> {
+pub(super) fn answer<I: DeserializeOwned, O: Serialize>(mut of: impl FnMut(I) -> O) -> Result<(), Failure> {
     let mut input = BufReader::with_capacity(1 << 16, io::stdin().lock());
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match answer_all(&mut input, &mut out, &mut of) {

@@ -12,7 +12,7 @@ use super::figures::Share;
 
 /// What the search found.
 #[derive(Serialize)]
-pub struct Figures {
+pub(super) struct Figures {
     /// Changes to one text, at most.
     pub changes_max: u32,
     /// Detected attacks that pass undetected after changes.
@@ -27,7 +27,7 @@ const ATTACKS_MAX: usize = 200;
 const TRIES: u32 = 4;
 
 /// Searches among detected attacks, each with its channel and the score from which it is flagged.
-pub fn search<'a>(
+pub(super) fn search<'a>(
     detector: &Detector,
     attacks: impl Iterator<Item = (&'a str, Channel, f32)>,
     changes_max: u32,

@@ -32,7 +32,7 @@ impl From<Report> for Judged {
 }
 
 /// Judges each line of standard input.
-pub fn run() -> Result<(), Failure> {
+pub(super) fn run() -> Result<(), Failure> {
     let detector = Detector::embedded();
     let mut attacks: u64 = 0;
     lines::answer(|line: Line| {
