@@ -1,0 +1,91 @@
+"""Rows of the data as windows of pieces, labeled by where the payload stands."""
+
+import gzip
+import json
+import random
+
+import widen
+import wordpiece
+from widening import attacks
+
+LENGTH, BODY, STRIDE, TASK = 64, 60, 44, 12
+# Whole families and sources that training never sees; they give the honest figures beside the dev set.
+HELD_OUT = {"pyrit_templates", "doc-self-message", "doc-exfiltration", "many-shot", "mode", "table", "review", "security-question", "t0_reading"}
+HELD_OUT_LANGS = {"ja", "tr", "nl"}
+ATTACK, BENIGN, USER, DOCUMENT = 1.0, 0.0, 0, 1
+
+
+def read(path):
+    with gzip.open(path, "rt") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def group(row):
+    return row.get("family") or row["source"]
+
+
+def held_out(row):
+    return group(row) in HELD_OUT or row.get("lang") in HELD_OUT_LANGS
+
+
+def load(train_path, seed, widened):
+    """Rows of the training data, generated ones, and generated payloads inside real documents."""
+    real = [r for r in read(train_path) if not (r["channel"] == "document" and r["label"] == "injection")]
+    made = [r for r in widen.generate(seed, widened) if r["family"] != "encoded"]
+    rng = random.Random(seed)
+    carriers = [r["text"] for r in real if r["channel"] == "document" or r["source"] == "ultrachat"]
+    for _ in range(widened // 8):
+        carrier = rng.choice(carriers)
+        start = rng.randrange(max(1, len(carrier) - 400))
+        carrier = carrier[start:start + rng.randint(40, 400)]
+        family, inner = attacks.payload(rng)
+        text, start, end = attacks.embed(rng, inner, carrier)
+        made.append(widen.row(text, "injection", "indirect", "document", family, payload=[start, end]))
+        # The same passage without the payload, so that the passage alone says nothing.
+        made.append(widen.row(carrier, "benign", "benign", "document", "passage"))
+    return real + made
+
+
+def cut(pieces, wp, row, rng=None, count=2):
+    """`(input, label)` windows of one row; with `rng`, a sample of `count` as training takes it, else all."""
+    task = wp.encode(row["task"])[:TASK] + [wordpiece.SEP] if row.get("task") else []
+    body = BODY - len(task)
+    stride = min(STRIDE, body)
+    starts = list(range(0, max(1, len(pieces) - (body - stride)), stride))
+    label = ATTACK if row["label"] == "injection" else BENIGN
+    if rng and label and "payload" in row:
+        start, end = row["payload"]
+        first = len(wp.encode(row["text"][:start]))
+        last = first + len(wp.encode(row["text"][start:end]))
+        # Wherever the cut falls at run time: a random offset that shows at least half of the payload or twelve pieces.
+        need = min(12, max(1, (last - first) // 2))
+        starts = [max(0, min(rng.randint(first - body + need, last - need), max(0, len(pieces) - 8)))]
+    elif rng:
+        # Attacks without a marked place open or end with what makes them attacks more often than they do in the middle.
+        starts = ([starts[0]] + ([rng.choice(starts)] if len(starts) > 1 else [])) if label else rng.sample(starts, min(count, len(starts)))
+    return [([wordpiece.CLS] + pieces[s:s + body] + [wordpiece.SEP] + task, label) for s in starts]
+
+
+def training(rows, wp, seed):
+    """All training windows: `(ids, label, channel, group)`."""
+    rng, out = random.Random(seed), []
+    for row in rows:
+        if held_out(row):
+            continue
+        channel = USER if row["channel"] == "user" else DOCUMENT
+        text = row["text"][:6000]
+        name = (group(row), row["label"])
+        out += [(ids, label, channel, name) for ids, label in cut(wp.encode(text), wp, row, rng)]
+    return out
+
+
+def weights(items):
+    """A weight per window: large groups count by their root, and each channel has as many attacks as benign windows."""
+    counts = {}
+    for _, label, channel, name in items:
+        counts[(channel, label, name)] = counts.get((channel, label, name), 0) + 1
+    share = {k: n ** 0.6 for k, n in counts.items()}
+    total = {}
+    for (channel, label, _), s in share.items():
+        total[(channel, label)] = total.get((channel, label), 0) + s
+    return [share[(c, y, g)] / counts[(c, y, g)] / total[(c, y)] for _, y, c, g in items]
