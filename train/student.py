@@ -111,7 +111,7 @@ def train(o):
     w, vocabulary = base()
     rows = windows.load(o.data, o.seed, o.widened)
     if not os.path.exists(f"{o.out}/vocab.json"):
-        kept, at = wordpiece.prune(vocabulary, (r["text"][:2000] for r in rows), o.vocabulary)
+        kept, at = wordpiece.prune(vocabulary, (r["text"][:700] for r in rows), o.vocabulary)
         json.dump([kept, at], open(f"{o.out}/vocab.json", "w"))
     kept, at = json.load(open(f"{o.out}/vocab.json"))
     items = windows.training(rows, wordpiece.WordPiece(kept), o.seed)
@@ -136,7 +136,7 @@ def train(o):
             logits = model(pad([i[0] for i in batch]))
         own = logits.float()[torch.arange(len(batch)), torch.tensor([i[2] for i in batch])]
         labels = torch.tensor([i[1] for i in batch])
-        loss = F.binary_cross_entropy_with_logits(own, labels * 0.96 + 0.02)
+        loss = F.binary_cross_entropy_with_logits(own, labels * 0.99 + 0.005)
         loss.backward()
         nn.utils.clip_grad_norm_(body + fresh, 1.0)
         opt.step(), opt.zero_grad(set_to_none=True)
@@ -152,7 +152,7 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", required=True)
     options.add_argument("--out", required=True)
-    for name, default in (("seed", 7), ("widened", 60000), ("vocabulary", 14000), ("layers", 3), ("steps", 700), ("batch", 64), ("threads", 1)):
+    for name, default in (("seed", 7), ("widened", 40000), ("vocabulary", 14000), ("layers", 3), ("steps", 700), ("batch", 64), ("threads", 1)):
         options.add_argument(f"--{name}", type=int, default=default)
     options.add_argument("--rate", type=float, default=2e-4)
     train(options.parse_args())

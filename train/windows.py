@@ -6,12 +6,16 @@ import random
 
 import widen
 import wordpiece
-from widening import attacks
+from widening import attacks, constraints
 
 LENGTH, BODY, STRIDE, TASK = 64, 60, 44, 12
+PASSAGE = 700
 # Whole families and sources that training never sees; they give the honest figures beside the dev set.
 HELD_OUT = {"pyrit_templates", "doc-self-message", "doc-exfiltration", "many-shot", "mode", "table", "review", "security-question", "t0_reading"}
 HELD_OUT_LANGS = {"ja", "tr", "nl"}
+# A bare request is an attack only by where it stands, and much of it makes a model flag every imperative; prose that people
+# wrote is rarer here than on the wire.
+FACTOR = {"doc-bare": 0.2, "doc-fake-completion": 0.4, "rust_docs": 4.0, "passage": 3.0, "mantlet_synth_docs": 3.0, "howto": 2.0, "constraints": 4.0, "ultrachat": 2.0}
 ATTACK, BENIGN, USER, DOCUMENT = 1.0, 0.0, 0, 1
 
 
@@ -43,11 +47,12 @@ def load(train_path, seed, widened):
         made.append(widen.row(text, "injection", "indirect", "document", family, payload=[start, end]))
         # The same passage without the payload, so that the passage alone says nothing.
         made.append(widen.row(carrier, "benign", "benign", "document", "passage"))
+    made += [widen.row(constraints.constrained(rng), "benign", "benign", "user", "constraints") for _ in range(widened // 20)]
     return real + made
 
 
-def cut(pieces, wp, row, rng=None, count=2):
-    """`(input, label)` windows of one row; with `rng`, a sample of `count` as training takes it, else all."""
+def cut(pieces, wp, row, rng=None):
+    """`(input, label)` windows of one row; with `rng`, one as training takes it, else all."""
     task = wp.encode(row["task"])[:TASK] + [wordpiece.SEP] if row.get("task") else []
     body = BODY - len(task)
     stride = min(STRIDE, body)
@@ -61,9 +66,18 @@ def cut(pieces, wp, row, rng=None, count=2):
         need = min(12, max(1, (last - first) // 2))
         starts = [max(0, min(rng.randint(first - body + need, last - need), max(0, len(pieces) - 8)))]
     elif rng:
-        # Attacks without a marked place open or end with what makes them attacks more often than they do in the middle.
-        starts = ([starts[0]] + ([rng.choice(starts)] if len(starts) > 1 else [])) if label else rng.sample(starts, min(count, len(starts)))
+        starts = starts[:1] if label else [rng.choice(starts)]
     return [([wordpiece.CLS] + pieces[s:s + body] + [wordpiece.SEP] + task, label) for s in starts]
+
+
+def passages(row, rng):
+    """Up to two passages of a long text, so that not all of it is cut into pieces for two windows."""
+    text = row["text"]
+    if len(text) <= PASSAGE or "payload" in row:
+        return [text]
+    at = rng.randrange(len(text) - PASSAGE // 2)
+    # An attack without a marked place opens with what makes it one more often than it holds it anywhere else.
+    return [text[:PASSAGE], text[at:at + PASSAGE]] if row["label"] == "injection" or rng.random() < 0.5 else [text[at:at + PASSAGE]]
 
 
 def training(rows, wp, seed):
@@ -73,9 +87,9 @@ def training(rows, wp, seed):
         if held_out(row):
             continue
         channel = USER if row["channel"] == "user" else DOCUMENT
-        text = row["text"][:6000]
         name = (group(row), row["label"])
-        out += [(ids, label, channel, name) for ids, label in cut(wp.encode(text), wp, row, rng)]
+        for text in passages(row, rng):
+            out += [(ids, label, channel, name) for ids, label in cut(wp.encode(text), wp, row, rng)]
     return out
 
 
@@ -84,7 +98,7 @@ def weights(items):
     counts = {}
     for _, label, channel, name in items:
         counts[(channel, label, name)] = counts.get((channel, label, name), 0) + 1
-    share = {k: n ** 0.6 for k, n in counts.items()}
+    share = {k: n ** 0.6 * FACTOR.get(k[2][0], 1.0) for k, n in counts.items()}
     total = {}
     for (channel, label, _), s in share.items():
         total[(channel, label)] = total.get((channel, label), 0) + s

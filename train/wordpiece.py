@@ -5,6 +5,7 @@ character is a word of its own. A word is cut greedily into the longest pieces; 
 """
 
 import collections
+import re
 import unicodedata
 
 PAD, UNK, CLS, SEP = 0, 1, 2, 3
@@ -12,27 +13,18 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 WORD_CHARS_MAX = 64
 # Ranges of single-character words: punctuation and symbols, CJK, kana, and full-width marks.
 SINGLE = [(0x21, 0x2F), (0x3A, 0x40), (0x5B, 0x60), (0x7B, 0x7E), (0xA1, 0xBF), (0x2010, 0x205E), (0x20A0, 0x20CF), (0x2190, 0x2BFF), (0x3001, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFE30, 0xFE4F), (0x1F000, 0x1FAFF)]
-SINGLES = frozenset(c for low, high in SINGLE for c in range(low, high + 1))
+CLASS = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in SINGLE)
+BLANK = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+WORD = re.compile(f"[{CLASS}]|[^{CLASS}{BLANK}]+")
+MARKS = re.compile("[\u0300-\u036f]")
 
 
 def words(text):
     """The words of a text, normalized."""
-    out, word = [], []
-    for c in unicodedata.normalize("NFKD", text):
-        for c in c.lower():
-            code = ord(c)
-            if 0x300 <= code <= 0x36F:
-                continue
-            blank = code in (9, 10, 11, 12, 13, 32, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000) or 0x2000 <= code <= 0x200A
-            if blank or code in SINGLES:
-                if word:
-                    out.append("".join(word))
-                    word = []
-                if not blank:
-                    out.append(c)
-            else:
-                word.append(c)
-    return out + (["".join(word)] if word else [])
+    text = unicodedata.normalize("NFKD", text)
+    # By character: `str.lower` of a whole text would turn a sigma at the end of a word into its final form.
+    text = "".join(c.lower() for c in text) if "\u03a3" in text else text.lower()
+    return WORD.findall(MARKS.sub("", text))
 
 
 class WordPiece:
@@ -69,7 +61,6 @@ class WordPiece:
 def prune(vocabulary, texts, size):
     """The `size` pieces of a BERT vocabulary that the texts use most, with every single character, and their old rows."""
     full = WordPiece(vocabulary)
-    full.index.pop("[unused0]", None)
     full_special = {s: vocabulary.index(s) for s in SPECIAL}
     counts = collections.Counter()
     # `UNK` and the like differ in number between the two vocabularies, so pieces are counted by their text.
