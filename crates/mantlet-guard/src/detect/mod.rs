@@ -4,6 +4,8 @@
 //! labelled texts by `train/ngrams.py`; thresholds are set by how many benign texts of a channel would be flagged. The
 //! channel is no evidence (short documents are no attacks), it only chooses weights and threshold.
 //!
+//! Where words leave doubt, the encoder reads the heaviest windows, which are few however long the text is.
+//!
 //! Time is linear in the length of the text; memory too.
 
 mod evidence;
@@ -26,6 +28,7 @@ pub use self::{
 
 use crate::{
     Channel, Span,
+    encoder::Encoder,
     normalize::{Mapped, Normalized, Tally, normalize, views},
 };
 
@@ -33,6 +36,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Detector {
     model: Model,
+    /// Whether [`Self::scan`] asks the encoder.
+    is_refined: bool,
 }
 
 /// What was found in a text.
@@ -69,6 +74,9 @@ pub struct Reason {
 
 /// A slower judge of single windows, which is asked where this one is uncertain.
 pub trait Refine {
+    /// Whether to ask about a text of this score.
+    fn asks(&self, score: f32, channel: Channel) -> bool;
+
     /// How likely a window is an attack, 0 to 1; `task` is what the user wants, where known.
     fn score(&self, window: &str, channel: Channel, task: Option<&str>) -> f32;
 }
@@ -80,7 +88,7 @@ static EMBEDDED: LazyLock<Detector> = LazyLock::new(|| {
         include_str!("../../data/heads.json"),
     );
     #[expect(clippy::expect_used, reason = "what is compiled in is read by a test")]
-    Detector { model: model.expect("the embedded model is whole") }
+    Detector { model: model.expect("the embedded model is whole"), is_refined: true }
 });
 
 /// Numbers that the score is made of, for training.
@@ -100,6 +108,18 @@ struct Judged {
     score: f32,
 }
 
+impl Judged {
+    /// What another judge says of the heaviest windows, and which of them is the worst; nothing if there is no window.
+    fn refined(&self, refine: &dyn Refine, channel: Channel, task: Option<&str>) -> Option<(f32, Span)> {
+        let folded = &self.evidence.folded;
+        let scored = self.evidence.heaviest.iter().filter_map(|window| {
+            let score = refine.score(folded.text().get(window.range.clone())?, channel, task);
+            Some((score, folded.origin(window.range.clone())))
+        });
+        scored.max_by(|left, right| left.0.total_cmp(&right.0))
+    }
+}
+
 impl Detector {
     /// The detector with the weights that are compiled in.
     #[must_use]
@@ -107,20 +127,21 @@ impl Detector {
         &EMBEDDED
     }
 
-    /// A detector with other weights, for training and evaluation.
+    /// A detector with other weights, for training and evaluation; it asks no encoder.
     #[must_use]
     pub fn with_model(model: Model) -> Self {
-        Self { model }
+        Self { model, is_refined: false }
     }
 
-    /// Judges a text.
+    /// Judges a text; with the weights that are compiled in, the encoder is asked where words alone leave doubt.
     #[must_use]
     pub fn scan(&self, text: &str, channel: Channel) -> Report {
-        self.scan_with(text, channel, None, None)
+        let encoder: Option<&dyn Refine> = if self.is_refined { Some(Encoder::embedded()) } else { None };
+        self.scan_with(text, channel, None, encoder)
     }
 
-    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most. What is clean or an
-    /// attack without it stays so.
+    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most. What is an attack
+    /// without it stays one.
     #[must_use]
     pub fn scan_with(
         &self,
@@ -133,18 +154,15 @@ impl Detector {
         let Some(worst) = self.judge(&normalized, channel) else {
             return Report { score: 0.0, verdict: Verdict::Clean, reasons: Vec::new() };
         };
-        let mut score = worst.score;
-        if let Some(refine) = refine
-            && self.verdict(score, channel) == Verdict::Suspect
-        {
-            let windows = worst.evidence.heaviest.iter().filter_map(|window| {
-                let span = worst.evidence.folded.text().get(window.range.clone())?;
-                Some(refine.score(span, channel, task))
-            });
-            score = windows.fold(0.0, f32::max);
-        }
+        let refined = refine
+            .filter(|refine| worst.score < ATTACK && refine.asks(worst.score, channel))
+            .and_then(|refine| worst.refined(refine, channel, task));
+        let score = refined.as_ref().map_or(worst.score, |(score, _)| *score);
         let verdict = self.verdict(score, channel);
-        let reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, &worst) };
+        let mut reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, &worst) };
+        if let Some((_, span)) = refined.filter(|_| verdict != Verdict::Clean) {
+            reasons.push(Reason { code: "meaning", span });
+        }
         Report { score, verdict, reasons }
     }
 

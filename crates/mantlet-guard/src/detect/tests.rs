@@ -41,6 +41,9 @@ fn an_encoded_attack_is_one_and_says_so() {
 fn another_judge_is_asked_in_the_uncertain_band_alone() {
     struct Always(f32);
     impl Refine for Always {
+        fn asks(&self, score: f32, _channel: Channel) -> bool {
+            score > 0.2
+        }
         fn score(&self, _window: &str, _channel: Channel, _task: Option<&str>) -> f32 {
             self.0
         }
@@ -56,7 +59,8 @@ proptest! {
     #[test]
     fn any_text_has_a_score_and_spans_within_it(text in "\\PC{0,80}|[ -~]{0,200}|(ignore |all |previous |instructions |\u{200b}|é|[A-Za-z0-9+/]{16}){0,30}") {
         for channel in [Channel::User, Channel::Document, Channel::Tool] {
-            let report = Detector::embedded().scan(&text, channel);
+            // Words alone: the encoder has tests of its own, and without optimization it is slow.
+            let report = Detector::embedded().scan_with(&text, channel, None, None);
             prop_assert!((0.0..=1.0).contains(&report.score));
             for reason in report.reasons {
                 prop_assert!(text.get(reason.span.start..reason.span.end).is_some());

@@ -7,12 +7,15 @@
 
 mod wordpiece;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value};
 
 use self::wordpiece::{CLASSIFY, SEPARATE, WordPiece};
-use crate::Channel;
+use crate::{Channel, detect::Refine};
 
 /// Pieces that the encoder reads at once, with those that mark segments.
 const PIECES_MAX: usize = 64;
@@ -24,6 +27,28 @@ const STRIDE: usize = 44;
 const TASK: usize = 12;
 /// A window of the detector holds some forty words; this many looks show two hundred pieces of it.
 const LOOKS_MAX: usize = 4;
+/// Threads that wait for windows, at most.
+const POOLS_MAX: usize = 64;
+
+/// A number for what users type, and one for everything else.
+struct ByChannel {
+    user: f32,
+    other: f32,
+}
+
+impl ByChannel {
+    const fn of(&self, channel: Channel) -> f32 {
+        match channel {
+            Channel::User => self.user,
+            Channel::Document | Channel::Tool => self.other,
+        }
+    }
+}
+
+/// Scores of L1 that fifteen of a hundred benign texts of the dev set reach: from there on the encoder is asked.
+const ASKED: ByChannel = ByChannel { user: 0.08, other: 0.12 };
+/// Log-odds that one of a hundred benign texts of the dev set reaches (`train/README.md`); they become a score of one half.
+const ATTACK_LOG_ODDS: ByChannel = ByChannel { user: 4.1, other: 4.7 };
 
 /// Reads windows.
 pub struct Encoder {
@@ -32,7 +57,9 @@ pub struct Encoder {
     places: NodeId,
     logits: NodeId,
     pieces: WordPiece,
-    pool: Arc<ThreadPool>,
+    /// A pool of one thread for each core, taken in turn: a window runs on one thread, and windows side by side.
+    pools: Vec<Arc<ThreadPool>>,
+    next: AtomicUsize,
 }
 
 /// Why an encoder cannot be used.
@@ -52,30 +79,32 @@ impl std::fmt::Debug for Encoder {
     }
 }
 
-static EMBEDDED: LazyLock<Result<Encoder, EncoderError>> = LazyLock::new(|| {
-    Encoder::new(
-        include_bytes!("../../data/encoder.onnx"),
-        include_str!("../../data/encoder-vocab.txt"),
-    )
+static EMBEDDED: LazyLock<Encoder> = LazyLock::new(|| {
+    let encoder =
+        Encoder::new(include_bytes!("../../data/encoder.onnx"), include_str!("../../data/encoder-vocab.txt"));
+    #[expect(clippy::expect_used, reason = "what is compiled in is read by a test")]
+    encoder.expect("the embedded encoder is whole")
 });
 
 impl Encoder {
     /// The encoder whose weights are compiled in; the first call loads them.
-    ///
-    /// # Errors
-    /// [`EncoderError::Load`] if they cannot be used here.
-    pub fn embedded() -> Result<&'static Self, &'static EncoderError> {
-        EMBEDDED.as_ref()
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
     }
 
     fn new(weights: &'static [u8], vocabulary: &'static str) -> Result<Self, EncoderError> {
         let load = |error: &dyn std::fmt::Display| EncoderError::Load(error.to_string());
-        let model =
-            ModelOptions::with_all_ops().prepack_weights(true).load_static_slice(weights).map_err(|e| load(&e))?;
+        let model = ModelOptions::with_all_ops()
+            .prepack_weights(true)
+            .load_static_slice(weights)
+            .map_err(|e| load(&e))?;
         let node = |name| model.node_id(name).map_err(|error| load(&error));
         let (ids, places, logits) = (node("ids")?, node("places")?, node("logits")?);
-        let pool = Arc::new(ThreadPool::with_num_threads(1));
-        Ok(Self { model, ids, places, logits, pieces: WordPiece::new(vocabulary), pool })
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(POOLS_MAX));
+        let pools = (0..cores).map(|_| Arc::new(ThreadPool::with_num_threads(1))).collect();
+        let pieces = WordPiece::new(vocabulary);
+        Ok(Self { model, ids, places, logits, pieces, pools, next: AtomicUsize::new(0) })
     }
 
     /// The largest log-odds of an attack among the looks at a window.
@@ -95,9 +124,10 @@ impl Encoder {
         let mut start = 0;
         loop {
             let look = pieces.iter().skip(start).take(body).copied();
-            let ids: Vec<u16> = [CLASSIFY].into_iter().chain(look).chain([SEPARATE]).chain(tail.iter().copied()).collect();
+            let ids: Vec<u16> =
+                [CLASSIFY].into_iter().chain(look).chain([SEPARATE]).chain(tail.iter().copied()).collect();
             let [user, document] = self.run(&ids)?;
-            largest = largest.max(if channel == Channel::User { user } else { document });
+            largest = largest.max(ByChannel { user, other: document }.of(channel));
             start += stride;
             if start + (body - stride) >= pieces.len() {
                 return Ok(largest);
@@ -105,17 +135,23 @@ impl Encoder {
         }
     }
 
+    fn pool(&self) -> Option<Arc<ThreadPool>> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.pools.get(turn.checked_rem(self.pools.len())?).cloned()
+    }
+
     /// The log-odds of one look, for users and for documents.
     fn run(&self, ids: &[u16]) -> Result<[f32; 2], EncoderError> {
         debug_assert!(ids.len() <= PIECES_MAX);
         let fail = |error: &dyn std::fmt::Display| EncoderError::Run(error.to_string());
-        let numbers = |values: Vec<i32>| Value::from_shape(&[values.len()], values).map_err(|error| fail(&error));
+        let numbers =
+            |values: Vec<i32>| Value::from_shape(&[values.len()], values).map_err(|error| fail(&error));
         let places = (0_i32..).take(ids.len()).collect();
         let inputs = vec![
             (self.ids, numbers(ids.iter().copied().map(i32::from).collect())?.into()),
             (self.places, numbers(places)?.into()),
         ];
-        let options = RunOptions::default().with_thread_pool(Some(self.pool.clone()));
+        let options = RunOptions::default().with_thread_pool(self.pool());
         let outputs = self.model.run(inputs, &[self.logits], Some(options)).map_err(|error| fail(&error))?;
         match outputs.into_iter().next() {
             Some(Value::FloatTensor(tensor)) => match *tensor.into_data() {
@@ -124,6 +160,18 @@ impl Encoder {
             },
             _ => Err(fail(&"it gave no numbers")),
         }
+    }
+}
+
+impl Refine for Encoder {
+    fn asks(&self, score: f32, channel: Channel) -> bool {
+        score >= ASKED.of(channel)
+    }
+
+    fn score(&self, window: &str, channel: Channel, task: Option<&str>) -> f32 {
+        // What cannot be judged is no clean window.
+        self.logit(window, channel, task)
+            .map_or(1.0, |logit| 1.0 / (1.0 + (ATTACK_LOG_ODDS.of(channel) - logit).exp()))
     }
 }
 
