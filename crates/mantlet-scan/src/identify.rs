@@ -2,7 +2,7 @@
 
 use crate::{
     Format, Input, Rule,
-    container::{stream, tar, zip},
+    container::{sevenz, stream, tar, zip},
     format, numpy, pickle,
     scan::{Scan, Stop},
 };
@@ -40,8 +40,15 @@ static ARCHIVES: &[Reader] = &[
     },
 ];
 
-/// Streams, arrays and pickles, in the order in which they are asked.
+/// Archives with a signature, streams, arrays and pickles, in the order in which they are asked.
 static READERS: &[Reader] = &[
+    Reader {
+        format: Format::SevenZip,
+        recognizes: sevenz::recognizes,
+        scan: sevenz::scan,
+        malformed: &sevenz::MALFORMED,
+        can_carry_code: false,
+    },
     Reader {
         format: Format::Compressed,
         recognizes: stream::recognizes,

@@ -1,11 +1,15 @@
 //! Compressed streams: decompressed once to count and check them, and kept if they are small. Larger ones are decompressed
 //! again as they are read, so that memory stays bounded whatever they hold.
 
+mod decoder;
+
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read},
     time::Instant,
 };
+
+pub(crate) use decoder::{Bytes, Method};
 
 use crate::{
     Input,
@@ -15,145 +19,19 @@ use crate::{
 
 /// Decompressed content up to this size is kept in memory.
 const KEPT_BYTES: u64 = 16 << 20;
-/// Memory that LZMA's dictionary may take, in KiB. Python's default takes 8 MiB.
-const LZMA_KIB_MAX: u32 = 40 << 10;
+/// Memory that a decoder may take for what it refers back to. Python's LZMA takes 8 MiB, and so should all Zstandard.
+pub(crate) const WINDOW_BYTES_MAX: u64 = 40 << 20;
 /// Bytes decompressed at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// A way of compression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Method {
-    /// Raw deflate, as in zip: one stream.
-    Deflate,
-    /// RFC 1950.
-    Zlib,
-    /// RFC 1952.
-    Gzip,
-    /// bzip2.
-    Bzip2,
-    /// The container of LZMA 2.
-    Xz,
-    /// LZMA alone, as before xz.
-    Lzma,
-    /// LZ4's frames.
-    Lz4,
+/// How much of a dictionary can be in use where so many bytes come out in all.
+pub(crate) fn window(dictionary: u32, bytes: u64) -> Result<u32, Stop> {
+    let window = dictionary.min(u32::try_from(bytes).unwrap_or(u32::MAX)).max(4 << 10);
+    if u64::from(window) > WINDOW_BYTES_MAX { Err(Stop::Over("memory")) } else { Ok(window) }
 }
 
-impl Method {
-    fn reader<'a>(self, input: Input<'a>) -> Box<dyn Read + 'a> {
-        Box::new(Streams { method: self, input, current: self.decoder(input, 0).map(Some) })
-    }
-
-    /// Whether a stream of this kind begins so.
-    pub(super) fn begins(self, input: Input<'_>) -> bool {
-        let mut piece = [0; 64];
-        matches!(self.reader(input).read(&mut piece), Ok(1..))
-    }
-
-    fn decoder(self, input: Input<'_>, at: u64) -> io::Result<Decoder<'_>> {
-        let bytes = io::BufReader::with_capacity(PIECE_BYTES, Bytes { input, at });
-        Ok(match self {
-            Self::Deflate => Decoder::Deflate(flate2::bufread::DeflateDecoder::new(bytes)),
-            Self::Zlib => Decoder::Zlib(flate2::bufread::ZlibDecoder::new(bytes)),
-            Self::Gzip => Decoder::Gzip(flate2::bufread::GzDecoder::new(bytes)),
-            Self::Bzip2 => Decoder::Bzip2(bzip2::bufread::BzDecoder::new(bytes)),
-            Self::Xz => Decoder::Xz(lzma_rust2::XzReader::new(bytes, false).into()),
-            Self::Lzma => {
-                Decoder::Lzma(lzma_rust2::LzmaReader::new_mem_limit(bytes, LZMA_KIB_MAX, None)?.into())
-            }
-            Self::Lz4 => Decoder::Lz4(lz4_flex::frame::FrameDecoder::new(bytes).into()),
-        })
-    }
-}
-
-type Buffered<'a> = io::BufReader<Bytes<'a>>;
-
-/// One stream under decompression.
-enum Decoder<'a> {
-    Deflate(flate2::bufread::DeflateDecoder<Buffered<'a>>),
-    Zlib(flate2::bufread::ZlibDecoder<Buffered<'a>>),
-    Gzip(flate2::bufread::GzDecoder<Buffered<'a>>),
-    Bzip2(bzip2::bufread::BzDecoder<Buffered<'a>>),
-    Xz(Box<lzma_rust2::XzReader<Buffered<'a>>>),
-    Lzma(Box<lzma_rust2::LzmaReader<Buffered<'a>>>),
-    Lz4(Box<lz4_flex::frame::FrameDecoder<Buffered<'a>>>),
-}
-
-impl Decoder<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Deflate(decoder) => decoder.read(into),
-            Self::Zlib(decoder) => decoder.read(into),
-            Self::Gzip(decoder) => decoder.read(into),
-            Self::Bzip2(decoder) => decoder.read(into),
-            Self::Xz(decoder) => decoder.read(into),
-            Self::Lzma(decoder) => decoder.read(into),
-            Self::Lz4(decoder) => decoder.read(into),
-        }
-    }
-
-    /// Where the stream ended.
-    fn end(self) -> u64 {
-        let bytes = match self {
-            Self::Deflate(decoder) => decoder.into_inner(),
-            Self::Zlib(decoder) => decoder.into_inner(),
-            Self::Gzip(decoder) => decoder.into_inner(),
-            Self::Bzip2(decoder) => decoder.into_inner(),
-            Self::Xz(decoder) => decoder.into_inner(),
-            Self::Lzma(decoder) => decoder.into_inner(),
-            Self::Lz4(decoder) => decoder.into_inner(),
-        };
-        bytes.get_ref().at - bytes.buffer().len() as u64
-    }
-}
-
-/// Streams one after another, to the end of the content.
-struct Streams<'a> {
-    method: Method,
-    input: Input<'a>,
-    current: io::Result<Option<Decoder<'a>>>,
-}
-
-impl Read for Streams<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let decoder = match &mut self.current {
-                Ok(Some(decoder)) => decoder,
-                Ok(None) => return Ok(0),
-                Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
-            };
-            let count = decoder.read(into)?;
-            if count > 0 || into.is_empty() {
-                return Ok(count);
-            }
-            let Ok(Some(decoder)) = std::mem::replace(&mut self.current, Ok(None)) else { return Ok(0) };
-            let end = decoder.end();
-            if end == self.input.len() {
-                return Ok(0);
-            }
-            if self.method == Method::Deflate {
-                return Err(io::Error::other("bytes follow the stream"));
-            }
-            self.current = self.method.decoder(self.input, end).map(Some);
-        }
-    }
-}
-
-/// Content as a reader.
-struct Bytes<'a> {
-    input: Input<'a>,
-    at: u64,
-}
-
-impl Read for Bytes<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = (into.len() as u64).min(self.input.len() - self.at);
-        let piece = self.input.read(self.at, count).map_err(|stop| io::Error::other(stop.to_string()))?;
-        into.get_mut(..piece.len()).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(&piece);
-        self.at += count;
-        Ok(piece.len())
-    }
-}
+/// Begins to decompress anew.
+pub(crate) type Open<'a> = Box<dyn Fn() -> Box<dyn Read + 'a> + 'a>;
 
 /// What a stream decompresses to.
 pub(crate) struct Inflated<'a> {
@@ -161,6 +39,8 @@ pub(crate) struct Inflated<'a> {
     stream: Stream<'a>,
     /// CRC-32 of all of it.
     pub(crate) crc: u32,
+    /// CRC-32 of the parts that were asked for.
+    pub(crate) crcs: Vec<u32>,
 }
 
 impl Inflated<'_> {
@@ -173,15 +53,25 @@ impl Inflated<'_> {
     }
 }
 
-/// Decompresses a stream to its end.
+/// Decompresses streams to the end of the content.
 pub(crate) fn inflate<'a>(
     input: Input<'a>,
     method: Method,
     scan: &mut Scan<'_>,
 ) -> Result<Inflated<'a>, Stop> {
-    let mut reader = method.reader(input);
+    inflate_by(Box::new(move || method.streams(input)), &[], scan)
+}
+
+/// Decompresses to the end what `open` begins; `parts` are the lengths of those whose checksums are wanted.
+pub(crate) fn inflate_by<'a>(
+    open: Open<'a>,
+    parts: &[u64],
+    scan: &mut Scan<'_>,
+) -> Result<Inflated<'a>, Stop> {
+    let mut reader = open();
     let mut piece = vec![0; PIECE_BYTES];
     let mut crc = crc32fast::Hasher::new();
+    let mut sums = Sums::new(parts);
     let mut kept = Some((Vec::new(), scan.hold(0)?));
     let mut bytes = 0;
     loop {
@@ -190,6 +80,7 @@ pub(crate) fn inflate<'a>(
         scan.inflate(count as u64)?;
         bytes += count as u64;
         crc.update(new);
+        sums.update(new);
         if bytes > KEPT_BYTES {
             kept = None;
         }
@@ -200,16 +91,47 @@ pub(crate) fn inflate<'a>(
             }
         }
     }
+    drop(reader);
     let stream = Stream {
-        source: input,
-        method,
+        open,
         bytes,
-        state: RefCell::new(State { reader: method.reader(input), at: 0 }),
+        state: RefCell::default(),
         spent: Cell::new(0),
         spent_max: scan.limits.inflated_bytes,
         ends: Instant::now() + scan.time_left(),
     };
-    Ok(Inflated { kept, stream, crc: crc.finalize() })
+    Ok(Inflated { kept, stream, crc: crc.finalize(), crcs: sums.done })
+}
+
+/// Checksums of parts that follow each other.
+struct Sums<'p> {
+    parts: &'p [u64],
+    current: crc32fast::Hasher,
+    filled: u64,
+    done: Vec<u32>,
+}
+
+impl<'p> Sums<'p> {
+    fn new(parts: &'p [u64]) -> Self {
+        let mut sums = Self { parts, current: crc32fast::Hasher::new(), filled: 0, done: Vec::new() };
+        sums.update(&[]);
+        sums
+    }
+
+    fn update(&mut self, mut new: &[u8]) {
+        while let Some(part) = self.parts.get(self.done.len()) {
+            let missing = usize::try_from(part.saturating_sub(self.filled)).unwrap_or(usize::MAX);
+            let (mine, rest) = new.split_at(missing.min(new.len()));
+            self.current.update(mine);
+            self.filled += mine.len() as u64;
+            if self.filled < *part {
+                return;
+            }
+            self.done.push(std::mem::take(&mut self.current).finalize());
+            self.filled = 0;
+            new = rest;
+        }
+    }
 }
 
 fn broken(error: &io::Error) -> Stop {
@@ -218,10 +140,9 @@ fn broken(error: &io::Error) -> Stop {
 
 /// A stream that is decompressed as it is read, from its beginning again for what lies behind.
 struct Stream<'a> {
-    source: Input<'a>,
-    method: Method,
+    open: Open<'a>,
     bytes: u64,
-    state: RefCell<State<'a>>,
+    state: RefCell<Option<State<'a>>>,
     spent: Cell<u64>,
     spent_max: u64,
     ends: Instant,
@@ -235,16 +156,18 @@ struct State<'a> {
 impl Windows for Stream<'_> {
     fn read(&self, offset: u64, into: &mut [u8]) -> Result<(), Stop> {
         let mut state = self.state.borrow_mut();
-        if offset < state.at {
-            *state = State { reader: self.method.reader(self.source), at: 0 };
+        // The one before is dropped first: two would take twice the memory.
+        if state.as_ref().is_some_and(|state| offset < state.at) {
+            *state = None;
         }
+        let state = state.get_or_insert_with(|| State { reader: (self.open)(), at: 0 });
         let mut piece = vec![0; PIECE_BYTES];
         while state.at < offset {
             let skip = usize::try_from(offset - state.at).unwrap_or(usize::MAX).min(PIECE_BYTES);
             let piece = piece.get_mut(..skip).ok_or(Stop::Cut { offset })?;
-            self.fill(&mut state, piece)?;
+            self.fill(state, piece)?;
         }
-        self.fill(&mut state, into)
+        self.fill(state, into)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names of members: where an unpacker would put them.
 
-use crate::{Rule, scan::Scan};
+use crate::{Rule, format::executable, scan::Scan};
 
 /// Names stay below where an archive is unpacked.
 pub(crate) static PATH: Rule = Rule {
@@ -19,6 +19,10 @@ pub(crate) static LINK: Rule = Rule {
 /// Checks a member's name.
 pub(crate) fn check(name: &str, offset: u64, scan: &mut Scan<'_>) {
     let parts = name.strip_suffix('/').unwrap_or(name).split('/');
+    if !name.ends_with('/') && executable::is_run_by_name(name) {
+        let why = format!("importers and shells run files that are named like `{name}`");
+        scan.find(&executable::EXECUTABLE, offset, why);
+    }
     // Windows takes `\` for a separator, `C:` for a drive, and `name:stream` for a stream of a file.
     let odd = name.is_empty() || name.contains(['\\', ':', '\u{fffd}']) || name.chars().any(char::is_control);
     let mut parts = parts.skip_while(|part| *part == ".").peekable();

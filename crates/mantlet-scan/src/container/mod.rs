@@ -2,6 +2,7 @@
 
 pub(crate) mod inflate;
 pub(crate) mod member;
+pub(crate) mod sevenz;
 pub(crate) mod stream;
 pub(crate) mod tar;
 pub(crate) mod zip;

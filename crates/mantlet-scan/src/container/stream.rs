@@ -31,6 +31,7 @@ fn method(input: &Input<'_>) -> Result<Option<Method>, Stop> {
         // Its properties, a dictionary of a power of two, and a size that is unknown or possible.
         [0x5d, 0, 0, _, 0 | 1 | 2 | 4 | 8, ..] if lzma_size(&head) => Some(Method::Lzma),
         [0x04, 0x22, 0x4d, 0x18, ..] => Some(Method::Lz4),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Method::Zstd),
         // Two bytes that may begin a text as well.
         [0x78, level, ..]
             if (0x7800 + u16::from(level)).is_multiple_of(31)

@@ -5,10 +5,10 @@ mod entry;
 
 use std::collections::BTreeSet;
 
-use entry::{Entry, central, local};
+use entry::{ENDS_WITH_MARK, Entry, central, local};
 
 use super::{
-    inflate::{Method, inflate},
+    inflate::{Method, inflate_by, window},
     member,
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(crate) static MALFORMED: Rule = Rule {
 pub(super) static UNREADABLE: Rule = Rule {
     id: "zip/unreadable",
     class: "archive-malformed",
-    demands: "members are stored or deflated, not encrypted, and as long as is said",
+    demands: "members are stored, or compressed in a way that is read here, not encrypted, and as long as is said",
 };
 
 const END: &[u8] = b"PK\x05\x06";
@@ -290,8 +290,9 @@ fn open(
                 crc32fast::hash(&stored.read(0, stored.len())?)
             }
         }
-        8 => {
-            let inflated = inflate(stored, Method::Deflate, scan)?;
+        other => {
+            let (method, stream) = compression(other, entry, stored)?;
+            let inflated = inflate_by(Box::new(move || method.stream(stream)), &[], scan)?;
             let content = inflated.input();
             if content.len() != entry.bytes {
                 let why =
@@ -301,12 +302,34 @@ fn open(
             take(&content, scan);
             inflated.crc
         }
-        other => return Err(Stop::malformed(0, format!("compression method {other} is not read here"))),
     };
     if crc != entry.crc {
         scan.find(&UNREADABLE, None, format!("the checksum of `{}` is wrong", entry.name));
     }
     Ok(())
+}
+
+/// How a member is compressed, and the stream behind what its compression writes before.
+fn compression<'a>(number: u16, entry: &Entry, stored: Input<'a>) -> Result<(Method, Input<'a>), Stop> {
+    let method = match number {
+        8 => Method::Deflate,
+        12 => Method::Bzip2,
+        93 => Method::Zstd,
+        // A version, the length of the properties, and these (APPNOTE 5.8.8).
+        14 => {
+            let head = stored.read(0, 9)?;
+            if u16_at(&head, 2) != 5 {
+                return Err(Stop::malformed(2, "the properties of LZMA are not five bytes long"));
+            }
+            let dictionary = window(u32_at(&head, 5), entry.bytes)?;
+            let bytes = if entry.flags & ENDS_WITH_MARK != 0 { u64::MAX } else { entry.bytes };
+            let method =
+                Method::RawLzma { properties: head.get(4).copied().unwrap_or(u8::MAX), dictionary, bytes };
+            return Ok((method, stored.part(9, stored.len() - 9)?));
+        }
+        other => return Err(Stop::malformed(0, format!("compression method {other} is not read here"))),
+    };
+    Ok((method, stored))
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

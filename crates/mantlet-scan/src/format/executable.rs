@@ -50,14 +50,14 @@ fn kind(head: &[u8]) -> Option<&'static str> {
 const RUN_BY_NAME: [&str; 14] =
     ["py", "pyc", "pyo", "pyw", "pyd", "pth", "sh", "so", "dll", "dylib", "bat", "cmd", "ps1", "exe"];
 
-/// Whether a file of this name is run whatever it holds.
+/// Whether a file of this name is run whatever it holds. Libraries carry their version behind the end: `libm.so.6`.
 pub(crate) fn is_run_by_name(name: &str) -> bool {
-    let end = name
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.rsplit_once('.'))
-        .map(|(_, end)| end.to_ascii_lowercase());
-    end.is_some_and(|end| RUN_BY_NAME.contains(&end.as_str()))
+    let name = name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    // Windows leaves dots and spaces at the end out.
+    let name = name.trim_end_matches(['.', ' ']);
+    let versioned = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let end = |name: &str| name.rsplit_once('.').map(|(_, end)| end.to_owned());
+    end(name).is_some_and(|end| RUN_BY_NAME.contains(&end.as_str())) || end(versioned).as_deref() == Some("so")
 }
 
 /// Whether content has the signature of code.

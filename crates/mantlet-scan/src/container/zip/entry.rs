@@ -13,7 +13,9 @@ const LOCAL_BYTES: u64 = 30;
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
 
 /// Level of deflate, data descriptor, names in UTF-8. Others encrypt, patch or hide.
-const FLAGS_ALLOWED: u16 = 1 << 1 | 1 << 2 | DESCRIBED | 1 << 11;
+const FLAGS_ALLOWED: u16 = ENDS_WITH_MARK | 1 << 2 | DESCRIBED | 1 << 11;
+/// Of LZMA: a mark says where the stream ends.
+pub(super) const ENDS_WITH_MARK: u16 = 1 << 1;
 /// Sizes follow the data.
 const DESCRIBED: u16 = 1 << 3;
 
@@ -27,7 +29,7 @@ pub(super) struct Entry {
     pub(super) directory_at: u64,
     pub(super) name: String,
     raw_name: Vec<u8>,
-    flags: u16,
+    pub(super) flags: u16,
     pub(super) method: u16,
     pub(super) crc: u32,
     pub(super) stored_bytes: u64,
