@@ -210,6 +210,11 @@ impl<'a> Scan<'a> {
         self.folder.map(|folder| folder.look(&format!("{}{name}", self.here)))
     }
 
+    /// What the file under scan is called in its folder; `None` for members and for content alone.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.file.as_deref().filter(|_| self.depth == 0).and_then(|file| file.rsplit('/').next())
+    }
+
     /// Declares a file beside the one under scan to be raw data of tensors, so that nobody wonders what format it has.
     pub(crate) fn claim(&mut self, name: &str) {
         if self.depth == 0 {

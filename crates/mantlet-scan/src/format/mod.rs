@@ -69,6 +69,27 @@ pub(crate) static SIGNED: &[Reader] = &[
 pub(crate) static STRUCTURED: &[Reader] = &[
     Reader {
         format: Format::SavedModel,
+        recognizes: tensorflow::checkpoint::recognizes,
+        scan: tensorflow::checkpoint::scan,
+        malformed: &tensorflow::checkpoint::CHECKPOINT,
+        can_carry_code: false,
+    },
+    Reader {
+        format: Format::SavedModel,
+        recognizes: tensorflow::metadata::recognizes,
+        scan: tensorflow::metadata::scan,
+        malformed: &tensorflow::MALFORMED,
+        can_carry_code: true,
+    },
+    Reader {
+        format: Format::SavedModel,
+        recognizes: tensorflow::metadata::is_fingerprint,
+        scan: tensorflow::metadata::scan_fingerprint,
+        malformed: &tensorflow::MALFORMED,
+        can_carry_code: false,
+    },
+    Reader {
+        format: Format::SavedModel,
         recognizes: tensorflow::recognizes,
         scan: tensorflow::scan,
         malformed: &tensorflow::MALFORMED,

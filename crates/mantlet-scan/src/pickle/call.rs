@@ -371,11 +371,18 @@ fn is_short_number(text: &str) -> bool {
     text.len() <= 64 && exponent.len() <= 5
 }
 
-/// Whether a class may be made with these arguments. Constructors of compiled classes call the functions they are given.
+/// Whether a class may be made with these arguments. Constructors of compiled classes call the functions that they are given,
+/// and take containers apart; what they write themselves are numbers, text and arrays.
 fn takes(class: Name, arguments: &[Value]) -> bool {
     let compiled = class.may(Right::Call) && class.may(Right::State) && !class.may(Right::SetItem);
     let library = class.module().starts_with("sklearn.") || class.module().starts_with("scipy.");
-    !(compiled
-        && library
-        && arguments.iter().any(|argument| matches!(argument, Value::Global(_) | Value::Dict(_))))
+    let plain = |argument: &Value| match argument {
+        Value::Made(made, _) => is_numeric(*made),
+        other => !matches!(other, Value::Global(_) | Value::Dict(_) | Value::List(_)),
+    };
+    let fine = |argument: &Value| match argument.items() {
+        Some(items) => items.iter().all(|item| plain(item) && item.items().is_none()),
+        None => plain(argument),
+    };
+    !(compiled && library) || arguments.iter().all(fine)
 }

@@ -288,6 +288,11 @@ fn compiled_classes_are_not_given_functions() {
         let tree = b"\x80\x02csklearn.neighbors._ball_tree\nBallTree\n]K\x28cnumpy\nlog1p\n\x87";
         check(&[&tree[..], call].concat(), Some("pickle/use"));
     }
+    // Nor in a list or a tuple.
+    for hidden in [&b"(cnumpy\nlog1p\nl\x85"[..], b"cnumpy\nlog1p\n\x85\x85", b"]\x85\x85"] {
+        let tree = b"\x80\x02csklearn.tree._tree\nTree\n";
+        check(&[&tree[..], hidden, b"R."].concat(), Some("pickle/use"));
+    }
     check(b"\x80\x02csklearn.tree._tree\nmemoryview\n.", Some("pickle/name"));
 }
 

@@ -167,25 +167,22 @@ pub async fn run(common: &Common, command: Import) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Scans what is about to be written. What is not understood may be written, since nothing here loads it; it is said.
+/// Scans what is about to be written. What is not understood is not written either: whoever opens it will not ask again.
 fn judge(files: &Files) -> Result<Verdict, Failure> {
     let listed: Vec<(&str, &[u8])> =
         files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
     let report = scan_files(&listed, &Limits::default());
-    if report.verdict == Verdict::Unknown {
-        print::note(format_args!(
-            "not all of it is of a format that the scanner knows: mantlet model scan says more"
-        ));
-    }
-    if report.verdict != Verdict::Unsafe {
-        return Ok(report.verdict);
-    }
+    let what = match report.verdict {
+        Verdict::Safe => return Ok(report.verdict),
+        Verdict::Unknown => "not all of it is understood",
+        Verdict::Unsafe => "it is not safe to open",
+    };
     let first = report.findings.first();
     let why = first.map_or_else(String::new, |finding| {
         let member = finding.member.as_deref().unwrap_or("the file");
         format!(": {member}: {} ({})", finding.why, finding.rule)
     });
-    Err(Failure::no(format!("it is not safe to open{why}"))
+    Err(Failure::no(format!("{what}{why}"))
         .hint("nothing was written; ask for ONNX instead, or convert it where it was trained: docs/how-to/convert-to-onnx.md"))
 }
 

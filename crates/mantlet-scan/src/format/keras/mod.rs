@@ -71,6 +71,9 @@ const MARKS: [&str; 8] = [
     "__variable__",
 ];
 
+/// Types of inputs that Keras 2 writes into SavedModels; a loader looks them up among TensorFlow's own.
+const TYPE_SPECS: [&str; 3] = ["tf.TensorSpec", "tf.RaggedTensorSpec", "tf.SparseTensorSpec"];
+
 /// Members whose strings name something outside the model.
 const FILES: [&str; 9] =
     ["vocabulary", "filename", "file_path", "filepath", "file", "path", "url", "origin", "idf_weights"];
@@ -139,6 +142,13 @@ fn object(value: &Value<'_>, offset: u64, scan: &mut Scan<'_>) {
     if MARKS.contains(&class) && module.is_none_or(|module| module == "builtins") {
         return;
     }
+    if class == "TypeSpec" && module.is_none() {
+        let spec = value.get("type_spec").and_then(Value::text).unwrap_or_default();
+        if !TYPE_SPECS.contains(&spec) {
+            scan.find(&CLASS, at, format!("the configuration names the type `{spec}`"));
+        }
+        return;
+    }
     if class == "function" {
         let function = value.get("config").and_then(Value::text).unwrap_or("something else than a name");
         let of = module.unwrap_or("builtins");
@@ -193,5 +203,7 @@ fn is_known_anywhere(class: &str) -> bool {
         "keras.losses",
         "keras.metrics",
     ];
-    PUBLIC.iter().any(|module| CLASSES.has(module, class)) || OF_KERAS_2.contains(&class)
+    // Keras 2 registers its optimizers as if they were somebody's own.
+    let optimizer = class.strip_prefix("Custom>").is_some_and(|name| CLASSES.has("keras.optimizers", name));
+    optimizer || PUBLIC.iter().any(|module| CLASSES.has(module, class)) || OF_KERAS_2.contains(&class)
 }

@@ -3,7 +3,9 @@
 //! Field numbers are those of `saved_model.proto`, `meta_graph.proto`, `graph.proto`, `function.proto`, `node_def.proto` and
 //! `attr_value.proto`. Fields that hold neither operators nor names of functions nor paths are passed over.
 
+pub(crate) mod checkpoint;
 mod graph;
+pub(crate) mod metadata;
 
 use std::sync::LazyLock;
 
