@@ -15,6 +15,7 @@ const HELP: &str = "cargo xtask CHORE
   lint        formatting, clippy with warnings denied, documentation
   smoke       build the release binary and try the README's first command
   fuzz [T] [S]  run fuzz target T (default: all) for S seconds each (default: 30); needs nightly and cargo-fuzz
+  mutate [S]    change kept inputs of every fuzz target at random for S seconds in all (default: 60); needs no more than Rust
   allow-list DATE  make the scanner's list of names anew from the wheels in xtask/allow_list/wheels.txt (1 GB download)";
 
 fn main() -> ExitCode {
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
         ["smoke"] => steps::smoke(),
         ["allow-list", date] => steps::allow_list(date),
         ["fuzz", rest @ ..] => steps::fuzz(rest),
+        ["mutate"] => steps::mutate("60"),
+        ["mutate", seconds] => steps::mutate(seconds),
         _ => Err(HELP.to_owned()),
     };
     match outcome {

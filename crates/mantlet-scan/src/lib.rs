@@ -19,6 +19,7 @@ mod scan;
 mod source;
 mod text;
 mod tree;
+mod version;
 
 use input::Input;
 pub use limits::Limits;
@@ -28,5 +29,4 @@ pub use scan::scan_bytes;
 pub use source::{Beside, Folder};
 pub use tree::{scan_files, scan_path};
 
-/// Changes with every rule: a verdict recorded under another version must be made anew.
-pub const SCANNER_VERSION: &str = "1";
+pub use version::SCANNER_VERSION;

@@ -57,7 +57,8 @@ pub(crate) fn is_run_by_name(name: &str) -> bool {
     let name = name.trim_end_matches(['.', ' ']);
     let versioned = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     let end = |name: &str| name.rsplit_once('.').map(|(_, end)| end.to_owned());
-    end(name).is_some_and(|end| RUN_BY_NAME.contains(&end.as_str())) || end(versioned).as_deref() == Some("so")
+    end(name).is_some_and(|end| RUN_BY_NAME.contains(&end.as_str()))
+        || end(versioned).as_deref() == Some("so")
 }
 
 /// Whether content has the signature of code.

@@ -190,7 +190,7 @@ fn a_state_holds_functions_only_where_estimators_keep_them() {
     );
     let made = b"}X\x08\x00\x00\x00_build_fcsklearn.pipeline\nPipeline\n)\x81s";
     check(&build(isotonic, made), Some("pickle/use"));
-    check(&build(isotonic, b"}X\x01\x00\x00\x00acnumpy\nlog1p\ns"), Some("pickle/use"));
+    check(&build(isotonic, b"}X\x02\x00\x00\x00zqcnumpy\nlog1p\ns"), Some("pickle/use"));
     check(&build(isotonic, b"}X\x01\x00\x00\x00aK\x01s"), None);
     check(
         &build(

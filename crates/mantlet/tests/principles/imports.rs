@@ -208,4 +208,7 @@ fn what_is_unsafe_to_open_is_not_written() {
         refused(dir, &[file, "--out", "out"], 1, "not safe to open");
     }
     assert!(!Path::new("/tmp/imported-and-run").exists());
+    // Nor what nobody understands.
+    fs::write(dir.join("odd.bin"), (1..200).collect::<Vec<u8>>().repeat(3)).unwrap();
+    refused(dir, &["odd.bin", "--out", "out"], 1, "not all of it is understood");
 }

@@ -146,8 +146,7 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     fn new(bytes: Buffered<'a>) -> io::Result<Self> {
-        let decoder =
-            ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, WINDOW_BYTES_MAX);
+        let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, WINDOW_BYTES_MAX);
         Ok(Self { decoder: decoder.map_err(|error| io::Error::other(error.to_string()))?, bytes: 0 })
     }
 
@@ -159,7 +158,8 @@ impl<'a> Frame<'a> {
             if !matches!(frame.content_size(), 0) && frame.content_size() != self.bytes {
                 return Err(io::Error::other("a frame is not as long as it says"));
             }
-            if frame.get_checksum_from_data().is_some_and(|sum| Some(sum) != frame.get_calculated_checksum()) {
+            if frame.get_checksum_from_data().is_some_and(|sum| Some(sum) != frame.get_calculated_checksum())
+            {
                 return Err(io::Error::other("the checksum of a frame is wrong"));
             }
         }

@@ -182,7 +182,8 @@ fn members(packed: Input<'_>, archive: &Archive, scan: &mut Scan<'_>) -> Result<
     }
     let mut files = archive.files.iter().filter(|file| !file.is_empty);
     for folder in &archive.folders {
-        let names: Vec<&str> = files.by_ref().take(folder.parts.len()).map(|file| file.name.as_str()).collect();
+        let names: Vec<&str> =
+            files.by_ref().take(folder.parts.len()).map(|file| file.name.as_str()).collect();
         match unpack(packed, folder, &names, scan) {
             Err(stop @ (Stop::Cut { .. } | Stop::Malformed { .. })) => scan.stopped(&UNREADABLE, stop),
             other => other?,

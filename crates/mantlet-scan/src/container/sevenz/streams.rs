@@ -174,8 +174,16 @@ fn substreams_info(header: &mut Bytes<'_>, folders: &mut [Folder]) -> Result<(),
         let mut left = folder.bytes;
         for nth in 0..count {
             // The last takes what is left.
-            let bytes = if nth + 1 == count { left } else if sized { header.number()? } else { u64::MAX };
-            left = left.checked_sub(bytes).ok_or_else(|| header.malformed("files are longer than their folder"))?;
+            let bytes = if nth + 1 == count {
+                left
+            } else if sized {
+                header.number()?
+            } else {
+                u64::MAX
+            };
+            left = left
+                .checked_sub(bytes)
+                .ok_or_else(|| header.malformed("files are longer than their folder"))?;
             folder.parts.push(Part { bytes, crc: None });
         }
         if count == 0 && left > 0 {

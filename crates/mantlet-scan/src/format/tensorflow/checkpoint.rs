@@ -44,6 +44,9 @@ struct Handle {
     bytes: u64,
 }
 
+/// A key and its value.
+type Entry = (Vec<u8>, Vec<u8>);
+
 /// A position in a block.
 struct Block<'a> {
     all: &'a [u8],
@@ -97,7 +100,10 @@ pub(crate) fn scan(input: &Input<'_>, scan: &mut Scan<'_>) -> Result<(), Stop> {
     }
     let mut used = Vec::new();
     if !block(input, meta, &mut used, scan)?.is_empty() {
-        return Err(Stop::malformed(meta.at, "the table has a description of itself, which is not read here"));
+        return Err(Stop::malformed(
+            meta.at,
+            "the table has a description of itself, which is not read here",
+        ));
     }
     let mut bundle = Bundle::default();
     for (_, handle) in block(input, index, &mut used, scan)? {
@@ -121,7 +127,7 @@ fn block(
     handle: Handle,
     used: &mut Vec<(u64, u64)>,
     scan: &mut Scan<'_>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Stop> {
+) -> Result<Vec<Entry>, Stop> {
     if handle.bytes > BLOCK_BYTES_MAX {
         return Err(Stop::Over("memory"));
     }
@@ -145,7 +151,8 @@ fn block(
         let head = block.number().zip(block.number()).zip(block.number());
         let ((shared, unshared), value) = head.ok_or_else(broken)?;
         let shared = usize::try_from(shared).ok().filter(|shared| *shared <= key.len()).ok_or_else(broken)?;
-        let more = block.take(unshared).filter(|more| shared + more.len() <= KEY_BYTES_MAX).ok_or_else(broken)?;
+        let more =
+            block.take(unshared).filter(|more| shared + more.len() <= KEY_BYTES_MAX).ok_or_else(broken)?;
         let before = key.clone();
         key.truncate(shared);
         key.extend(more);
@@ -174,13 +181,18 @@ fn entry(key: &[u8], value: &[u8], bundle: &mut Bundle) -> Result<(), Stop> {
             (2 | 3, Wire::Bytes(_)) | (6, Wire::Fixed32) => {}
             // Slices are tensors under keys of their own.
             (7, Wire::Bytes(_)) if !key.is_empty() => {}
-            _ => return Err(Stop::malformed(field.at, "an entry of the index has a field that is not known")),
+            _ => {
+                return Err(Stop::malformed(field.at, "an entry of the index has a field that is not known"));
+            }
         }
     }
     let [_, first, endianness, shard, offset, bytes] = numbers;
     if key.is_empty() {
         if endianness != 0 || first > SHARDS_MAX {
-            return Err(Stop::malformed(0, "the checkpoint is of a byte order or size that is not read here"));
+            return Err(Stop::malformed(
+                0,
+                "the checkpoint is of a byte order or size that is not read here",
+            ));
         }
         bundle.shards = first;
         return Ok(());

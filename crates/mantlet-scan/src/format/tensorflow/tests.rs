@@ -82,3 +82,58 @@ fn graphs_alone_are_judged_alike() {
     assert_eq!(rules(&graph("Relu")), Vec::<&str>::new());
     assert_eq!(rules(&graph("ReadFile")), ["tensorflow/file"]);
 }
+
+/// What TensorFlow 2.21 and Keras 2 wrote.
+fn written(name: &str) -> Vec<(String, Vec<u8>)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tensorflow").join(name);
+    let mut files = Vec::new();
+    let mut open = vec![root.clone()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                files.push((name, std::fs::read(&path).unwrap()));
+            }
+        }
+    }
+    files
+}
+
+fn verdict(files: &[(String, Vec<u8>)]) -> crate::Report {
+    let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    crate::scan_files(&files, &crate::Limits::default())
+}
+
+#[test]
+fn checkpoints_and_saved_models_are_read_whole() {
+    for name in ["checkpoint", "keras"] {
+        let files = written(name);
+        let report = verdict(&files);
+        assert_eq!(report.verdict, crate::Verdict::Safe, "{name}: {:?}", report.findings);
+        // A shard that tensors do not cover, and an index that is spoiled.
+        for (end, change) in [("-of-00001", 0_usize), (".index", 3)] {
+            let mut other = files.clone();
+            for (name, bytes) in &mut other {
+                if name.ends_with(end) {
+                    if change == 0 { bytes.push(b'x') } else { bytes[change] ^= 0x40 }
+                }
+            }
+            assert_ne!(verdict(&other).verdict, crate::Verdict::Safe, "{name} {end}");
+        }
+    }
+}
+
+#[test]
+fn layers_that_hold_code_are_refused() {
+    let mut files = written("keras");
+    let metadata = files.iter_mut().find(|(name, _)| name == "keras_metadata.pb").unwrap();
+    let text = String::from_utf8_lossy(&metadata.1).into_owned();
+    assert!(text.contains(r#""class_name": "Dense""#));
+    let at = metadata.1.windows(7).position(|part| part == b"\"Dense\"").unwrap();
+    metadata.1[at..at + 7].copy_from_slice(b"\"Dance\"");
+    let report = verdict(&files);
+    assert!(report.findings.iter().any(|finding| finding.rule == "keras/class"), "{:?}", report.findings);
+}

@@ -48,4 +48,6 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("scan_onnx", scan::onnx),
     ("guard_detect", guard::detect),
     ("guard_normalize", guard::normalized),
+    ("scan_sevenz", scan::sevenz),
+    ("scan_checkpoint", scan::checkpoint),
 ];

@@ -82,3 +82,25 @@ pub(super) fn onnx(data: &[u8]) {
     after(b"\x08\x08", data);
     scan(data);
 }
+
+/// 7z: content as it is, and as a header behind a beginning that fits it, so that fuzzing need not find checksums.
+pub(super) fn sevenz(data: &[u8]) {
+    scan(data);
+    let mut next = [0_u64.to_le_bytes(), (data.len() as u64).to_le_bytes()].concat();
+    next.extend(crc32(data).to_le_bytes());
+    let start = [&b"7z\xbc\xaf\x27\x1c\0\x04"[..], &crc32(&next).to_le_bytes(), &next].concat();
+    after(&start, data);
+}
+
+/// CRC-32 as in zip and 7z (ISO 3309), bit by bit.
+fn crc32(data: &[u8]) -> u32 {
+    !data.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()))
+    })
+}
+
+/// TensorFlow's checkpoints: content as it is, and with the mark of a table behind it.
+pub(super) fn checkpoint(data: &[u8]) {
+    scan(data);
+    scan(&[data, &0xdb47_7524_8b80_fb57_u64.to_le_bytes()].concat());
+}
