@@ -26,8 +26,8 @@ SEED = 7
 PLACES = 1 << 18
 WINDOW, STRIDE = 32, 16  # half as many windows as when judging
 WINDOWS_MAX = 12  # of one text, in training
-FAMILY_MAX = 1200  # rows of one family and label, in training
-FOLDS = 3
+FAMILY_MAX = 5000  # rows of one family and label, in training
+FOLDS = 4
 CHANNELS = ("user", "document")
 ATTACK_FPR, SUSPECT_FPR = 0.01, 0.05
 
@@ -181,7 +181,7 @@ def fit(windows, rows, channel, keep, alpha):
     weight = weights(rows, windows, channel, keep)
     label = windows.label.copy()
     model = None
-    for passes in (4, 6):
+    for passes in (8, 8):
         used = (weight > 0) & (label >= 0)
         positive, negative = used & (label == 1), used & (label == 0)
         balanced = weight.copy()
@@ -355,7 +355,7 @@ def main():
     arguments.add_argument("--data", required=True, nargs="+")
     arguments.add_argument("--dev", required=True)
     arguments.add_argument("--out", required=True)
-    arguments.add_argument("--alpha", type=float, default=1e-5)
+    arguments.add_argument("--alpha", type=float, default=3e-6)
     given = arguments.parse_args()
     rows = thinned([row | {"text": row["text"][:8000]} for path in given.data for row in read(path)])
     heads = train(given.features, rows, read(given.dev), pathlib.Path(given.out), given.alpha)

@@ -70,7 +70,7 @@ pub(super) const TERMS: &[(Class, &str)] = &[
     ),
     (
         Class::Override,
-        "ignorier*|vergiss|vergessen sie|vergesst|missachte*|überschreib*|übergeh*|umgeh*|verwirf|beachte nicht|\
+        "jangan hiraukan|отмени*|iptal et*|annulez|anula|annulla|ignorier*|vergiss|vergessen sie|vergesst|missachte*|überschreib*|übergeh*|umgeh*|verwirf|beachte nicht|\
         ignorez|ignore|ignorer|oubliez|oublie|oublier|négligez|ne tenez pas compte|ne tiens pas compte|ne tenez plus compte|contourne*|\
         ignora|ignorad|ignoren|ignorar|ignores|olvida|olvide|olvídate|olvidar|olviden|descarta|omite|omitir|haz caso omiso|no hagas caso|\
         ignorate|ignori|ignorare|dimentica|dimenticate|dimenticare|trascura|scorda|non tenere conto|non considerare|\
@@ -87,7 +87,7 @@ pub(super) const TERMS: &[(Class, &str)] = &[
     ),
     (
         Class::Prior,
-        "previous|previously|prior|above|earlier|preceding|before|so far|until now|up to now|foregoing|aforementioned|initial|\
+        "previous|previously|prior|above|earlier|preceding|before|so far|until now|up to now|foregoing|at the start|at the beginning|came before|from the start|aforementioned|initial|\
         initially|original|existing|former|past|first|foundational|pre existing|just told|been told|were told|were given|given|received|\
         vorherig*|vorig*|bisherig*|früher*|obig*|vorangegangen*|vorangehend*|ursprünglich*|bisher|précédent*|antérieur*|préalable*|\
         ci dessus|initiale*|avant|anterior*|previ*|arriba|inicial*|hasta ahora|precedent*|sopra|finora|acima|até agora|vorige|\
@@ -106,7 +106,7 @@ pub(super) const TERMS: &[(Class, &str)] = &[
         "instruction*|prompt|prompts|prompting|rule|rules|guideline*|guidance|direction|directions|directive*|command|commands|order|\
         orders|constraint*|restriction*|policy|policies|programming|training|context|protocol*|limitation*|filter|filters|\
         safeguard*|guardrail*|task|tasks|assignment*|request|requests|everything|what you were told|what i said|what you have been told|\
-        messages|conversation|conversations|content|text|boundaries|alignment|safety measures|parameters|moderation|\
+        messages|conversation|conversations|content|text|boundaries|alignment|what was written|what you were told|what i told you|everything that|whatever was|what was said|tout ce qu|tudo o que|todo lo que|safety measures|parameters|moderation|\
         anweisung*|instruktion*|befehl*|vorgabe*|regeln|richtlinien|aufgabe*|aufträge|auftrag|alles|anordnung*|\
         consigne*|instructions|règles|directives|ordres|commandes|tout ce qui|invites|instruccion*|instrucción|reglas|órdenes|indicacion*|\
         directrices|comandos|mandatos|todo lo|istruzion*|regole|ordini|comandi|indicazioni|direttive|tutto|instruç*|regras|ordens|\
