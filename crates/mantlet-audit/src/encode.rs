@@ -22,9 +22,12 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
         error_code,
         event,
         first_ts,
+        guard,
         identity,
         idx,
+        input_digest,
         input_length,
+        input_tokens,
         intent_idx,
         key_id,
         latency_us,
@@ -33,6 +36,8 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
         model_version,
         node,
         output_class,
+        output_digest,
+        output_tokens,
         phase,
         policy_gen,
         policy_ids,
@@ -40,6 +45,9 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
         project,
         request_id,
         resource,
+        route,
+        route_model,
+        sanitized,
         screen,
         status,
         subject,
@@ -60,9 +68,12 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.text("error_code", error_code.as_ref().map(Token::as_str));
     members.text("event", Some(event.as_str()));
     members.moment("first_ts", *first_ts);
+    members.text("guard", guard.as_ref().map(Token::as_str));
     members.shown("identity", identity.as_ref());
     members.number("idx", Some(*idx));
+    members.bytes("input_digest", input_digest.as_ref().map(hex).as_ref().map(<[u8; 64]>::as_slice));
     members.number("input_length", *input_length);
+    members.number("input_tokens", *input_tokens);
     members.number("intent_idx", *intent_idx);
     members.text("key_id", key_id.as_ref().map(mantlet_types::Kid::as_str));
     members.number("latency_us", *latency_us);
@@ -71,6 +82,8 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.number("model_version", model_version.map(|version| u64::from(version.number())));
     members.text("node", Some(node.as_str()));
     members.text("output_class", output_class.as_ref().map(Token::as_str));
+    members.bytes("output_digest", output_digest.as_ref().map(hex).as_ref().map(<[u8; 64]>::as_slice));
+    members.number("output_tokens", *output_tokens);
     members.text("phase", Some(phase.as_str()));
     members.number("policy_gen", *policy_gen);
     members.list("policy_ids", policy_ids);
@@ -78,6 +91,9 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.text("project", project.as_ref().map(mantlet_types::ProjectId::as_str));
     members.bytes("request_id", request_id.as_ref().map(<[u8; 26]>::as_slice));
     members.text("resource", resource.as_ref().map(Token::as_str));
+    members.text("route", route.as_ref().map(mantlet_types::RouteName::as_str));
+    members.text("route_model", route_model.as_ref().map(Token::as_str));
+    members.list("sanitized", sanitized);
     members.list("screen", screen);
     members.number("status", status.map(u64::from));
     members.text("subject", subject.as_ref().map(Token::as_str));
@@ -210,6 +226,14 @@ mod tests {
         entry.model_digest = has().then_some(Sha256([number as u8; 32]));
         entry.model_version = has().then(|| (1 + number as u32 % 1_000).try_into().unwrap());
         entry.output_class = has().then(token);
+        entry.guard = has().then(token);
+        entry.input_digest = has().then_some(Sha256([number as u8; 32]));
+        entry.input_tokens = has().then_some(number);
+        entry.output_digest = has().then_some(Sha256([number as u8; 32]));
+        entry.output_tokens = has().then_some(number);
+        entry.route = has().then(|| format!("r{number}").parse().unwrap());
+        entry.route_model = has().then(token);
+        entry.sanitized = vec![token(); if has() { number as usize % 3 } else { 0 }];
         entry.phase = pick(Phase::ALL, number);
         entry.policy_gen = has().then_some(number);
         entry.policy_ids = vec![token(); if has() { number as usize % 3 } else { 0 }];

@@ -11,8 +11,8 @@
 use std::{convert::Infallible, sync::Arc};
 
 use mantlet_types::{
-    Action, Code, Entry, Kid, ModelName, PrincipalId, Rejection, Sha256, Version,
-    entry::{Decision, Event, Phase, Token},
+    Action, Code, Kid, ModelName, PrincipalId, Rejection, Sha256, Version,
+    entry::{Decision, Event, Token},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     people::founding::{self, Founder, FounderKey},
     perimeter,
     policy::{self, Policy, Target},
-    ports::{LedgerClosed, Model},
+    ports::Model,
     record::Record,
     reviews::{self, Step},
     snapshot::Settings,
@@ -369,13 +369,7 @@ fn authorize(
 
 /// Writes the intent and waits for it to be durable; where it is in the log.
 async fn intend(gate: &Gate, record: &mut Record) -> Result<u64, Rejection> {
-    let closed = |LedgerClosed| Rejection::new(Code::AuditUnavailable);
-    let mut intent: Entry = record.entry().clone();
-    intent.phase = Phase::Intent;
-    let receipt = gate.ledger.append(intent).map_err(closed)?.await.map_err(closed)?;
-    record.entry().phase = Phase::Outcome;
-    record.entry().intent_idx = Some(receipt.idx);
-    Ok(receipt.idx)
+    audit::intend(gate, record).await.map(|receipt| receipt.idx)
 }
 
 /// Makes the changes durable, then visible. INVARIANT (durable-first): no snapshot shows what a restart would lose.

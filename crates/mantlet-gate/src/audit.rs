@@ -1,9 +1,9 @@
 //! The last step of both doors: nothing leaves that is not written down.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use mantlet_types::{
-    Code, Rejection, RequestId,
+    Code, Entry, Rejection, RequestId,
     entry::{Event, Phase},
 };
 
@@ -49,6 +49,58 @@ pub(crate) async fn release<T>(
             }
         }
     }
+}
+
+/// Writes the intent of something that takes its time, and waits for it to be durable. What is recorded from then on is its
+/// outcome.
+///
+/// # Errors
+/// 503 if the log does not take it.
+pub(crate) async fn intend(gate: &Gate, record: &mut Record) -> Result<Receipt, Rejection> {
+    let closed = |LedgerClosed| Rejection::new(Code::AuditUnavailable);
+    let mut intent = record.entry().clone();
+    intent.phase = Phase::Intent;
+    let receipt = gate.ledger.append(intent).map_err(closed)?.await.map_err(closed)?;
+    record.entry().phase = Phase::Outcome;
+    record.entry().intent_idx = Some(receipt.idx);
+    Ok(receipt)
+}
+
+/// The one outcome of something whose intent is in the log. Dropped without a word it says that there was none, whatever the
+/// reason: a panic, or the end of the process's work.
+pub(crate) struct Outcome {
+    gate: Arc<Gate>,
+    record: Option<Record>,
+}
+
+impl Outcome {
+    /// Of what this record began.
+    pub(crate) fn of(gate: Arc<Gate>, record: Record) -> Self {
+        Self { gate, record: Some(record) }
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// 503 if the log does not take it.
+    pub(crate) fn conclude(mut self, write: impl FnOnce(Record) -> Entry) -> Result<(), Rejection> {
+        let Some(record) = self.record.take() else { return Ok(()) };
+        self.gate.ledger.note(write(record)).map_err(|LedgerClosed| Code::AuditUnavailable.into())
+    }
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        if let Some(record) = self.record.take() {
+            // A log that takes nothing more has sealed the node already.
+            let _ = self.gate.ledger.note(record.rejected(&Rejection::new(Code::Unavailable)));
+        }
+    }
+}
+
+/// Releases something that goes on, once its intent is durable.
+pub(crate) fn begun<T>(receipt: Receipt, going: T) -> Released<T> {
+    Released { outcome: Ok(going), receipt: Some(receipt) }
 }
 
 /// Why something was rejected, for the operator. Strangers can be rejected as often as they like, so that theirs are told

@@ -12,8 +12,8 @@ use std::{
 
 use ipnet::IpNet;
 use mantlet_types::{
-    Alias, ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId,
-    Version,
+    Alias, ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, RouteName, Sha256,
+    Timestamp, UserId, Version,
     url::{UrlId, UrlKid},
     workload::WorkloadIdentity,
 };
@@ -55,6 +55,9 @@ pub struct Directory {
     pub url_keys: BTreeMap<UrlKid, UrlKey>,
     /// Signed URLs for one use that were used.
     pub url_uses: BTreeMap<UrlId, UrlUse>,
+    /// Whose each route to language models is. The configuration says it, so the store keeps none of it: a snapshot fills it
+    /// in from its settings.
+    pub routes: BTreeMap<RouteName, ProjectId>,
 }
 
 /// A person.
@@ -115,6 +118,9 @@ pub struct Consumer {
     pub project: ProjectId,
     /// The models it may ask.
     pub models: BTreeSet<ModelName>,
+    /// The routes to language models that it may use. Absent in records from before there were any.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routes: BTreeSet<RouteName>,
     /// Whether it may read the project's statistics.
     pub monitor: bool,
     /// After this everything is denied.

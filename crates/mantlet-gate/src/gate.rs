@@ -10,6 +10,7 @@ use crate::{
     perimeter::{Denials, Limiter},
     ports::{Clock, Ledger, Store},
     reviews::{self, Queue},
+    routes::Pseudonyms,
     snapshot::Snapshot,
     urls::UrlSigner,
 };
@@ -28,6 +29,7 @@ pub struct Gate {
     pub(crate) pool: Pool,
     pub(crate) reviews: Arc<dyn Queue>,
     urls: Option<UrlSigner>,
+    pub(crate) pseudonyms: Option<Pseudonyms>,
     /// One change at a time: a change is decided on the directory that it changes.
     pub(crate) changing: tokio::sync::Mutex<()>,
 }
@@ -51,6 +53,7 @@ impl Gate {
             pool: Pool::new(),
             reviews: Arc::new(reviews::Closed),
             urls: None,
+            pseudonyms: None,
             changing: tokio::sync::Mutex::new(()),
         }
     }
@@ -66,6 +69,13 @@ impl Gate {
     #[must_use]
     pub fn with_urls(self, urls: UrlSigner) -> Self {
         Self { urls: Some(urls), ..self }
+    }
+
+    /// The same, with what names texts and tenants where neither may be told. Without it, entries of completions have no
+    /// digests, and nothing that a caller calls its users is forwarded.
+    #[must_use]
+    pub fn with_pseudonyms(self, pseudonyms: Pseudonyms) -> Self {
+        Self { pseudonyms: Some(pseudonyms), ..self }
     }
 
     /// What signs URLs.

@@ -26,6 +26,7 @@ pub mod ports;
 pub mod record;
 pub mod releases;
 pub mod reviews;
+pub mod routes;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

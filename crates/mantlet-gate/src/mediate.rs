@@ -7,6 +7,7 @@
 //! Each step takes the proof of the one before. The listener hands over what arrived and gets back what may leave.
 
 mod compare;
+mod complete;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use compare::{COMPARISON, Compared, Comparing, Pairs, Side, Trial, compare};
+pub use complete::{Completed, Letter, Served, complete, interrupted};
 
 /// What is asked of which model.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ use crate::{
     ports::Model,
     releases::{alias::AliasRule, conditions::Conditions},
     reviews::Hold,
+    routes::Routes,
 };
 
 /// One generation of everything that decides.
@@ -77,6 +78,8 @@ pub struct Settings {
     pub trust_domains: Vec<Trusted>,
     /// Issuers whose tokens are taken.
     pub issuers: Vec<Arc<Issuer>>,
+    /// Ways to language models.
+    pub routes: Routes,
 }
 
 impl Default for Settings {
@@ -99,6 +102,7 @@ impl Default for Settings {
             local_owner: None,
             trust_domains: Vec::new(),
             issuers: Vec::new(),
+            routes: Routes::default(),
         }
     }
 }
@@ -108,7 +112,9 @@ impl Snapshot {
     /// a fresh decision cache.
     #[must_use]
     pub fn next(&self, changes: &[Change], loaded: Vec<Arc<dyn Model>>, settings: Option<Settings>) -> Self {
-        let directory = self.directory.with(changes);
+        let mut directory = self.directory.with(changes);
+        let settings = settings.map_or_else(|| Arc::clone(&self.settings), Arc::new);
+        directory.routes = settings.routes.projects();
         let mut models = self.models.clone();
         for model in loaded {
             let contract = model.contract();
@@ -121,7 +127,7 @@ impl Snapshot {
             models,
             peppers: Arc::clone(&self.peppers),
             workloads: Workloads::default(),
-            settings: settings.map_or_else(|| Arc::clone(&self.settings), Arc::new),
+            settings,
         }
     }
 

@@ -263,6 +263,7 @@ fn directory() -> Directory {
         ..user(&[Role::Operator])
     };
     let consumer = Consumer {
+        routes: Default::default(),
         disabled: false,
         project: project.clone(),
         models: BTreeSet::from([model.clone()]),

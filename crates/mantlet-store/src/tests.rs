@@ -56,6 +56,7 @@ impl From<Directory> for Contents {
             approvals,
             url_keys,
             url_uses,
+            routes: _, // the configuration's
         } = directory;
         let mut lines = Vec::new();
         lines.extend(projects.into_iter().map(|id| format!("project {id}")));

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, Kid, ModelName, NodeId, PrincipalId, ProjectId, RequestId, Sha256, Timestamp, Version,
+    Action, Kid, ModelName, NodeId, PrincipalId, ProjectId, RequestId, RouteName, Sha256, Timestamp, Version,
     limits::ID_BYTES_MAX, workload::IdentityId,
 };
 
@@ -46,14 +46,23 @@ pub struct Entry {
     /// For an aggregate: the first of the events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_ts: Option<Timestamp>,
+    /// What the guard found in a prompt: `clean`, `suspect` or `attack`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Token>,
     /// Which of a workload's identities was shown, by its short form: `consumer identity list` has the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<IdentityId>,
     /// Leaf index in this node's log.
     pub idx: u64,
+    /// Digest of a prompt as it arrived, under a key of the home's, so that nobody finds out a text by guessing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_digest: Option<Sha256>,
     /// Length of the request body in bytes. Never its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_length: Option<u64>,
+    /// Tokens of a prompt, as the upstream counted them or, where it did not, as they were estimated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_tokens: Option<u64>,
     /// On an outcome: the index of its intent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent_idx: Option<u64>,
@@ -77,6 +86,12 @@ pub struct Entry {
     /// The class answered, for models with a closed set of labels; `__uncertain` for a withheld one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_class: Option<Token>,
+    /// Digest of what left of a completion, under a key of the home's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_digest: Option<Sha256>,
+    /// Tokens of a completion, counted like those of its prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_tokens: Option<u64>,
     /// Whether this is the whole story or one end of it.
     pub phase: Phase,
     /// Generation of policy and directory that decided; on the outcome of a change, the one that came of it.
@@ -97,6 +112,15 @@ pub struct Entry {
     /// What it was about, as `Kind:key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<Token>,
+    /// The route that a prompt took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteName>,
+    /// The language model that was asked, as the configuration calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_model: Option<Token>,
+    /// What was done to a completion before it left: what was taken out of it, or why it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sanitized: Vec<Token>,
     /// What the input screen remarked on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub screen: Vec<Token>,
@@ -130,9 +154,12 @@ impl Entry {
             error_code: None,
             event,
             first_ts: None,
+            guard: None,
             identity: None,
             idx: 0,
+            input_digest: None,
             input_length: None,
+            input_tokens: None,
             intent_idx: None,
             key_id: None,
             latency_us: None,
@@ -141,6 +168,8 @@ impl Entry {
             model_version: None,
             node,
             output_class: None,
+            output_digest: None,
+            output_tokens: None,
             phase: Phase::Single,
             policy_gen: None,
             policy_ids: Vec::new(),
@@ -148,6 +177,9 @@ impl Entry {
             project: None,
             request_id: None,
             resource: None,
+            route: None,
+            route_model: None,
+            sanitized: Vec::new(),
             screen: Vec::new(),
             status: None,
             subject: None,
@@ -180,6 +212,10 @@ names! {
     Event {
         /// A model was asked.
         Inference = "inference",
+        /// A language model was asked.
+        Completion = "completion",
+        /// The models of routes were listed.
+        RouteRead = "route.read",
         /// A model's metadata, readiness or statistics were asked for.
         ModelRead = "model.read",
         /// A package left.

@@ -110,6 +110,10 @@ name!(
     UpstreamName, "upstream name"
 );
 name!(
+    /// A way to language models, as the operator calls it; unique in the home.
+    RouteName, "route name"
+);
+name!(
     /// A model's name; unique in the home.
     ModelName, "model name"
 );

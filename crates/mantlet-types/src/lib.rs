@@ -27,7 +27,7 @@ pub use digest::Sha256;
 pub use entry::Entry;
 pub use id::{
     ComponentId, ConsumerId, Kid, ModelName, NodeId, PolicyName, PrincipalId, ProjectId, RequestId,
-    UpstreamName, UserId, Version,
+    RouteName, UpstreamName, UserId, Version,
 };
 pub use reference::{Alias, ModelRef, VersionRef};
 pub use rejection::{Code, Rejection};

@@ -23,6 +23,9 @@ pub const PATH_BYTES_MAX: usize = 1 << 10;
 /// Nesting of arrays and objects in a JSON body. Tensors have at most eight dimensions; four levels lie around them.
 pub const JSON_DEPTH_MAX: usize = 12;
 
+/// The same in a prompt for a language model: schemas of tools are themselves nested, each level of theirs two of JSON's.
+pub const PROMPT_DEPTH_MAX: usize = 32;
+
 /// Rows in one request unless the package says less: bounds the work that one authorization buys.
 pub const BATCH_ROWS_MAX: usize = 1_000;
 

@@ -54,6 +54,10 @@ codes! {
     InvalidInput = "invalid_input", 400, 3, Caller, "invalid input format";
     /// An API key was sent where URLs are logged.
     KeyInUrl = "key_in_url", 400, 3, Caller, "an API key must not be sent in a URL; send it as `Authorization: Bearer`";
+    /// The guard took the prompt for an attack.
+    Blocked = "blocked", 400, 3, Caller, "the guard does not let this pass";
+    /// The answer had something in it that must not leave.
+    Withheld = "withheld", 400, 3, Caller, "the answer is withheld";
     /// An argument of an administrative request is wrong; the detail says which.
     InvalidArgument = "invalid_argument", 400, 3, Caller, "invalid argument";
     /// No credential, or one that does not hold; which of these is not said.
@@ -68,6 +72,8 @@ codes! {
     RequestTimeout = "request_timeout", 408, 4, Caller, "request not received in time";
     /// The caller said how long it would wait, and that was not enough.
     DeadlineExceeded = "deadline_exceeded", 408, 4, Caller, "the request's own deadline has passed";
+    /// Whoever asked waits no more; nobody is told.
+    Cancelled = "cancelled", 408, 1, Caller, "nobody waits for the answer";
     /// The state of things does not allow this now.
     Conflict = "conflict", 409, 9, Caller, "conflict with the current state";
     /// Another person has to approve first.

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModelName, ProjectId, ReviewId, Version, url::UrlId};
+use crate::{ModelName, ProjectId, ReviewId, RouteName, Version, url::UrlId};
 
 /// A thing that somebody may be allowed to touch. Each belongs to exactly one project; the directory knows which.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub enum Resource {
     SignedUrl(ModelName, Version, UrlId),
     /// A secret of Mantlet's own, by its name: what signs URLs. Its value is nothing that anybody reads.
     Secret(ProjectId, Arc<str>),
+    /// A way to language models; whose it is the configuration says.
+    Route(RouteName),
 }
 
 impl Resource {
@@ -56,6 +58,7 @@ impl Resource {
             Self::ReviewItem(..) => "ReviewItem",
             Self::SignedUrl(..) => "SignedUrl",
             Self::Secret(..) => "Secret",
+            Self::Route(_) => "Route",
         }
     }
 
@@ -75,6 +78,7 @@ impl Resource {
             Self::ReviewItem(_, item) => item.to_string(),
             Self::SignedUrl(_, _, id) => id.to_string(),
             Self::Secret(project, name) => format!("{project}/{name}"),
+            Self::Route(name) => name.to_string(),
         }
     }
 }

@@ -18,11 +18,13 @@ use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::{Directory, VersionRecord},
     identity::{Workloads, token::Issuer, workload::Trusted},
+    mediate,
     people::roles::conflicting_duties,
     policy::Policy,
     ports::{Clock, Reach},
     releases::{alias::AliasRule, conditions::Conditions},
     reviews::Hold,
+    routes::{Pseudonyms, Routes},
     snapshot::{Served, Settings},
     urls::UrlSigner,
 };
@@ -41,6 +43,7 @@ use crate::{
     home::{Home, HomeLock, RootKey},
     issuers::Issuers,
     ledger::{LogLedger, SystemClock},
+    llm::Peers,
     registrar::Registrar,
     server::{
         Facilities, Server,
@@ -100,7 +103,7 @@ impl App {
         registrar: Option<Arc<Registrar>>,
     ) -> Result<(Self, Arc<Live>), Failure> {
         let store = Arc::new(open_store(&home, &root).await?);
-        let directory = stored(store.load().await)?;
+        let mut directory = stored(store.load().await)?;
         check_duties(&directory, &config)?;
         let peppers = stored(store.peppers().await)?;
         let (log, recovery) = open_log(&home, &root, &config)?;
@@ -109,7 +112,11 @@ impl App {
         let (trust, issuers) = (Arc::new(Trust::default()), Issuers::default());
         trust.replace(trust_domains(&config)?);
         let listed = issuers.adopt(issuers.prepare(&config.identity.issuers).map_err(Failure::new)?);
-        let (settings, node) = (settings(&config, listed), config.audit.node.clone());
+        let peers = Peers::new(&config, &Peers::default()).map_err(Failure::new)?;
+        let settings = Settings { routes: peers.routes(&config), ..settings(&config, listed) };
+        let node = config.audit.node.clone();
+        let config_routes =
+            config.routes.iter().map(|route| (route.name.clone(), route.project.clone())).collect();
         let (addresses, bounds) = (addresses(&config), bounds(&config));
         let reflection = config.server.grpc_reflection;
         let upstreams = Upstreams::new(&config, &Upstreams::default()).map_err(Failure::new)?;
@@ -118,6 +125,7 @@ impl App {
         let reach = switchboard.reach(None);
         let shelf = shelf(&home, &root, Arc::clone(&config), reach, registrar.as_ref())?;
         let models = load_models(&directory, &shelf);
+        directory.routes = config_routes;
         let snapshot = Snapshot {
             generation,
             policy: policies(&directory)?,
@@ -137,13 +145,15 @@ impl App {
         );
         let signer = root.url_secret().ok_or_else(|| Failure::new("the key of URLs cannot be derived"))?;
         let gate = gate.with_reviews(Arc::clone(&reviews) as _).with_urls(UrlSigner::new(&signer));
-        let gate = Arc::new(gate);
+        let pseudonyms = root.pseudonym_secret().ok_or_else(|| Failure::new("pseudonyms cannot be made"))?;
+        let gate = Arc::new(gate.with_pseudonyms(Pseudonyms::new(&pseudonyms)));
         let live = Arc::new(Live {
             // Whoever has a registrar needs the keys' key no more.
             issuing: registrar.map_or_else(|| Issuing::Own(root), Issuing::Registrar),
             config,
             shelf: shelf.clone(),
             switchboard: Arc::clone(&switchboard),
+            peers: Mutex::new(peers),
             overlay,
             certificate: Mutex::new(None),
             server: Mutex::new(std::sync::Weak::new()),
@@ -166,6 +176,7 @@ impl App {
         *lock(&live.server) = Arc::downgrade(&server);
         // Last: from here on nothing can fail, so that whoever has started can be closed.
         administer::announce(server.gate(), Event::SysStart).await?;
+        mediate::interrupted(server.gate(), &recovery.open_intents)?;
         let app = Self { server, log, store, reviews, held };
         app.expire_reviews().await;
         Ok((app, live))
@@ -361,6 +372,7 @@ fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
         holds: holds(config),
         conditions: conditions(config),
         alias_rules: alias_rules(config),
+        routes: Routes::default(), // over the upstreams in use, which whoever calls this has
         review_days: config.review.days,
         reviews_pending: config.review.pending_per_principal,
         local_owner: config.identity.owner.clone(),

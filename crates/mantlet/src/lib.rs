@@ -15,6 +15,7 @@ pub mod home;
 pub mod import;
 pub mod issuers;
 pub mod ledger;
+pub mod llm;
 pub mod logging;
 pub mod registrar;
 pub mod s3;

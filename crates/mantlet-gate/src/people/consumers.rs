@@ -9,7 +9,7 @@ mod identities;
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    Action, Code, ConsumerId, ModelName, PrincipalId, ProjectId, Rejection, Role, Timestamp,
+    Action, Code, ConsumerId, ModelName, PrincipalId, ProjectId, Rejection, Role, RouteName, Timestamp,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,9 @@ pub struct ConsumerRequest {
     /// The models it may ask from now on: all of them, not those to add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<BTreeSet<ModelName>>,
+    /// The routes to language models that it may use from now on: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routes: Option<BTreeSet<RouteName>>,
     /// Predictions per minute for each of the models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
@@ -75,6 +78,9 @@ pub struct ConsumerInfo {
     pub disabled: bool,
     /// The models it may ask.
     pub models: BTreeSet<ModelName>,
+    /// The routes to language models that it may use.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routes: BTreeSet<RouteName>,
     /// Predictions per minute for each of them.
     pub rate_per_minute: u32,
     /// Whether it may read the project's statistics.
@@ -85,17 +91,19 @@ pub struct ConsumerInfo {
 
 impl ConsumerInfo {
     fn of(id: &ConsumerId, consumer: &Consumer) -> Self {
-        let Consumer { disabled, project, models, monitor, expires, rate_per_minute, .. } = consumer.clone();
-        Self { consumer: id.clone(), project, disabled, models, rate_per_minute, monitor, expires }
+        let Consumer { disabled, project, models, routes, monitor, expires, rate_per_minute, .. } =
+            consumer.clone();
+        Self { consumer: id.clone(), project, disabled, models, routes, rate_per_minute, monitor, expires }
     }
 }
 
 impl ChangeConsumer {
     /// The application as it will be.
     fn changed(&self, consumer: &Consumer) -> Consumer {
-        let ConsumerRequest { models, rate_per_minute, monitor, disabled, .. } = self.request.clone();
+        let ConsumerRequest { models, routes, rate_per_minute, monitor, disabled, .. } = self.request.clone();
         Consumer {
             models: models.unwrap_or_else(|| consumer.models.clone()),
+            routes: routes.unwrap_or_else(|| consumer.routes.clone()),
             rate_per_minute: rate_per_minute.unwrap_or(consumer.rate_per_minute),
             monitor: monitor.unwrap_or(consumer.monitor),
             disabled: disabled.unwrap_or(consumer.disabled),
@@ -189,8 +197,9 @@ pub(super) fn on_consumer(directory: &Directory, id: &ConsumerId) -> Claims {
 
 /// What an application may do in its project, as a grant.
 pub(super) fn scope(directory: &Directory, consumer: &Consumer) -> Target {
-    let Consumer { project, models, rate_per_minute, .. } = consumer;
+    let Consumer { project, models, routes, rate_per_minute, .. } = consumer;
     Target::ConsumerScope {
+        routes: routes.iter().filter(|route| is_route_of(directory, route, project)).cloned().collect(),
         project: project.clone(),
         models: models.iter().filter(|model| is_of(directory, model, project)).cloned().collect(),
         rate_per_minute: *rate_per_minute,
@@ -200,14 +209,20 @@ pub(super) fn scope(directory: &Directory, consumer: &Consumer) -> Target {
 /// What the grant cannot say of a scope: that its models are there, that it opens something, and the right to read
 /// statistics. That right is what the role of the name gives to people; who may not give the one may not give the other.
 pub(super) fn check_scope(office: &Office<'_>, consumer: &Consumer) -> Result<(), Rejection> {
-    let Consumer { project, models, monitor, rate_per_minute, .. } = consumer;
+    let Consumer { project, models, routes, monitor, rate_per_minute, .. } = consumer;
     let directory = &office.snapshot.directory;
     if let Some(unknown) = models.iter().find(|model| !is_of(directory, model, project)) {
         let detail = format!("no model `{unknown}` in project `{project}`");
         return Err(Rejection::new(Code::NotFound).detailed(detail));
     }
-    if models.is_empty() && !monitor {
-        return Err(Rejection::argument("a key without any model and without `monitor` opens nothing"));
+    if let Some(unknown) = routes.iter().find(|route| !is_route_of(directory, route, project)) {
+        let detail = format!("no route `{unknown}` in project `{project}`");
+        return Err(Rejection::new(Code::NotFound).detailed(detail));
+    }
+    if models.is_empty() && routes.is_empty() && !monitor {
+        return Err(Rejection::argument(
+            "a key without any model, without any route and without `monitor` opens nothing",
+        ));
     }
     if *rate_per_minute == 0 {
         return Err(Rejection::argument("the rate is at least 1 a minute"));
@@ -227,6 +242,10 @@ pub(super) fn check_monitor(office: &Office<'_>, consumer: &Consumer) -> Result<
 
 fn is_of(directory: &Directory, model: &ModelName, project: &ProjectId) -> bool {
     directory.models.get(model).is_some_and(|record| record.project == *project)
+}
+
+fn is_route_of(directory: &Directory, route: &RouteName, project: &ProjectId) -> bool {
+    directory.routes.get(route) == Some(project)
 }
 
 #[cfg(test)]

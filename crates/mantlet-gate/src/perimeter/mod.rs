@@ -9,11 +9,12 @@ mod network;
 mod pair;
 mod places;
 mod quota;
+mod route;
 
 use std::sync::Arc;
 
 use mantlet_types::{
-    Code, ModelName, PrincipalId, Rejection, Timestamp,
+    Code, ModelName, PrincipalId, Rejection, RouteName, Timestamp,
     limits::{
         DEEDS_PER_MINUTE, EVALUATED_ROWS_PER_MINUTE, LIMITED_MAX, OPENINGS_IN_VAIN_PER_MINUTE,
         REDEMPTIONS_PER_MINUTE,
@@ -26,6 +27,7 @@ pub use failures::origin;
 pub use network::{Allowlist, ForwardedError, NetworkError, client_ip, parse_network};
 pub(crate) use pair::{PairAdmission, limit_pair};
 pub(crate) use places::Place;
+pub(crate) use route::{RouteAdmission, limit_route};
 
 use self::{
     buckets::{Buckets, WhenFull},
@@ -56,6 +58,7 @@ enum Use {
     Deeds(PrincipalId),
     Openings(PrincipalId),
     Redemptions(PrincipalId),
+    Route(PrincipalId, RouteName),
 }
 
 impl Limiter {

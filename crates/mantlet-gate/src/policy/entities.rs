@@ -9,7 +9,9 @@ mod pending;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Entity, EntityTypeName, EntityUid, RestrictedExpression as Value};
-use mantlet_types::{ModelName, PrincipalId, ProjectId, Resource, Role, Timestamp, UserId, Version};
+use mantlet_types::{
+    ModelName, PrincipalId, ProjectId, Resource, Role, RouteName, Timestamp, UserId, Version,
+};
 
 use super::{
     Target,
@@ -99,6 +101,7 @@ pub(super) fn project_of<'a>(directory: &'a Directory, resource: &'a Resource) -
             let proposal = directory.proposals.get(number)?;
             (proposal.project == *project).then_some(&proposal.project)
         }
+        Resource::Route(name) => directory.routes.get(name),
         Resource::Feature(name, version, _) => {
             let model = directory.models.get(name)?;
             model.versions.contains_key(version).then_some(&model.project)
@@ -138,6 +141,7 @@ pub(super) fn resource(directory: &Directory, resource: &Resource, single_person
         Resource::ReviewQueue(_) => entity(uid(&names::REVIEW_QUEUE), [], [parent]),
         // No part of Mantlet asks for a secret by a name that policy decides on.
         Resource::Secret(..) => entity(uid(&names::SECRET), [("readers", set([]))], [parent]),
+        Resource::Route(_) => entity(uid(&names::ROUTE), [], [parent]),
         // The directory knows no features: see [`feature`].
         Resource::Feature(..) | Resource::ReviewItem(..) | Resource::SignedUrl(..) => None,
     }?;
@@ -162,15 +166,16 @@ pub(super) fn target(directory: &Directory, target: &Target, single_person: bool
             let entity = change((directory, single_person), uid, *number, proposal)?;
             Some(Asked { project, entity, ends: Some(proposal.expires) })
         }
-        Target::ConsumerScope { project, models, rate_per_minute } => {
+        Target::ConsumerScope { project, models, routes, rate_per_minute } => {
             let project = exists(project)?;
             // What is granted in a project is the project's own: another project's model is as good as none.
             let own = |name: &ModelName| directory.models.get(name).is_some_and(|m| m.project == project);
-            if !models.iter().all(own) {
+            let own_route = |name: &RouteName| directory.routes.get(name) == Some(&project);
+            if !(models.iter().all(own) && routes.iter().all(own_route)) {
                 return None;
             }
             let uid = names::uid(&names::GRANT, &format!("{project}#consumer"));
-            let scope = scope([], models.iter(), i64::from(*rate_per_minute));
+            let scope = scope([], models.iter(), routes.iter(), i64::from(*rate_per_minute));
             let entity = grant(uid, &project, scope, [NOBODY, NOBODY], [], NEVER)?;
             Some(Asked { project, entity, ends: None })
         }
@@ -264,18 +269,23 @@ fn ceiling(directory: &Directory, user: &User, most: &Ceiling) -> Value {
         Some(models) => models.iter().collect(),
         None => directory.models.iter().filter(|(_, model)| operated(model)).map(|(name, _)| name).collect(),
     };
-    scope(most.roles.iter().copied(), models, i64::from(most.rate_per_minute))
+    // Routes go with the models that nobody has listed: a ceiling that names its models names all that it covers.
+    let routes = directory.routes.iter().filter(|(_, project)| {
+        most.models.is_none() && operates.is_some_and(|projects| projects.contains(*project))
+    });
+    scope(most.roles.iter().copied(), models, routes.map(|(name, _)| name), i64::from(most.rate_per_minute))
 }
 
 fn consumer(id: &str, consumer: &Consumer) -> Option<Entity> {
     let models = consumer.models.iter().map(|name| names::uid(&names::MODEL, name.as_str()));
+    let routes = consumer.routes.iter().map(|name| names::uid(&names::ROUTE, name.as_str()));
     let attributes = [
         ("disabled", Value::new_bool(consumer.disabled)),
         ("expires", datetime(consumer.expires)),
         ("projects", projects([&consumer.project])),
         ("monitor", projects(consumer.monitor.then_some(&consumer.project))),
         ("models", set(models)),
-        ("routes", set([])),
+        ("routes", set(routes)),
         ("read_features", set([])),
         ("attribute_features", set([])),
     ];
@@ -358,13 +368,14 @@ fn on_its_way(way: &Deployment) -> Option<Entity> {
 pub(super) fn scope<'a>(
     roles: impl IntoIterator<Item = Role>,
     models: impl IntoIterator<Item = &'a ModelName>,
+    routes: impl IntoIterator<Item = &'a RouteName>,
     rate_per_minute: i64,
 ) -> Value {
     let roles: BTreeSet<Role> = roles.into_iter().collect();
     let fields = [
         ("roles", Value::new_set(roles.iter().map(|role| Value::new_string(role.to_string())))),
         ("models", set(models.into_iter().map(|name| names::uid(&names::MODEL, name.as_str())))),
-        ("routes", set([])),
+        ("routes", set(routes.into_iter().map(|name| names::uid(&names::ROUTE, name.as_str())))),
         ("datasets", set([])),
         ("features", set([])),
         ("rate", Value::new_long(rate_per_minute)),

@@ -11,6 +11,7 @@ mod error;
 mod matrix;
 mod names;
 mod pair;
+mod route;
 mod sample;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,7 +23,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use mantlet_types::{Action, ModelName, PolicyName, ProjectId, Rejection, Resource, Timestamp, Version};
+use mantlet_types::{
+    Action, ModelName, PolicyName, ProjectId, Rejection, Resource, RouteName, Timestamp, Version,
+};
 
 pub(crate) use attribute::{attributable, attributable_recalled};
 pub(crate) use authorize::handed_over;
@@ -31,6 +34,8 @@ pub use difference::{CellChange, Conditions, DecisionChange, Difference, Touched
 pub use error::PolicyError;
 pub use matrix::Cell;
 pub(crate) use pair::{PairPermit, authorize_pair};
+pub use route::{RoutePermit, permitted};
+pub(crate) use route::{any_route, authorize_route};
 
 use crate::{
     changes::{PolicyFile, Proposal},
@@ -127,6 +132,8 @@ pub enum Target {
         project: ProjectId,
         /// The models asked for. Another project's model is as good as none: 404.
         models: Vec<ModelName>,
+        /// The routes asked for, of which the same holds.
+        routes: Vec<RouteName>,
         /// Predictions per minute asked for.
         rate_per_minute: u32,
     },

@@ -228,5 +228,5 @@ fn people(ids: &[&str]) -> Value {
 }
 
 fn scope(roles: impl IntoIterator<Item = Role>, rate: i64) -> Value {
-    super::entities::scope(roles, [], rate)
+    super::entities::scope(roles, [], [], rate)
 }

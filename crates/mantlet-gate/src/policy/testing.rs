@@ -49,6 +49,7 @@ pub(crate) fn consumer(project: &str, models: &[&str]) -> Consumer {
     Consumer {
         disabled: false,
         project: id(project),
+        routes: Default::default(),
         models: models.iter().map(|name| id(name)).collect(),
         monitor: false,
         expires: NOW.plus_seconds(3_600),

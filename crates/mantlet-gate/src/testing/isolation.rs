@@ -45,6 +45,7 @@ async fn two_projects() -> Kit {
     };
     let rita = User { certificates: [RED_CERTIFICATE].into(), ..bound(Role::Operator) };
     let red_app = Consumer {
+        routes: Default::default(),
         project: project("red"),
         models: [model("red-coin")].into(),
         ..directory.consumers[CONSUMER].clone()
@@ -140,6 +141,7 @@ async fn try_everything(
     };
     let consumer = || app.parse().unwrap();
     let key = KeyRequest {
+        routes: Default::default(),
         consumer: "new-app".parse().unwrap(),
         project: at.clone(),
         models: [model(MODEL)].into(),

@@ -108,7 +108,8 @@ fn consumer() -> impl Strategy<Value = Consumer> {
     let identities = collection::btree_set(prop_oneof![spiffe.clone(), token.clone()], 0..3);
     let removed = collection::vec(prop_oneof![spiffe, token], 0..3);
     let keepers = collection::btree_set(user_id(), 0..3);
-    let kept = (removed, keepers);
+    let routes = collection::btree_set("[a-z]{1,8}".prop_map(|name| name.parse().unwrap()), 0..3);
+    let kept = (removed, keepers, routes);
     (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities, kept).prop_map(
         |(disabled, project, models, monitor, expires, rate_per_minute, identities, kept)| Consumer {
             disabled,
@@ -120,6 +121,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
             identities,
             removed: kept.0,
             keepers: kept.1,
+            routes: kept.2,
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
-use mantlet_gate::{Snapshot, ports::Model};
+use mantlet_gate::{Snapshot, ports::Model, snapshot::Settings};
 use mantlet_models::{register::Shelf, registry::PackageDigest, signers::Signers};
 use mantlet_types::{ModelName, Version};
 
@@ -13,6 +13,7 @@ use crate::{
     deeds::reload::{Reloader, Renewal},
     home::{Home, RootKey, ServerIdentity},
     issuers::Issuers,
+    llm::Peers,
     registrar::Registrar,
     server::{Server, tls::ServerCertificate, trust::Trust},
     upstream::{Switchboard, Upstreams},
@@ -35,6 +36,8 @@ pub struct Live {
     pub(super) shelf: Shelf,
     /// Where models run that do not run here.
     pub(super) switchboard: Arc<Switchboard>,
+    /// Where language models run.
+    pub(super) peers: Mutex<Peers>,
     /// What flags and environment said at start: they hold for every reload, too.
     pub(super) overlay: Overlay,
     /// The listener's certificate, once there is a listener.
@@ -101,6 +104,7 @@ impl Live {
     /// From now on, looks whether models answer that run elsewhere.
     pub fn watch_upstreams(&self) {
         self.switchboard.watch();
+        lock(&self.peers).look();
     }
 
     /// The models that the new configuration judges otherwise than the old one, or has run elsewhere than before, as they
@@ -194,6 +198,7 @@ impl Reloader for Live {
         let domains = trust_domains(&new).map_err(|failure| failure.message)?;
         let issuers = self.issuers.prepare(&new.identity.issuers)?;
         let upstreams = Upstreams::new(&new, &self.switchboard.current())?;
+        let peers = Peers::new(&new, &lock(&self.peers))?;
         let loaded = self.changed(snapshot, &old, &new, &shelf, &upstreams)?;
         if let Some(certificate) = lock(&self.certificate).as_ref() {
             let identity = self.server_identity(&new).map_err(|failure| failure.message)?;
@@ -205,7 +210,8 @@ impl Reloader for Live {
         self.shelf.trusted.replace(signers);
         let unloaded = Self::disowned(snapshot, &self.shelf.trusted);
         self.trust.replace(domains);
-        let settings = settings(&new, self.issuers.adopt(issuers));
+        let settings = Settings { routes: peers.routes(&new), ..settings(&new, self.issuers.adopt(issuers)) };
+        *lock(&self.peers) = peers;
         self.switchboard.go_over(upstreams);
         *old = new;
         Ok(Renewal { settings, loaded, unloaded })

@@ -9,14 +9,9 @@ use super::{args::Key, exit::Failure, print, session::Session};
 /// Runs the command.
 pub async fn run(session: &Session, command: Key, as_json: bool) -> Result<(), Failure> {
     match command {
-        Key::Create { consumer, models, route, rate, expires, networks, monitor, project } => {
-            if !route.is_empty() {
-                return Err(Failure::new(
-                    "this build serves no language-model routes, so no key can be for one",
-                ));
-            }
+        Key::Create { consumer, models, routes, rate, expires, networks, monitor, project } => {
             let body = json!({
-                "consumer": consumer, "project": project, "models": models, "rate_per_minute": rate,
+                "consumer": consumer, "project": project, "models": models, "routes": routes, "rate_per_minute": rate,
                 "expires_in_days": expires, "networks": networks, "monitor": monitor,
             });
             let reply = session.call(Method::POST, "/admin/v1/keys", Some(&body)).await?;

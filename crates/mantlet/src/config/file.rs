@@ -11,6 +11,7 @@ use super::{
     error::{ConfigError, ConfigErrors},
     nearest::nearest,
     release::{ALIAS_KEYS, RELEASE_KEYS, TypedAlias, TypedRelease},
+    route::{FALLBACK_KEYS, GUARD_KEYS, OUTPUT_KEYS, ROUTE_KEYS, RouteSection},
     settings::{MODEL_KEYS, SETTINGS},
     shown::{message, shown},
     upstream::{UPSTREAM_KEYS, UpstreamSection},
@@ -69,6 +70,7 @@ pub(super) struct Sections {
     pub(super) model: Vec<Model>,
     pub(super) review: Review,
     pub(super) upstream: Vec<UpstreamSection>,
+    pub(super) route: Vec<RouteSection>,
     pub(super) audit: Audit,
     pub(super) store: Store,
     pub(super) log: Log,
@@ -171,6 +173,7 @@ pub(super) struct Danger {
     pub(super) audit_os: Flag,
     pub(super) threshold_lowered: Flag,
     pub(super) upstream_plaintext: Flag,
+    pub(super) guard_off: Flag,
 }
 
 /// What the environment and the command line say instead of the file. The command line wins.
@@ -331,6 +334,9 @@ fn unknown_below(list: &str, value: &DeValue<'_>) -> Vec<ConfigError> {
     let known: &[&str] = match list {
         "identity.trust_domain" => &TRUST_DOMAIN_KEYS,
         "identity.issuer" => &ISSUER_KEYS,
+        "route.fallback" => &FALLBACK_KEYS,
+        "route.guard" => &GUARD_KEYS,
+        "route.output" => &OUTPUT_KEYS,
         "model.alias" => &ALIAS_KEYS,
         "model.release" => &RELEASE_KEYS,
         _ => return Vec::new(),
@@ -381,6 +387,7 @@ fn keys_of_item(section: &str) -> Option<&'static [&'static str]> {
     match section {
         "model" => Some(&MODEL_KEYS),
         "upstream" => Some(&UPSTREAM_KEYS),
+        "route" => Some(&ROUTE_KEYS),
         _ => None,
     }
 }

@@ -12,6 +12,7 @@ mod release;
 mod reload;
 mod report;
 mod resolve;
+mod route;
 mod settings;
 mod shown;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use mantlet_gate::{
 use mantlet_types::{Alias, ModelName, NodeId, UpstreamName, UserId};
 pub use reload::NotReloadable;
 pub use report::{Report, Row, defaults_page};
+pub use route::{RouteSettings, RouteUpstream};
 pub use upstream::{Forward, TensorForm, Upstream};
 pub use values::is_host_name;
 pub use workloads::{IssuerSettings, KeySource, TrustDomainSettings};
@@ -52,6 +54,8 @@ pub struct Config {
     pub models: BTreeMap<ModelName, ModelSettings>,
     /// Where models run that do not run here.
     pub upstreams: BTreeMap<UpstreamName, Upstream>,
+    /// Ways to language models, in the order in which they are tried.
+    pub routes: Vec<RouteSettings>,
     /// Held answers.
     pub review: Review,
     /// The audit log.
@@ -237,6 +241,8 @@ pub struct Danger {
     pub threshold_lowered: bool,
     /// Upstreams that are not on this machine may be asked without TLS.
     pub upstream_plaintext: bool,
+    /// A route's guard may look away from a channel.
+    pub guard_off: bool,
 }
 
 impl Config {
@@ -269,7 +275,7 @@ impl Config {
     /// The names of the switches under `[danger]` that are on, to be shown at start.
     #[must_use]
     pub fn dangers(&self) -> Vec<&'static str> {
-        let Danger { single_person, plaintext, audit_os, threshold_lowered, upstream_plaintext } =
+        let Danger { single_person, plaintext, audit_os, threshold_lowered, upstream_plaintext, guard_off } =
             self.danger;
         let switches = [
             (single_person, "single_person"),
@@ -277,6 +283,7 @@ impl Config {
             (audit_os, "audit_os"),
             (threshold_lowered, "threshold_lowered"),
             (upstream_plaintext, "upstream_plaintext"),
+            (guard_off, "guard_off"),
         ];
         switches.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect()
     }

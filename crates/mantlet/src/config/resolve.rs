@@ -41,12 +41,14 @@ pub(super) fn resolve(file: &ConfigFile) -> Result<Config, ConfigErrors> {
         audit_os: given(sections.danger.audit_os.as_ref(), false),
         threshold_lowered: given(sections.danger.threshold_lowered.as_ref(), false),
         upstream_plaintext: given(sections.danger.upstream_plaintext.as_ref(), false),
+        guard_off: given(sections.danger.guard_off.as_ref(), false),
     };
     let server = resolver.server(&sections.server, danger);
     let identity = resolver.identity(&sections.identity);
     let limits = resolver.limits(&sections.limits);
     let upstreams = resolver.upstreams(&sections.upstream, danger);
     let models = resolver.models(&sections.model, &upstreams);
+    let routes = resolver.routes(&sections.route, danger);
     let review = resolver.review(&sections.review);
     let audit = resolver.audit(&sections.audit, danger);
     let store = resolver.store(&sections.store, danger);
@@ -59,6 +61,7 @@ pub(super) fn resolve(file: &ConfigFile) -> Result<Config, ConfigErrors> {
             limits,
             models,
             upstreams,
+            routes,
             review,
             audit,
             store,
@@ -339,8 +342,13 @@ impl Resolver<'_> {
                 "`inside`, `file:/…`, `credential:NAME` or `env:NAME`"
             }
         };
+        self.fail_unseen("store.root_key", source, &error.to_string(), hint);
+    }
+
+    /// Notes an error about a value that must not be shown.
+    pub(super) fn fail_unseen(&mut self, key: &str, source: &Source, error: &str, hint: &str) {
         let place = source_text(self.file, source);
-        let message = format!("`store.root_key` ({place}): {error}");
+        let message = format!("`{key}` ({place}): {error}");
         self.errors.push(ConfigError::new(message).hint(hint));
     }
 

@@ -256,6 +256,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         restart: None,
     },
     Setting {
+        key: "route",
+        value: |c| c.routes.iter().map(super::RouteSettings::shown).collect(),
+        reason: "no language model is asked unless somebody says which and where; the guard blocks in every channel, and \
+                 options that have an upstream keep or fetch something are in no route's list; the keys of a route are in \
+                 `docs/how-to/llm-routes.md`",
+        restart: None,
+    },
+    Setting {
         key: "review.days",
         value: |c| json!(c.review.days),
         reason: "who asked cannot wait longer than a week, and what was asked is not kept for longer than somebody may \
@@ -334,6 +342,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "danger.upstream_plaintext",
         value: |c| json!(c.danger.upstream_plaintext),
         reason: "what models elsewhere are asked and answer would cross the network in the clear",
+        restart: None,
+    },
+    Setting {
+        key: "danger.guard_off",
+        value: |c| json!(c.danger.guard_off),
+        reason: "a route could be told not to look at what comes by a channel, and nobody would know of an attack",
         restart: None,
     },
 ];

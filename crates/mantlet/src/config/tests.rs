@@ -84,6 +84,10 @@ fn everything_can_be_said() {
         [[upstream]]
         name = "triton"
         url = "http://triton.internal:8000/path"
+        [[route]]
+        name = "assistant"
+        upstream = "https://models.example/v1"
+        models = ["small"]
         [review]
         days = 1
         pending_per_principal = 10
@@ -101,6 +105,7 @@ fn everything_can_be_said() {
         audit_os = true
         threshold_lowered = true
         upstream_plaintext = true
+        guard_off = true
         "#,
     );
     // Every setting but one (plaintext cannot be had away from loopback) differs from its default.

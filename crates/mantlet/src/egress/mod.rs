@@ -18,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -199,14 +200,7 @@ impl Outbound {
         body: Bytes,
     ) -> Result<Reply, EgressError> {
         let inner = &self.0;
-        let uri: Uri = inner
-            .destination
-            .uri(path)
-            .ok_or_else(|| EgressError::Connect("the path of the request is no path".to_owned()))?;
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = uri;
-        *request.headers_mut() = headers;
+        let request = self.request(method, path, headers, body)?;
         let exchange = async {
             let response = inner.client.request(request).await.map_err(|error| failed(&error))?;
             let (head, body) = response.into_parts();
@@ -220,6 +214,43 @@ impl Outbound {
             Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
         };
         tokio::time::timeout(inner.reply_timeout, exchange).await.unwrap_or(Err(EgressError::Timeout))
+    }
+}
+
+impl Outbound {
+    /// Sends a request and takes the head of its reply; the body is yet to come, and whoever takes it bounds it. Dropping it
+    /// ends the connection.
+    ///
+    /// # Errors
+    /// If there is no head in time; [`EgressError::sent`] says whether the request may have arrived.
+    pub async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<http::Response<Incoming>, EgressError> {
+        let request = self.request(method, path, headers, body)?;
+        let exchange = self.0.client.request(request);
+        let replied = tokio::time::timeout(self.0.reply_timeout, exchange).await;
+        replied.map_err(|_| EgressError::Timeout)?.map_err(|error| failed(&error))
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, EgressError> {
+        let uri = self.0.destination.uri(path);
+        let uri: Uri =
+            uri.ok_or_else(|| EgressError::Connect("the path of the request is no path".to_owned()))?;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 }
 

@@ -210,6 +210,12 @@ impl RootKey {
         self.derive("urls")
     }
 
+    /// What pseudonyms of texts and tenants are made with. `None` if the cryptographic provider fails.
+    #[must_use]
+    pub fn pseudonym_secret(&self) -> Option<Zeroizing<[u8; 32]>> {
+        self.derive("pseudonyms")
+    }
+
     /// The key of packages at rest; `None` if the cryptographic provider fails.
     #[must_use]
     pub fn registry_key(&self) -> Option<RegistryKey> {

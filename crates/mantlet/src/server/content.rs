@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::grpc::reflection::Talk;
+use super::{grpc::reflection::Talk, llm::Flow};
 
 /// What a reply's body is.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub enum Content {
     },
     /// Answers to messages that are yet to come.
     Talk(Box<Talk>),
+    /// An answer of a language model that is still coming.
+    Flow(Box<Flow>),
 }
 
 impl Default for Content {
@@ -62,6 +64,7 @@ impl Body for Content {
                 Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
             }
             Self::Talk(talk) => talk.poll_answer(cx).map(|frame| frame.map(Ok)),
+            Self::Flow(flow) => flow.poll_bytes(cx).map(|frame| frame.map(Ok)),
         }
     }
 
@@ -73,7 +76,7 @@ impl Body for Content {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole { bytes, trailers: None } => SizeHint::with_exact(bytes.len() as u64),
-            Self::Whole { .. } | Self::Talk(_) => SizeHint::default(),
+            Self::Whole { .. } | Self::Talk(_) | Self::Flow(_) => SizeHint::default(),
         }
     }
 }

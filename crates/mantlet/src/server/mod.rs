@@ -20,6 +20,7 @@ pub mod grpc;
 pub mod inspect;
 pub mod json;
 pub mod listen;
+pub mod llm;
 mod monitor;
 pub mod openapi;
 mod patience;
@@ -260,6 +261,10 @@ impl Server {
         }
         match route.way {
             Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
+            Way::Ask(_, Protocol::Llm(endpoint)) => {
+                let parcel = Parcel::new(&parts.headers, body);
+                self.complete(arrival, endpoint, parcel).await
+            }
             Way::Ask(action, protocol) => match ask(action, &params) {
                 Ok(ask) => self.ask(arrival, ask, protocol, parts, body).await,
                 Err(code) => self.turned_away(code, ip),
@@ -324,7 +329,7 @@ impl Server {
             Protocol::Evaluation => self.evaluation(arrival, ask, parcel).await,
             Protocol::Comparison => self.comparison(arrival, ask, parcel).await,
             // Its paths name no model, so that there is never anything to ask.
-            Protocol::Grpc => self.turned_away(Code::UnsupportedMedia, arrival.ip),
+            Protocol::Grpc | Protocol::Llm(_) => self.turned_away(Code::UnsupportedMedia, arrival.ip),
         }
     }
 

@@ -68,6 +68,10 @@ pub fn document() -> Value {
                     "description": "not answered",
                     "content": {"application/json": {"schema": reference("V2Error")}},
                 },
+                "OpenAiError": {
+                    "description": "not answered",
+                    "content": {"application/json": {"schema": reference("OpenAiError")}},
+                },
                 "Problem": {
                     "description": "not answered",
                     "content": {"application/problem+json": {"schema": reference("Problem")}},
@@ -101,6 +105,7 @@ fn operation(route: &Route) -> Value {
                 Protocol::V2 => "Infer",
                 Protocol::Explanation => "Explain",
                 Protocol::Evaluation | Protocol::Comparison => "Table",
+                Protocol::Llm(_) => "Completion",
                 Protocol::Grpc => return operation, // described by its proto files instead
             };
             operation["requestBody"] =
@@ -146,6 +151,8 @@ fn responses(route: &Route) -> Value {
         Way::Ask(_, Protocol::Explanation) => ("application/json", reference("Explanation")),
         Way::Ask(_, Protocol::Evaluation) => ("application/json", reference("Evaluation")),
         Way::Ask(_, Protocol::Comparison) => ("application/json", reference("Comparison")),
+        // A stream where the request asks for one.
+        Way::Ask(_, Protocol::Llm(_)) => ("application/json", json!({"type": "object"})),
         Way::Ask(_, Protocol::Grpc) => ("application/grpc", json!({})), // described by its proto files instead
         Way::Deed(mantlet_types::Action::Export, _) if route.path.ends_with("/export") => {
             (super::upload::CONTENT_TYPE, json!({"type": "string", "format": "binary"}))
@@ -163,6 +170,7 @@ fn responses(route: &Route) -> Value {
     responses.insert("200".into(), json!({"description": "done", "content": {media: {"schema": schema}}}));
     let error = match Dialect::of(route.path) {
         Dialect::V2 => "V2Error",
+        Dialect::OpenAi => "OpenAiError",
         Dialect::Problem | Dialect::Grpc => "Problem",
     };
     if let Way::Open(_) = route.way {
@@ -192,6 +200,20 @@ fn schemas() -> Value {
         "V2Error": {
             "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
             "additionalProperties": false,
+        },
+        "OpenAiError": {
+            "type": "object", "required": ["error"], "additionalProperties": false,
+            "properties": {"error": {
+                "type": "object", "required": ["message", "type", "param", "code"], "additionalProperties": false,
+                "properties": {
+                    "message": {"type": "string"}, "type": {"type": "string"},
+                    "param": {"type": ["string", "null"]}, "code": {"type": "string"},
+                },
+            }},
+        },
+        "Completion": {
+            "type": "object", "required": ["model"], "description": "a request of OpenAI's protocol",
+            "properties": {"model": {"type": "string"}, "stream": {"type": "boolean"}},
         },
         "Problem": {
             "type": "object", "required": ["type", "title", "status", "code", "request_id"],

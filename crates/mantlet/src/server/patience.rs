@@ -170,7 +170,7 @@ impl Untaken {
         let mut looks = tokio::time::interval(wait_max / 2);
         loop {
             looks.tick().await;
-            let oldest = self.lock().since.first_key_value().map(|(_, since)| *since);
+            let oldest = self.lock().since.values().min().copied();
             if oldest.is_some_and(|since| since.elapsed() >= wait_max) {
                 return;
             }
@@ -203,7 +203,17 @@ impl<B: Body + Unpin> Body for Watched<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        // A connection asks for more only where its client has room for it. What there is waits for the client from here on;
+        // what there is not yet is no fault of theirs.
+        let mut waiting = self.among.lock();
+        if polled.is_pending() {
+            waiting.since.remove(&self.number);
+        } else {
+            waiting.since.insert(self.number, Instant::now());
+        }
+        drop(waiting);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -279,5 +289,34 @@ mod tests {
         assert!(noticed.await.is_err(), "nothing is waiting");
         let _lying = untaken.watch(Full::<Bytes>::default());
         untaken.for_longer_than(wait).await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_still_coming_waits_for_nobody() {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Bytes>(1);
+        let untaken = Untaken::default();
+        let mut coming = untaken.watch(Coming(receiver));
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut coming).poll_frame(&mut context).is_pending());
+        let wait = Duration::from_millis(20);
+        let noticed = tokio::time::timeout(3 * wait, untaken.for_longer_than(wait));
+        assert!(noticed.await.is_err(), "its client has room, and there is nothing to take");
+        sender.send(Bytes::from_static(b"a")).await.unwrap();
+        assert!(Pin::new(&mut coming).poll_frame(&mut context).is_ready());
+        untaken.for_longer_than(wait).await;
+    }
+
+    struct Coming(tokio::sync::mpsc::Receiver<Bytes>);
+
+    impl Body for Coming {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            self.0.poll_recv(cx).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        }
     }
 }

@@ -6,7 +6,7 @@ use hyper::body::Body as _;
 use mantlet_gate::ports::Receipt;
 use mantlet_types::{Code, Rejection, RequestId, quota::Standing};
 
-use super::{content::Content, grpc, json::Writer};
+use super::{content::Content, grpc, json::Writer, llm};
 
 /// A reply.
 pub type Reply = Response<Content>;
@@ -27,6 +27,8 @@ pub enum Dialect {
     V2,
     /// Problem details (RFC 9457).
     Problem,
+    /// `{"error": {"message", "type", "param", "code"}}` (OpenAI).
+    OpenAi,
     /// Status and message among the headers (gRPC).
     Grpc,
 }
@@ -35,7 +37,13 @@ impl Dialect {
     /// The dialect of a path, for requests that match no route.
     #[must_use]
     pub fn of(path: &str) -> Self {
-        if path == "/v2" || path.starts_with("/v2/") { Self::V2 } else { Self::Problem }
+        if path == "/v2" || path.starts_with("/v2/") {
+            Self::V2
+        } else if llm::error::speaks(path) {
+            Self::OpenAi
+        } else {
+            Self::Problem
+        }
     }
 
     /// A rejection as this dialect writes it.
@@ -44,6 +52,7 @@ impl Dialect {
         let (media, body) = match self {
             Self::V2 => ("application/json", v2_error(rejection)),
             Self::Problem => ("application/problem+json", problem(rejection, id)),
+            Self::OpenAi => ("application/json", llm::error::body(rejection)),
             Self::Grpc => return grpc::reject(rejection),
         };
         let mut reply = with_body(status(rejection.code), media, body);
@@ -207,7 +216,7 @@ mod tests {
     #[test]
     fn every_code_has_a_reply_without_its_cause_in_every_dialect() {
         for code in Code::ALL {
-            for dialect in [Dialect::V2, Dialect::Problem] {
+            for dialect in [Dialect::V2, Dialect::Problem, Dialect::OpenAi] {
                 let (reply, body) = shown(dialect, &Rejection::new(*code).because("canary"));
                 assert_eq!(reply.status(), code.http());
                 assert!(!body.contains("canary"), "{body}");

@@ -16,7 +16,9 @@ pub use self::router::{Found, Router};
 use super::{
     admin, artifacts,
     call::{Call, Replying},
-    catalog, grpc, inspect, monitor, openapi, releases,
+    catalog, grpc, inspect,
+    llm::{self, Endpoint},
+    monitor, openapi, releases,
     reply::Reply,
     reviews, second, update,
 };
@@ -105,6 +107,8 @@ pub enum Protocol {
     Comparison,
     /// [`super::grpc`], whose messages name the model themselves.
     Grpc,
+    /// [`super::llm`], whose bodies name the model themselves.
+    Llm(Endpoint),
 }
 
 const fn get(path: &'static str, way: Way, summary: &'static str) -> Route {
@@ -124,10 +128,10 @@ const fn post(path: &'static str, way: Way, summary: &'static str) -> Route {
 }
 
 use Action::{
-    ActivateDeployment, ApplyChange, ApproveChange, ApproveDeployment, DecideReview, DisableModel, Evaluate,
-    Explain, Export, ExportAudit, Grant, InspectFeatures, ListReviews, ManageConsumers, ManageSecret,
-    ManageUsers, Monitor, Predict, ProposeChange, ProveAudit, ReadAudit, ReadHeld, ReadReview, RedeemUrl,
-    RegisterVersion, RequestDeployment, Rollback, UpdateModel, ViewWeights,
+    ActivateDeployment, ApplyChange, ApproveChange, ApproveDeployment, Complete, DecideReview, DisableModel,
+    Evaluate, Explain, Export, ExportAudit, Grant, InspectFeatures, ListReviews, ManageConsumers,
+    ManageSecret, ManageUsers, Monitor, Predict, ProposeChange, ProveAudit, ReadAudit, ReadHeld, ReadReview,
+    RedeemUrl, RegisterVersion, RequestDeployment, Rollback, UpdateModel, ViewWeights,
 };
 use Way::{Ask, Deed, Open};
 
@@ -176,6 +180,21 @@ pub static TABLE: &[Route] = &[
         Ask(Evaluate, Protocol::Comparison),
         "how a version's answers to rows differ from the live one's",
     ),
+    // Language models.
+    post(
+        "/v1/chat/completions",
+        Ask(Complete, Protocol::Llm(Endpoint::Chat)),
+        "the next turn of a conversation",
+    ),
+    post(
+        "/v1/responses",
+        Ask(Complete, Protocol::Llm(Endpoint::Responses)),
+        "an answer to items, of which none is kept",
+    ),
+    post("/v1/completions", Ask(Complete, Protocol::Llm(Endpoint::Text)), "how texts go on"),
+    post("/v1/embeddings", Ask(Complete, Protocol::Llm(Endpoint::Embeddings)), "texts as vectors"),
+    get("/v1/models", Deed(Complete, llm::list), "the language models that the caller may ask"),
+    get("/v1/models/{model}", Deed(Complete, llm::show), "a language model"),
     // Held answers.
     get(
         "/v1/models/{model}/reviews/{request}",

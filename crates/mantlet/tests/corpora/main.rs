@@ -56,6 +56,8 @@ replays!(
     bundle,
     archive,
     upstream,
+    request_llm,
+    answer_llm,
     token,
     spiffe_id,
     svid,

@@ -49,6 +49,9 @@ mod reviews;
 mod elsewhere;
 mod elsewhere_faults;
 
+// Language models, and what an upstream of theirs can do wrong.
+mod routes;
+
 // No acknowledged entry is lost, however the process ends.
 mod crash;
 mod crash_registry;

@@ -13,7 +13,7 @@ use mantlet_types::Action;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Home, Reply, Server,
+    Client, Home, Reply, Server, llm,
     people::forged,
     rows::{benign, inference, labelled, question},
     until,
@@ -117,6 +117,12 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         // There is no alias of that name.
         (Verb::Delete, "/admin/v1/models/{model}/aliases/{alias}") => (Value::Null, 404),
         (Verb::Get, _) => (Value::Null, 200),
+        (Verb::Post, "/v1/chat/completions") => {
+            (json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] }), 200)
+        }
+        (Verb::Post, "/v1/responses") => (json!({ "model": model, "input": "hello" }), 200),
+        (Verb::Post, "/v1/completions") => (json!({ "model": model, "prompt": "hello" }), 200),
+        (Verb::Post, "/v1/embeddings") => (json!({ "model": model, "input": "hello" }), 200),
         (Verb::Delete, "/admin/v1/consumers/{consumer}/identities/{identity}") => (Value::Null, 404),
         (Verb::Post, "/admin/v1/consumers") => {
             (json!({ "consumer": "keyless", "project": home, "models": [MODEL] }), 200)
@@ -233,6 +239,11 @@ fn trusting() -> (Home, Domain, Tokens) {
     home.configure(&tokens.section(&home));
     home.add_model(HELD);
     home.configure(&format!("[[model]]\nname = \"{HELD}\"\nhold = \"always\"\n"));
+    // A language model of the same name, since applications name either.
+    let model = llm::Model::start();
+    let route = model.section("assistant", "").replace("\"small\"", &format!("\"{MODEL}\""));
+    home.configure(&route);
+    std::mem::forget(model); // it serves until the test ends
     (home, domain, tokens)
 }
 
@@ -391,7 +402,8 @@ fn a_path_answers_only_the_methods_that_the_table_has() {
 }
 
 /// Lists hold what the caller may see. To those who may see nothing they are empty, and that is their answer.
-const LISTS: [(Verb, &str); 8] = [
+const LISTS: [(Verb, &str); 9] = [
+    (Verb::Get, "/v1/models"),
     (Verb::Get, "/admin/v1/reviews"),
     (Verb::Get, "/admin/v1/approvals"),
     (Verb::Get, "/admin/v1/keys"),
@@ -469,7 +481,7 @@ fn the_wrong_key_opens_nothing_and_leaves_its_trace() {
 fn the_right_caller_is_answered_and_leaves_its_trace() {
     let (home, domain, tokens) = trusting();
     let mut names = names_in(&home);
-    let own = home.busy_key("own");
+    let own = home.key("own", &["--model", MODEL, "--route", "assistant", "--rate", "6000000/min"]);
     home.json(&["consumer", "identity", "add", "own", "--spiffe", "spiffe://prod.example/sa/own"]);
     home.json(&["consumer", "identity", "add", "own", "--issuer", "ci", "--subject", "own"]);
     let server = Server::start(&home);
@@ -489,7 +501,8 @@ fn the_right_caller_is_answered_and_leaves_its_trace() {
     let mut asked = Vec::new();
     for route in routes().filter(|route| !published(route)) {
         let (who, client) = match route.way {
-            Way::Ask(Action::Predict | Action::Explain, _) => ("consumer:own", &consumer),
+            Way::Ask(Action::Predict | Action::Explain | Action::Complete, _)
+            | Way::Deed(Action::Complete, _) => ("consumer:own", &consumer),
             Way::Deed(Action::ReadHeld, _) => ("consumer:asker", &asker),
             Way::Deed(Action::RedeemUrl, _) => (owner.as_str(), &nobody),
             _ => (owner.as_str(), &operator),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    Action, ConsumerId, ModelName, ProjectId, Rejection, Timestamp,
+    Action, ConsumerId, ModelName, ProjectId, Rejection, RouteName, Timestamp,
     entry::{Event, Token},
     limits::KEY_DAYS_MAX,
 };
@@ -32,6 +32,9 @@ pub struct NewConsumer {
     /// The models it may ask.
     #[serde(default)]
     pub models: BTreeSet<ModelName>,
+    /// The routes to language models that it may use.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routes: BTreeSet<RouteName>,
     /// Predictions per minute for each of the models; by default what the settings say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
@@ -49,11 +52,12 @@ pub struct CreateConsumer(pub NewConsumer);
 
 impl CreateConsumer {
     fn asked(&self, settings: &Settings, expires: Timestamp) -> Consumer {
-        let NewConsumer { project, models, rate_per_minute, monitor, .. } = self.0.clone();
+        let NewConsumer { project, models, routes, rate_per_minute, monitor, .. } = self.0.clone();
         Consumer {
             disabled: false,
             project,
             models,
+            routes,
             monitor,
             expires,
             rate_per_minute: rate_per_minute.unwrap_or(settings.rate_per_minute),

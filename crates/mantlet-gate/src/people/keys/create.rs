@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    Action, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Timestamp,
+    Action, ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, RouteName, Timestamp,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct KeyRequest {
     /// The models it may ask. For a consumer that exists: as it is, or nothing.
     #[serde(default)]
     pub models: BTreeSet<ModelName>,
+    /// The routes to language models that it may use. For a consumer that exists: as it is, or nothing.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routes: BTreeSet<RouteName>,
     /// Predictions per minute for each of the models; by default what the settings say, or what the consumer has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
@@ -87,6 +90,13 @@ impl CreateKey {
         }
     }
 
+    fn routes<'a>(&'a self, directory: &'a Directory) -> &'a BTreeSet<RouteName> {
+        match self.existing(directory) {
+            Some(consumer) if self.request.routes.is_empty() => &consumer.routes,
+            _ => &self.request.routes,
+        }
+    }
+
     /// The application as it will be.
     fn consumer(&self, snapshot: &Snapshot, expires: Timestamp) -> Result<Consumer, Rejection> {
         let name = &self.request.consumer;
@@ -109,6 +119,7 @@ impl CreateKey {
             disabled: false,
             project: self.request.project.clone(),
             models: self.models(&snapshot.directory).clone(),
+            routes: self.routes(&snapshot.directory).clone(),
             monitor: self.request.monitor,
             expires: Timestamp::from_micros(0),
             rate_per_minute: self.rate(snapshot),
@@ -125,8 +136,9 @@ impl CreateKey {
             return Err(conflict(format!("consumer `{name}` is disabled")));
         }
         let same_models = request.models.is_empty() || request.models == existing.models;
+        let same_routes = request.routes.is_empty() || request.routes == existing.routes;
         let same_rate = request.rate_per_minute.is_none_or(|rate| rate == existing.rate_per_minute);
-        if !(same_models && same_rate && (existing.monitor || !request.monitor)) {
+        if !(same_models && same_routes && same_rate && (existing.monitor || !request.monitor)) {
             return Err(conflict(format!("consumer `{name}` has another scope; state the same or none")));
         }
         Ok(())

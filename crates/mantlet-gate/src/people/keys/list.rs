@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mantlet_types::{
-    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, Timestamp, entry::Event,
+    ConsumerId, Kid, ModelName, PrincipalId, ProjectId, Rejection, RouteName, Timestamp, entry::Event,
     limits::KEY_WARNING_DAYS,
 };
 use serde::{Deserialize, Serialize};
@@ -55,6 +55,9 @@ pub struct KeyInfo {
     pub handed_over: bool,
     /// The application's models; none for a person.
     pub models: BTreeSet<ModelName>,
+    /// The application's routes to language models.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routes: BTreeSet<RouteName>,
     /// The application's limit for each of them; absent for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
@@ -161,6 +164,7 @@ fn info(directory: &Directory, kid: Kid, key: &Key, now: Timestamp) -> KeyInfo {
         networks: key.networks.iter().map(ToString::to_string).collect(),
         handed_over: key.handed_over,
         models: consumer.map(|consumer| consumer.models.clone()).unwrap_or_default(),
+        routes: consumer.map(|consumer| consumer.routes.clone()).unwrap_or_default(),
         rate_per_minute: consumer.map(|consumer| consumer.rate_per_minute),
     }
 }

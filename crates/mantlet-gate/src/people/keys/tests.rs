@@ -29,6 +29,7 @@ fn request() -> KeyRequest {
         consumer: "new-app".parse().unwrap(),
         project: PROJECT.parse().unwrap(),
         models: BTreeSet::from([MODEL.parse().unwrap()]),
+        routes: BTreeSet::new(),
         rate_per_minute: None,
         expires_in_days: None,
         networks: Vec::new(),

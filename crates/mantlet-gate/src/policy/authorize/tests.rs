@@ -218,6 +218,7 @@ fn a_consumers_scope_stays_within_the_ceiling_and_the_project() {
     let target = |project: &str, models: &[&str], rate_per_minute| Target::ConsumerScope {
         project: id(project),
         models: models.iter().map(|name| id(name)).collect(),
+        routes: Vec::new(),
         rate_per_minute,
     };
     assert!(claimed(&snapshot, "user:op", Action::Grant, &target("red", &["red-model"], 60)).is_ok());

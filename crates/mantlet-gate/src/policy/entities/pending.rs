@@ -17,7 +17,7 @@ pub(super) fn role_grant(
     number: u64,
     record: &Grant,
 ) -> Option<Entity> {
-    let scope = scope([record.role], [], 0);
+    let scope = scope([record.role], [], [], 0);
     let waiting = Waiting::grant(number, record);
     let approved_by = standing(directory, &waiting, single_person);
     let people = [record.beneficiary.as_str(), record.proposed_by.as_str()];

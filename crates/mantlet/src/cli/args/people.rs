@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mantlet_types::{
-    ConsumerId, ModelName, ProjectId, Role, UserId,
+    ConsumerId, ModelName, ProjectId, Role, RouteName, UserId,
     id::IssuerName,
     workload::{SpiffeId, Subject, WorkloadIdentity},
 };
@@ -18,11 +18,11 @@ pub enum Key {
         #[arg(long)]
         consumer: ConsumerId,
         /// A model that it may ask; repeat for several
-        #[arg(long = "model", required_unless_present_any = ["route", "monitor"])]
+        #[arg(long = "model", required_unless_present_any = ["routes", "monitor"])]
         models: Vec<ModelName>,
         /// A language-model route that it may use; repeat for several
-        #[arg(long)]
-        route: Vec<String>,
+        #[arg(long = "route")]
+        routes: Vec<RouteName>,
         /// Predictions a minute and model, as `60/min`
         #[arg(long, value_parser = rate)]
         rate: Option<u32>,

@@ -50,13 +50,20 @@ pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    depth_max: usize,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the start of a text.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self::within(text, JSON_DEPTH_MAX)
+    }
+
+    /// The same, where values may be nested so deeply.
+    #[must_use]
+    pub const fn within(text: &'a str, depth_max: usize) -> Self {
+        Self { text, at: 0, depth: 0, depth_max }
     }
 
     /// What comes next.
@@ -240,7 +247,7 @@ impl<'a> Reader<'a> {
         self.space();
         self.expect(bracket)?;
         self.depth += 1;
-        if self.depth > JSON_DEPTH_MAX { Err(Malformed) } else { Ok(Progress::default()) }
+        if self.depth > self.depth_max { Err(Malformed) } else { Ok(Progress::default()) }
     }
 
     fn more(&mut self, progress: &mut Progress, close: u8) -> Result<bool, Malformed> {
@@ -360,7 +367,15 @@ impl<'a> Reader<'a> {
 /// # Errors
 /// If it is not.
 pub fn check(text: &str) -> Result<(), Malformed> {
-    let mut reader = Reader::new(text);
+    check_within(text, JSON_DEPTH_MAX)
+}
+
+/// The same, where values may be nested so deeply.
+///
+/// # Errors
+/// As there.
+pub fn check_within(text: &str, depth_max: usize) -> Result<(), Malformed> {
+    let mut reader = Reader::within(text, depth_max);
     check_value(&mut reader)?;
     reader.end()
 }

@@ -11,6 +11,7 @@ mod bundle;
 mod configuration;
 mod grpc;
 mod guard;
+mod llm;
 mod onnx;
 mod oracle;
 mod request;
@@ -41,6 +42,8 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("spiffe_id", workload::spiffe_id),
     ("svid", workload::svid),
     ("upstream", upstream::body),
+    ("request_llm", llm::request),
+    ("answer_llm", llm::answer),
     ("scan_safetensors", scan::safetensors),
     ("scan_gguf", scan::gguf),
     ("scan_hdf5", scan::hdf5),

@@ -1,6 +1,7 @@
 //! The harness: a home in a temporary directory, the real binary on it, and a client that speaks TLS and HTTP.
 
 pub mod client;
+pub mod llm;
 pub mod people;
 pub mod rows;
 pub mod rpc;

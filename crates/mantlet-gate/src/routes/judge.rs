@@ -1,0 +1,197 @@
+//! Whether an answer may leave, and what of it: by the same filter whether it comes whole or in pieces.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest;
+use mantlet_types::{Code, Rejection, Sha256};
+
+use super::{
+    Event,
+    answer::{Answer, Choice, Usage, Vector},
+    ask::{Completing, Forwarded},
+    filter::Filter,
+    prompt::{Call, Task},
+    validate::estimate,
+};
+use crate::{Gate, record::Record};
+
+/// An answer that may leave: the proof of judgment.
+#[derive(Debug)]
+pub struct Completion {
+    answer: Answer,
+}
+
+impl Completion {
+    /// The answer.
+    #[must_use]
+    pub fn into_answer(self) -> Answer {
+        self.answer
+    }
+}
+
+/// Judges a whole answer.
+///
+/// # Errors
+/// 400 `withheld` if it must not leave; 503 for what is no answer to the prompt.
+pub(crate) fn judge(
+    gate: &Gate,
+    completing: Completing,
+    record: &mut Record,
+) -> Result<Completion, Rejection> {
+    let Completing { admission, forwarded, answer } = completing;
+    let rules = &admission.permit().route().rules;
+    if let Task::Embed(inputs) = &forwarded.prompt().task {
+        return vectors(answer, inputs.len(), record);
+    }
+    let mut filter = Filter::new(rules, &forwarded);
+    let mut tally = Tally::new(&forwarded);
+    let judged = filtered(&mut filter, &mut tally, answer);
+    record.entry().sanitized = filter.done();
+    let answer = judged?;
+    tally.tell(gate, record);
+    Ok(Completion { answer })
+}
+
+/// Passes a whole answer through the filter that pieces pass through.
+fn filtered(filter: &mut Filter, tally: &mut Tally, answer: Answer) -> Result<Answer, Rejection> {
+    let mut whole = Whole::default();
+    let mut put = |events: Vec<Event>, tally: &mut Tally| {
+        for event in events {
+            tally.add(&event);
+            whole.add(event);
+        }
+    };
+    for choice in answer.choices {
+        for event in pieces(choice) {
+            put(filter.push(event)?, tally);
+        }
+    }
+    if let Some(usage) = answer.usage {
+        put(filter.push(Event::Usage(usage))?, tally);
+    }
+    put(filter.finish()?, tally);
+    let usage = Some(tally.usage());
+    Ok(Answer { choices: whole.choices.into_values().collect(), vectors: Vec::new(), usage })
+}
+
+/// A choice as the pieces that it could have come in.
+fn pieces(choice: Choice) -> Vec<Event> {
+    let Choice { index, text, refusal, calls, finish } = choice;
+    let mut events = Vec::with_capacity(3 + calls.len());
+    if !text.is_empty() {
+        events.push(Event::Text { choice: index, text });
+    }
+    events.extend(refusal.map(|text| Event::Refusal { choice: index, text }));
+    events.extend(calls.into_iter().zip(0..).map(|(Call { id, name, arguments }, at)| Event::Call {
+        choice: index,
+        index: at,
+        id: Some(id),
+        name: Some(name),
+        arguments,
+    }));
+    events.extend(finish.map(|finish| Event::Finish { choice: index, finish }));
+    events
+}
+
+/// What the pieces that left make together.
+#[derive(Default)]
+struct Whole {
+    choices: BTreeMap<u32, Choice>,
+    /// Places of calls by choice and number.
+    calls: BTreeMap<(u32, u32), usize>,
+}
+
+impl Whole {
+    fn of(&mut self, index: u32) -> &mut Choice {
+        self.choices.entry(index).or_insert_with(|| Choice { index, ..Choice::default() })
+    }
+
+    fn add(&mut self, event: Event) {
+        match event {
+            Event::Text { choice, text } => self.of(choice).text.push_str(&text),
+            Event::Refusal { choice, text } => {
+                self.of(choice).refusal.get_or_insert_default().push_str(&text);
+            }
+            Event::Call { choice, index, id, name, arguments } => {
+                let next = self.of(choice).calls.len();
+                let place = *self.calls.entry((choice, index)).or_insert(next);
+                let calls = &mut self.of(choice).calls;
+                match calls.get_mut(place) {
+                    Some(call) => call.arguments.push_str(&arguments),
+                    None => calls.push(Call {
+                        id: id.unwrap_or_default(),
+                        name: name.unwrap_or_default(),
+                        arguments,
+                    }),
+                }
+            }
+            Event::Finish { choice, finish } => self.of(choice).finish = Some(finish),
+            Event::Usage(_) => {}
+        }
+    }
+}
+
+/// Vectors say nothing in words; there must be as many as texts.
+fn vectors(answer: Answer, asked: usize, record: &mut Record) -> Result<Completion, Rejection> {
+    let sound = |vector: &Vector| match vector {
+        Vector::Numbers(numbers) => !numbers.is_empty() && numbers.iter().all(|number| number.is_finite()),
+        Vector::Base64(text) => !text.is_empty(),
+    };
+    if answer.vectors.len() != asked || !answer.vectors.iter().all(sound) {
+        return Err(
+            Rejection::new(Code::Unavailable).because("the upstream gives other vectors than were asked for")
+        );
+    }
+    if let Some(usage) = answer.usage {
+        record.entry().input_tokens = Some(usage.input);
+    }
+    record.entry().output_tokens = Some(0);
+    Ok(Completion { answer })
+}
+
+/// What is counted of an answer as it leaves.
+pub(super) struct Tally {
+    bytes: usize,
+    told: Option<Usage>,
+    input_estimate: u64,
+    digest: digest::Context,
+}
+
+impl Tally {
+    pub(super) fn new(forwarded: &Forwarded) -> Self {
+        Self {
+            bytes: 0,
+            told: None,
+            input_estimate: estimate(forwarded.prompt().body_bytes),
+            digest: digest::Context::new(&digest::SHA256),
+        }
+    }
+
+    /// Counts a piece that leaves.
+    pub(super) fn add(&mut self, event: &Event) {
+        let text = match event {
+            Event::Text { text, .. } | Event::Refusal { text, .. } => text,
+            Event::Call { arguments, .. } => arguments,
+            Event::Finish { .. } => return,
+            Event::Usage(usage) => return self.told = Some(*usage),
+        };
+        self.bytes = self.bytes.saturating_add(text.len());
+        self.digest.update(text.as_bytes());
+    }
+
+    /// What it took: as the upstream says, or as it looks.
+    pub(super) fn usage(&self) -> Usage {
+        self.told.unwrap_or(Usage { input: self.input_estimate, output: estimate(self.bytes) })
+    }
+
+    /// Writes it down.
+    pub(super) fn tell(self, gate: &Gate, record: &mut Record) {
+        let usage = self.usage();
+        let mut plain = [0; 32];
+        plain.iter_mut().zip(self.digest.finish().as_ref()).for_each(|(byte, digest)| *byte = *digest);
+        let entry = record.entry();
+        entry.input_tokens = Some(usage.input);
+        entry.output_tokens = Some(usage.output);
+        entry.output_digest = gate.pseudonyms.as_ref().map(|names| names.digest(&Sha256(plain)));
+    }
+}

@@ -1,0 +1,116 @@
+//! What is allowed on a route.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use mantlet_guard::Channel;
+
+/// What a route's prompts and answers may be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Options that callers may set, by their names in the protocol.
+    pub options: BTreeSet<Box<str>>,
+    /// Who writes the system prompt.
+    pub system: System,
+    /// What is done with what the guard finds.
+    pub guard: Guard,
+    /// Hosts whose URLs may stand in prompts, for the upstream to fetch.
+    pub remote_hosts: BTreeSet<Box<str>>,
+    /// Tools that the upstream may run by itself, by type.
+    pub hosted_tools: BTreeSet<Box<str>>,
+    /// What is checked in answers.
+    pub output: Output,
+    /// Longest body of a request, in bytes.
+    pub request_bytes_max: usize,
+    /// Most text of an answer, in bytes.
+    pub answer_bytes_max: usize,
+    /// Most turns of a conversation, or texts in one request.
+    pub messages_max: usize,
+    /// Most answers to one prompt.
+    pub choices_max: u32,
+    /// From the first piece of an answer to the last.
+    pub stream_time_max: Duration,
+}
+
+/// Who writes the system prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum System {
+    /// The application behind the key.
+    Caller,
+    /// The configuration: this one, and callers bring none.
+    Route(String),
+}
+
+/// What is done with findings, by channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// What users type.
+    pub user: Mode,
+    /// Retrieved texts.
+    pub document: Mode,
+    /// What tools answer, and what the caller says of its tools.
+    pub tool: Mode,
+}
+
+impl Guard {
+    /// The mode of a channel.
+    #[must_use]
+    pub const fn of(&self, channel: Channel) -> Mode {
+        match channel {
+            Channel::User => self.user,
+            Channel::Document => self.document,
+            Channel::Tool => self.tool,
+        }
+    }
+}
+
+/// What is done with a finding, from least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// Nobody looks. A danger.
+    Off,
+    /// It is written down.
+    Annotate,
+    /// It is taken out.
+    Sanitize,
+    /// The prompt is rejected.
+    Block,
+}
+
+impl Mode {
+    /// Every choice, as written in the configuration.
+    pub const WORDS: &[&str] = &["off", "annotate", "sanitize", "block"];
+
+    /// As written in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Annotate => "annotate",
+            Self::Sanitize => "sanitize",
+            Self::Block => "block",
+        }
+    }
+
+    /// What a word of the configuration means.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Off, Self::Annotate, Self::Sanitize, Self::Block]
+            .into_iter()
+            .find(|mode| mode.as_str() == word)
+    }
+}
+
+/// What is checked in answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Texts that must never leave.
+    pub canaries: Vec<String>,
+    /// Whether the system prompt must not leave.
+    pub keep_system: bool,
+    /// Hosts that links and images may lead to; `None` lets all pass.
+    pub link_hosts: Option<BTreeSet<Box<str>>>,
+    /// What is redacted, by the guard's names of kinds.
+    pub redact: BTreeSet<Box<str>>,
+    /// Whether markup is made harmless.
+    pub html: bool,
+}

@@ -1,0 +1,122 @@
+//! An answer that leaves while it comes.
+//!
+//! One task pulls pieces from the upstream, passes them through the filter and hands them on, one at a time, so that an
+//! upstream is never read faster than its client reads. It ends when the answer does, when it must not go on, or when
+//! nobody takes it any more; each of these is its one outcome in the log.
+
+use std::sync::Arc;
+
+use mantlet_types::{Code, Rejection};
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    Event,
+    answer::Usage,
+    ask::{Begun, rejection},
+    filter::Filter,
+    judge::Tally,
+};
+use crate::{Gate, audit::Outcome};
+
+/// Pieces that may wait for their client.
+const WAITING_MAX: usize = 4;
+
+/// An answer that has begun, to be taken piece by piece. Dropping it ends it.
+#[derive(Debug)]
+pub struct Running(mpsc::Receiver<Part>);
+
+/// A part of an answer that leaves.
+#[derive(Debug)]
+pub enum Part {
+    /// A piece.
+    Event(Event),
+    /// It has ended, whole.
+    Done(Usage),
+    /// It has ended, and is not whole.
+    Failed(Rejection),
+}
+
+impl Running {
+    /// The next part, when it is there; `None` after the last.
+    pub fn poll_part(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Part>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// Lets a begun answer run.
+pub(crate) fn run(gate: &Arc<Gate>, begun: Begun, outcome: Outcome) -> Running {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    let gate = Arc::clone(gate);
+    tokio::spawn(async move { drive(&gate, begun, outcome, sender).await });
+    Running(receiver)
+}
+
+/// How an answer ended that did not end well.
+enum End {
+    /// Its client is gone.
+    Cancelled,
+    /// It must not go on.
+    Failed(Rejection),
+}
+
+async fn drive(gate: &Gate, mut begun: Begun, outcome: Outcome, sender: mpsc::Sender<Part>) {
+    let rules = &begun.admission.permit().route().rules;
+    let ends = Instant::now() + rules.stream_time_max;
+    let mut filter = Filter::new(rules, &begun.forwarded);
+    let mut tally = Tally::new(&begun.forwarded);
+    let pieces = pass(&mut begun, &mut filter, &mut tally, &sender);
+    let ended = tokio::select! {
+        biased;
+        ended = pieces => ended,
+        () = sender.closed() => Err(End::Cancelled),
+        () = tokio::time::sleep_until(ends) => {
+            Err(End::Failed(Rejection::unavailable("the answer takes longer than the route allows")))
+        }
+    };
+    let usage = tally.usage();
+    let concluded = outcome.conclude(|mut record| {
+        tally.tell(gate, &mut record);
+        record.entry().sanitized = filter.done();
+        match &ended {
+            Ok(()) => record.answered(200),
+            Err(End::Cancelled) => record.rejected(&Code::Cancelled.into()),
+            Err(End::Failed(rejection)) => {
+                if let Some(cause) = &rejection.cause {
+                    tracing::warn!(request_id = ?record.request_id(), %cause, "an answer has ended early");
+                }
+                record.rejected(rejection)
+            }
+        }
+    });
+    // The connection to the upstream ends here, before anybody waits for a client to take the last part.
+    drop(begun);
+    let last = match (ended, concluded) {
+        (Err(End::Cancelled), _) => return,
+        (_, Err(rejection)) | (Err(End::Failed(rejection)), _) => Part::Failed(rejection),
+        (Ok(()), Ok(())) => Part::Done(usage),
+    };
+    let _ = sender.send(last).await; // whoever is gone takes nothing
+}
+
+/// Passes pieces on until the answer ends.
+async fn pass(
+    begun: &mut Begun,
+    filter: &mut Filter,
+    tally: &mut Tally,
+    sender: &mpsc::Sender<Part>,
+) -> Result<(), End> {
+    let mut next = begun.first.take();
+    while let Some(event) = next {
+        hand_on(filter.push(event).map_err(End::Failed)?, tally, sender).await?;
+        next = begun.events.next().await.map_err(|fault| End::Failed(rejection(fault)))?;
+    }
+    hand_on(filter.finish().map_err(End::Failed)?, tally, sender).await
+}
+
+async fn hand_on(events: Vec<Event>, tally: &mut Tally, sender: &mpsc::Sender<Part>) -> Result<(), End> {
+    for event in events {
+        tally.add(&event);
+        sender.send(Part::Event(event)).await.map_err(|_| End::Cancelled)?;
+    }
+    Ok(())
+}

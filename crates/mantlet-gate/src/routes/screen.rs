@@ -1,0 +1,258 @@
+//! The guard's look at every text of a prompt, each in the channel that it came by: what a user types, what a document
+//! says, what a tool answers. Texts of one channel are looked at together too, since an attack may be spread over turns.
+
+use std::collections::BTreeSet;
+
+use mantlet_guard::Channel;
+use mantlet_types::{Code, Rejection, entry::Token};
+use serde_json::Value;
+
+use super::{
+    Prompt,
+    guard::{self, Finding, Verdict},
+    prompt::{Content, Role, Task},
+    rules::{Mode, Rules},
+    validate::ValidPrompt,
+};
+use crate::{perimeter::RouteAdmission, record::Record};
+
+/// A prompt that the guard lets pass, as it lets it pass: the proof of screening.
+pub(crate) struct ScreenedPrompt {
+    pub(super) admission: RouteAdmission,
+    pub(super) prompt: Prompt,
+}
+
+/// What is put in the place of what is taken out: visible, so that nobody wonders.
+const REMOVED: &str = "[removed]";
+
+/// Reasons that one entry names.
+const REASONS_MAX: usize = 16;
+
+/// What was found in all texts together.
+#[derive(Default)]
+struct Found {
+    verdict: Verdict,
+    codes: BTreeSet<&'static str>,
+    blocked: bool,
+}
+
+/// A text with what it is: its channel, and the most that may be done about it.
+struct Piece<'a> {
+    text: &'a mut String,
+    channel: Channel,
+    mode: Mode,
+}
+
+/// Looks at everything that the caller has sent.
+///
+/// # Errors
+/// 400 `blocked` where the route blocks and the guard is sure; what it found is in the log alone.
+pub(crate) fn screen(valid: ValidPrompt, record: &mut Record) -> Result<ScreenedPrompt, Rejection> {
+    let ValidPrompt { admission, mut prompt } = valid;
+    let rules = &admission.permit().route().rules;
+    let mut found = Found::default();
+    let mut joined: [Vec<String>; 3] = Default::default();
+    for piece in pieces(&mut prompt, rules) {
+        look(piece, &mut joined, &mut found);
+    }
+    for (text, channel) in beside(&prompt) {
+        found.take(&guard_in(rules, channel, text), rules.guard.of(channel));
+    }
+    together(&joined, rules, &mut found);
+    let entry = record.entry();
+    entry.guard = Some(Token::of(found.verdict.as_str()));
+    entry.screen = found.codes.iter().take(REASONS_MAX).map(|code| Token::of(code)).collect();
+    if found.blocked {
+        return Err(Code::Blocked.into());
+    }
+    Ok(ScreenedPrompt { admission, prompt })
+}
+
+impl Found {
+    fn take(&mut self, finding: &Finding, mode: Mode) {
+        self.verdict = self.verdict.max(finding.verdict);
+        self.codes.extend(finding.reasons.iter().map(|(code, _)| *code));
+        self.blocked |= mode == Mode::Block && finding.verdict == Verdict::Attack;
+    }
+}
+
+fn guard_in(rules: &Rules, channel: Channel, text: &str) -> Finding {
+    if rules.guard.of(channel) == Mode::Off || text.is_empty() {
+        Finding::default()
+    } else {
+        guard::scan(text, channel)
+    }
+}
+
+const fn place(channel: Channel) -> usize {
+    match channel {
+        Channel::User => 0,
+        Channel::Document => 1,
+        Channel::Tool => 2,
+    }
+}
+
+fn look(piece: Piece<'_>, joined: &mut [Vec<String>; 3], found: &mut Found) {
+    let Piece { text, channel, mode } = piece;
+    if mode == Mode::Off || text.is_empty() {
+        return;
+    }
+    let finding = guard::scan(text, channel);
+    found.take(&finding, mode);
+    if mode == Mode::Sanitize && finding.verdict == Verdict::Attack {
+        *text = without(text, &finding);
+    }
+    // What an application writes itself is no part of what others spread over turns.
+    if mode != Mode::Annotate
+        && let Some(texts) = joined.get_mut(place(channel))
+    {
+        texts.push(text.clone());
+    }
+}
+
+/// The text with what was found taken out, in one pass; all of it if the guard cannot say where it is.
+fn without(text: &str, finding: &Finding) -> String {
+    let mut spans: Vec<(usize, usize)> = finding
+        .reasons
+        .iter()
+        .map(|(_, span)| (span.start, span.end))
+        .filter(|(start, end)| start < end)
+        .collect();
+    spans.sort_unstable();
+    if spans.is_empty() {
+        return REMOVED.to_owned();
+    }
+    // A place that the text does not have says nothing of what to keep.
+    if !spans.iter().all(|(start, end)| text.get(*start..*end).is_some()) {
+        return REMOVED.to_owned();
+    }
+    let (mut kept, mut at) = (String::with_capacity(text.len()), 0);
+    for (start, end) in spans {
+        if end <= at {
+            continue;
+        }
+        if start >= at {
+            kept.push_str(text.get(at..start).unwrap_or_default());
+            kept.push_str(REMOVED);
+        }
+        at = end;
+    }
+    kept.push_str(text.get(at..).unwrap_or_default());
+    kept
+}
+
+/// Looks at the texts of each channel as one.
+fn together(joined: &[Vec<String>; 3], rules: &Rules, found: &mut Found) {
+    let channels = [Channel::User, Channel::Document, Channel::Tool];
+    for (texts, channel) in joined.iter().zip(channels).filter(|(texts, _)| texts.len() > 1) {
+        found.take(&guard_in(rules, channel, &texts.join("\n")), rules.guard.of(channel));
+    }
+}
+
+/// The texts that may be changed.
+fn pieces<'a>(prompt: &'a mut Prompt, rules: &Rules) -> Vec<Piece<'a>> {
+    let piece = |text: &'a mut String, channel| Piece { text, channel, mode: rules.guard.of(channel) };
+    let mut pieces = Vec::new();
+    match &mut prompt.task {
+        Task::Chat(turns) => {
+            for turn in turns {
+                let channel = if turn.role == Role::Tool { Channel::Tool } else { Channel::User };
+                // The application writes what stands above its users: it is looked at, and nothing is done about it.
+                let own = matches!(turn.role, Role::System | Role::Developer);
+                for part in &mut turn.parts {
+                    match part {
+                        Content::Text(text) => {
+                            let Piece { text, channel, mode } = piece(text, channel);
+                            let mode = if own { mode.min(Mode::Annotate) } else { mode };
+                            pieces.push(Piece { text, channel, mode });
+                        }
+                        Content::Document { title, text } => {
+                            pieces.extend(title.as_mut().map(|title| piece(title, Channel::Document)));
+                            pieces.push(piece(text, Channel::Document));
+                        }
+                        Content::Image { .. } => {}
+                    }
+                }
+            }
+        }
+        Task::Text { prompts, suffix } => {
+            pieces.extend(prompts.iter_mut().chain(suffix).map(|text| piece(text, Channel::User)));
+        }
+        // What is embedded is stored, and read by a model later, as a document.
+        Task::Embed(inputs) => pieces.extend(inputs.iter_mut().map(|text| piece(text, Channel::Document))),
+    }
+    pieces
+}
+
+/// Every other text of the caller's, which must stay as it is: names, arguments, schemas, options.
+fn beside(prompt: &Prompt) -> Vec<(&str, Channel)> {
+    let mut texts = Vec::new();
+    if let Task::Chat(turns) = &prompt.task {
+        for turn in turns {
+            texts.extend(turn.name.as_deref().map(|name| (name, Channel::User)));
+            for call in &turn.calls {
+                texts.extend([(call.name.as_str(), Channel::Tool), (call.arguments.as_str(), Channel::Tool)]);
+            }
+        }
+    }
+    for tool in &prompt.tools {
+        texts.push((tool.name.as_str(), Channel::Tool));
+        texts.extend(tool.description.as_deref().map(|text| (text, Channel::Tool)));
+        strings(tool.parameters.as_ref(), Channel::Tool, &mut texts);
+    }
+    for (_, value) in &prompt.options {
+        strings(Some(value), Channel::User, &mut texts);
+    }
+    for hosted in &prompt.hosted {
+        strings(Some(hosted), Channel::Tool, &mut texts);
+    }
+    texts
+}
+
+/// All strings of a JSON value, names of members among them. INVARIANT (bounded-recursion): the reader that made the value
+/// has bounded its depth.
+fn strings<'a>(value: Option<&'a Value>, channel: Channel, texts: &mut Vec<(&'a str, Channel)>) {
+    match value {
+        Some(Value::String(text)) => texts.push((text, channel)),
+        Some(Value::Array(items)) => items.iter().for_each(|item| strings(Some(item), channel, texts)),
+        Some(Value::Object(members)) => {
+            for (name, value) in members {
+                texts.push((name, channel));
+                strings(Some(value), channel, texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mantlet_guard::Span;
+
+    use super::*;
+
+    fn check(text: &str, spans: &[(usize, usize)], expect: &str) {
+        let reasons =
+            spans.iter().map(|(start, end)| ("override", Span { start: *start, end: *end })).collect();
+        assert_eq!(without(text, &Finding { verdict: Verdict::Attack, reasons }), expect);
+    }
+
+    #[test]
+    fn what_is_found_is_taken_out_and_nothing_else() {
+        check("one two three", &[(4, 7)], "one [removed] three");
+        check("one two three", &[(8, 13), (0, 3)], "[removed] two [removed]");
+        check("one two three", &[(0, 7), (4, 9), (5, 6)], "[removed]hree");
+        check("one two", &[], "[removed]");
+        check("one two", &[(3, 3)], "[removed]");
+        check("äöü", &[(1, 3)], "[removed]"); // no such place: nothing of it is kept
+    }
+
+    #[test]
+    fn names_and_values_of_json_are_texts() {
+        let value = serde_json::json!({ "a": ["b", { "c": "d" }], "e": 1 });
+        let mut texts = Vec::new();
+        strings(Some(&value), Channel::Tool, &mut texts);
+        let texts: Vec<&str> = texts.iter().map(|(text, _)| *text).collect();
+        assert_eq!(texts, ["a", "b", "c", "d", "e"]);
+    }
+}

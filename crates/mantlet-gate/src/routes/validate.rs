@@ -1,0 +1,204 @@
+//! Whether a prompt is one that its route takes: its options, its size, who writes the system prompt, and that nothing in
+//! it has the upstream fetch, run or keep anything.
+
+use mantlet_types::{Code, Rejection};
+use serde_json::Value;
+
+use super::{
+    Prompt,
+    prompt::{Content, Role, Task},
+    rules::{Rules, System},
+};
+use crate::{Gate, perimeter::RouteAdmission, record::Record};
+
+/// A prompt that its route takes: the proof of validation.
+pub(crate) struct ValidPrompt {
+    pub(super) admission: RouteAdmission,
+    pub(super) prompt: Prompt,
+}
+
+/// Options that belong to asking at all, and that no route has to list.
+const ALWAYS: [&str; 2] = ["stream_options", "encoding_format"];
+
+/// Checks a prompt against its route.
+///
+/// # Errors
+/// 400 naming the member, 413 for what is too long.
+pub(crate) fn validate(
+    gate: &Gate,
+    admission: RouteAdmission,
+    mut prompt: Prompt,
+    record: &mut Record,
+) -> Result<ValidPrompt, Rejection> {
+    let route = admission.permit().route();
+    let rules = &route.rules;
+    record.entry().batch = u32::try_from(prompt.turns()).ok();
+    record.entry().input_length = u64::try_from(prompt.body_bytes).ok();
+    record.entry().input_tokens = Some(estimate(prompt.body_bytes));
+    record.entry().input_digest = gate.pseudonyms.as_ref().map(|names| names.digest(&prompt.body_digest));
+    if prompt.body_bytes > rules.request_bytes_max || prompt.turns() > rules.messages_max {
+        return Err(Code::TooLarge.into());
+    }
+    allowed(&prompt, rules)?;
+    ranges(&prompt, rules)?;
+    system(&prompt, rules)?;
+    remote(&prompt, rules)?;
+    salt(gate, &admission, &mut prompt);
+    Ok(ValidPrompt { admission, prompt })
+}
+
+/// About as many tokens as a text of this length has: four bytes each, as English has (Kudo, "Subword Regularization",
+/// 2018, counts 4 to 5 characters). What the upstream counts takes its place.
+pub(super) const fn estimate(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(4)
+}
+
+/// Only options that the route lists; the names are words of the protocol, so they may be told.
+fn allowed(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
+    let listed = |name: &str| ALWAYS.contains(&name) || rules.options.contains(name);
+    let named = prompt.options.iter().map(|(name, _)| *name);
+    let salted = prompt.salted.iter().map(|(name, _)| *name);
+    let tools = (!prompt.tools.is_empty()).then_some("tools");
+    match named.chain(salted).chain(tools).find(|name| !listed(name)) {
+        Some(name) => Err(Rejection::invalid(name).because("the route does not list the option")),
+        None => Ok(()),
+    }
+}
+
+/// Numbers within the protocol's bounds: what an upstream makes of others is its own secret.
+fn ranges(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
+    for (name, value) in &prompt.options {
+        let number = |least: f64, most: f64| value.as_f64().is_some_and(|it| (least..=most).contains(&it));
+        let count = |least: u64, most: u64| value.as_u64().is_some_and(|it| (least..=most).contains(&it));
+        let holds = match *name {
+            "temperature" => number(0.0, 2.0),
+            "top_p" => number(0.0, 1.0),
+            "presence_penalty" | "frequency_penalty" => number(-2.0, 2.0),
+            "max_tokens" | "max_completion_tokens" | "dimensions" => count(1, 1 << 20),
+            "n" => count(1, rules.choices_max.into()),
+            "seed" => value.as_i64().is_some(),
+            "parallel_tool_calls" => value.is_boolean(),
+            "stop" => stops(value),
+            "logit_bias" | "response_format" => value.is_object(),
+            "reasoning_effort" | "verbosity" | "encoding_format" => value.is_string(),
+            _ => true,
+        };
+        if !holds {
+            return Err(Rejection::invalid(*name));
+        }
+    }
+    Ok(())
+}
+
+fn stops(value: &Value) -> bool {
+    let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    text(value) || value.as_array().is_some_and(|list| (1..=4).contains(&list.len()) && list.iter().all(text))
+}
+
+/// Where the configuration writes the system prompt, callers bring none.
+fn system(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
+    let Task::Chat(turns) = &prompt.task else { return Ok(()) };
+    let brought = turns.iter().position(|turn| matches!(turn.role, Role::System | Role::Developer));
+    match (&rules.system, brought) {
+        (System::Route(_), Some(index)) => Err(Rejection::invalid(format!("messages[{index}].role"))),
+        _ => Ok(()),
+    }
+}
+
+/// Nothing is fetched from hosts, or run by tools, that the route does not list.
+fn remote(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
+    for hosted in &prompt.hosted {
+        let kind = hosted.get("type").and_then(Value::as_str);
+        if !kind.is_some_and(|kind| rules.hosted_tools.contains(kind)) {
+            return Err(Rejection::invalid("tools"));
+        }
+    }
+    let Task::Chat(turns) = &prompt.task else { return Ok(()) };
+    for (index, turn) in turns.iter().enumerate() {
+        let refused = turn.parts.iter().any(|part| match part {
+            Content::Image { url, .. } => {
+                !(is_inline(url) || host(url).is_some_and(|host| rules.remote_hosts.contains(host)))
+            }
+            Content::Text(_) | Content::Document { .. } => false,
+        });
+        if refused {
+            return Err(Rejection::invalid(format!("messages[{index}].content")));
+        }
+    }
+    Ok(())
+}
+
+/// An image that is in the prompt itself: of the types that models take, in base64.
+fn is_inline(url: &str) -> bool {
+    let kinds = ["png", "jpeg", "webp", "gif"];
+    let data = kinds
+        .iter()
+        .find_map(|kind| url.strip_prefix("data:image/")?.strip_prefix(kind)?.strip_prefix(";base64,"));
+    data.is_some_and(|data| {
+        data.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+    })
+}
+
+/// The host of a plain `https:` URL; what is written in any other way has none here, since readers differ about it.
+fn host(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    let plain =
+        host.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+    let printable = url.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    (plain && printable && !host.is_empty()).then_some(host)
+}
+
+/// Puts pseudonyms in the place of the caller's words for its users and caches: many tenants share one credential.
+fn salt(gate: &Gate, admission: &RouteAdmission, prompt: &mut Prompt) {
+    let Some(names) = &gate.pseudonyms else { return prompt.salted.clear() };
+    let tenant = admission.permit().principal().id();
+    for (name, word) in &mut prompt.salted {
+        *word = names.word(tenant, name, word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_hosts_are_hosts() {
+        for (url, expect) in [
+            ("https://images.example/a.png?b#c", Some("images.example")),
+            ("https://images.example", Some("images.example")),
+            ("http://images.example/", None),
+            ("https://user@images.example/", None),
+            ("https://images.example:8443/", None),
+            ("https://images.example\\@evil.example/", None),
+            ("https://IMAGES.example/", None),
+            ("https:///x", None),
+            ("https://images.example/\n", None),
+            ("//images.example/", None),
+        ] {
+            assert_eq!(host(url), expect, "{url}");
+        }
+    }
+
+    #[test]
+    fn only_images_in_base64_are_in_the_prompt_itself() {
+        assert!(is_inline("data:image/png;base64,AA=="));
+        for url in [
+            "data:text/html;base64,AA==",
+            "data:image/svg+xml;base64,AA==",
+            "data:image/png,AA",
+            "data:image/png;base64,<",
+        ] {
+            assert!(!is_inline(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn stops_are_up_to_four_texts() {
+        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert!(stops(&value(r#""a""#)) && stops(&value(r#"["a","b","c","d"]"#)));
+        for no in [r#""""#, "[]", r#"["a","b","c","d","e"]"#, "[1]", "{}"] {
+            assert!(!stops(&value(no)), "{no}");
+        }
+    }
+}

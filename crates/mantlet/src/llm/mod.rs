@@ -1,0 +1,67 @@
+//! Language models elsewhere: servers that speak OpenAI's protocol, as upstreams of routes.
+//!
+//! Where they are and by which key they are asked is the operator's word alone. They are told the prompt that the gate lets
+//! pass and nothing of who asks. What comes back is read as exactly what the protocol has, within bounds; whatever else
+//! an upstream says (headers, fields that nobody asked for, the text of its errors) goes nowhere.
+
+mod peer;
+pub mod read;
+pub mod secret;
+pub mod sse;
+mod stream;
+mod write;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use mantlet_gate::routes::{Route, Routes, Upstream};
+use mantlet_types::RouteName;
+
+use self::peer::Peer;
+use crate::config::{Config, RouteSettings};
+
+/// The upstreams of all routes, by route and place. Those that a reload leaves as they were keep their connections and
+/// what is known of them.
+#[derive(Clone, Default)]
+pub struct Peers(BTreeMap<(RouteName, usize), Arc<Peer>>);
+
+impl Peers {
+    /// Those of a configuration.
+    ///
+    /// # Errors
+    /// If a secret or a file cannot be read or used; for an operator.
+    pub fn new(config: &Config, before: &Self) -> Result<Self, String> {
+        let mut peers = BTreeMap::new();
+        for route in &config.routes {
+            for (place, settings) in route.upstreams.iter().enumerate() {
+                let key = (route.name.clone(), place);
+                let peer =
+                    Peer::new(route, settings).map_err(|why| format!("route `{}`: {why}", route.name))?;
+                let same = before.0.get(&key).filter(|known| known.is(&peer));
+                peers.insert(key, same.map_or_else(|| Arc::new(peer), Arc::clone));
+            }
+        }
+        Ok(Self(peers))
+    }
+
+    /// Tells the operator of upstreams that cannot be asked, before anybody asks.
+    pub fn look(&self) {
+        for ((route, place), peer) in &self.0 {
+            if let Some(why) = peer.lacks() {
+                tracing::error!(%route, place, why, "a route's upstream cannot be asked");
+            }
+        }
+    }
+
+    /// The routes of the same configuration, over these upstreams.
+    #[must_use]
+    pub fn routes(&self, config: &Config) -> Routes {
+        Routes::new(config.routes.iter().map(|route| self.route(route)).collect())
+    }
+
+    fn route(&self, settings: &RouteSettings) -> Route {
+        let RouteSettings { name, project, models, rules, .. } = settings.clone();
+        let own = self.0.range((name.clone(), 0)..=(name.clone(), usize::MAX));
+        let upstreams = own.map(|(_, peer)| Arc::clone(peer) as Arc<dyn Upstream>).collect();
+        Route { name, project, models, upstreams, rules }
+    }
+}

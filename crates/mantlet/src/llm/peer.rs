@@ -1,0 +1,228 @@
+//! One server that runs language models: its connections, its key, who may use it at a time, and when nobody asks it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use mantlet_gate::routes::{Asking, Forwarded, Reply, Upstream, UpstreamFault, prompt::Task};
+use mantlet_types::entry::Token;
+use tokio::sync::Semaphore;
+
+use super::{read, secret::Key, stream::Stream, write};
+use crate::{
+    config::{RouteSettings, RouteUpstream},
+    egress::{Destination, EgressError, Options, Outbound, Roots},
+    upstream::breaker::{Attempt, Breaker},
+};
+
+/// When it makes sense to come back to an upstream that too many are asking.
+const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The longest that an upstream can have callers told to wait.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+
+/// Bytes of the protocol around each piece of an answer, as a multiple of its text: a token of four bytes comes in some
+/// 250.
+const STREAM_OVERHEAD: usize = 64;
+
+/// What may stand around a whole answer, and in place of it where vectors are asked for.
+const WHOLE_OVERHEAD: usize = 32 << 20;
+
+/// A server elsewhere, in use.
+pub(super) struct Peer {
+    settings: RouteUpstream,
+    ca: Option<Vec<u8>>,
+    key: Key,
+    outbound: Outbound,
+    breaker: Arc<Breaker>,
+    places: Arc<Semaphore>,
+    answer_bytes_max: usize,
+}
+
+impl Peer {
+    /// Takes an upstream into use.
+    ///
+    /// # Errors
+    /// If its secret or its file cannot be read or used; for an operator.
+    pub(super) fn new(route: &RouteSettings, settings: &RouteUpstream) -> Result<Self, String> {
+        let destination = Destination::parse(&settings.url).map_err(|error| error.to_string())?;
+        let unreadable = |error: std::io::Error| format!("`ca` cannot be read: {error}");
+        let ca = settings.ca.as_ref().map(std::fs::read).transpose().map_err(unreadable)?;
+        let options = Options {
+            roots: ca.clone().map_or(Roots::System, Roots::Pem),
+            identity: None,
+            networks: settings.networks.clone(),
+            plaintext: true, // the configuration has been asked whether it may
+            connect_timeout: settings.connect_timeout,
+            reply_timeout: settings.timeout,
+            reply_bytes_max: 0, // bodies are taken by whoever opens them
+            idle_connections: settings.concurrent_max.min(64),
+        };
+        let outbound = Outbound::new(destination, options).map_err(|error| error.to_string())?;
+        Ok(Self {
+            settings: settings.clone(),
+            ca,
+            key: Key::new(settings.secret.clone()),
+            outbound,
+            breaker: Arc::default(),
+            places: Arc::new(Semaphore::new(settings.concurrent_max)),
+            answer_bytes_max: route.rules.answer_bytes_max,
+        })
+    }
+
+    /// Why it cannot be asked, if its secret is not there.
+    pub(super) fn lacks(&self) -> Option<String> {
+        self.key.authorization().err()
+    }
+
+    /// Whether it is this one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.settings == other.settings
+            && self.ca == other.ca
+            && self.answer_bytes_max == other.answer_bytes_max
+    }
+
+    async fn send(&self, forwarded: &Forwarded) -> Result<Reply, UpstreamFault> {
+        let model = self.settings.models.get(forwarded.model());
+        let model = model.ok_or_else(|| broken(&"it does not run the model"))?;
+        let full = |_| UpstreamFault::Busy {
+            why: "as many as may ask the upstream do".to_owned(),
+            retry_after: FULL_RETRY_AFTER,
+        };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(full)?;
+        let open = |retry_after| UpstreamFault::Busy {
+            why: "the upstream has failed too often".to_owned(),
+            retry_after,
+        };
+        let attempt = self.breaker.admit(Instant::now(), Some(self.settings.timeout)).map_err(open)?;
+        let authorization = self.key.authorization().map_err(|why| broken(&why))?;
+        let streams = forwarded.prompt().stream;
+        let (path, body) = write::request(forwarded, model);
+        let sent = self.outbound.open(Method::POST, path, headers(streams, authorization), body.into()).await;
+        let (response, attempt) = match sent {
+            Ok(response) => judged(response, attempt, streams)?,
+            Err(error) => {
+                attempt.failed();
+                return Err(broken(&error));
+            }
+        };
+        if streams {
+            let bytes_max = self.answer_bytes_max.saturating_mul(STREAM_OVERHEAD);
+            let stream =
+                Stream::new(response.into_body(), self.settings.idle_timeout, bytes_max, attempt, place);
+            return Ok(Reply::Stream(Box::new(stream)));
+        }
+        self.whole(response, attempt, forwarded).await
+    }
+
+    async fn whole(
+        &self,
+        response: Response<Incoming>,
+        attempt: Attempt,
+        forwarded: &Forwarded,
+    ) -> Result<Reply, UpstreamFault> {
+        let bytes_max = self.answer_bytes_max.saturating_mul(2).saturating_add(WHOLE_OVERHEAD);
+        let taking = Limited::new(response.into_body(), bytes_max).collect();
+        let body: Bytes = match tokio::time::timeout(self.settings.timeout, taking).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(_)) => {
+                attempt.failed();
+                return Err(broken(&"its answer breaks off, or is longer than the route allows"));
+            }
+            Err(_) => {
+                attempt.failed();
+                return Err(broken(&EgressError::Timeout));
+            }
+        };
+        attempt.answered();
+        let answer = match forwarded.prompt().task {
+            Task::Embed(_) => read::embeddings(&body),
+            Task::Chat(_) | Task::Text { .. } => read::completion(&body),
+        };
+        answer.map(Reply::Whole).map_err(|why| broken(&why))
+    }
+}
+
+/// Nothing of who asks, and no key but the operator's.
+fn headers(streams: bool, authorization: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(3);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let accept = if streams { "text/event-stream" } else { "application/json" };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    headers.extend(authorization.map(|value| (header::AUTHORIZATION, value)));
+    headers
+}
+
+/// What a reply's head says: that an answer follows, in the form that was asked for, or why none does.
+fn judged(
+    response: Response<Incoming>,
+    attempt: Attempt,
+    streams: bool,
+) -> Result<(Response<Incoming>, Attempt), UpstreamFault> {
+    let status = response.status();
+    let answers = || broken(&format_args!("it answers {}", status.as_u16()));
+    match status {
+        StatusCode::OK => {}
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            attempt.answered();
+            return Err(UpstreamFault::Refused(format!("the upstream answers {}", status.as_u16())));
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            attempt.answered();
+            let retry_after = retry_after(response.headers()).unwrap_or(FULL_RETRY_AFTER);
+            return Err(UpstreamFault::Busy { why: "the upstream answers 429".to_owned(), retry_after });
+        }
+        // Of these no single prompt can be the cause; of a plain 500 it can, and must not close the way for others.
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            attempt.failed();
+            return Err(answers());
+        }
+        // Among them are those by which it says that the operator's key or URL is wrong.
+        _ => {
+            attempt.answered();
+            return Err(answers());
+        }
+    }
+    let expected = if streams { "text/event-stream" } else { "application/json" };
+    let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !response.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
+        attempt.answered();
+        return Err(broken(&"its answer is packed"));
+    }
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = media.and_then(|media| media.split(';').next()).unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(expected) {
+        attempt.answered();
+        return Err(broken(&"its answer is of another type than was asked for"));
+    }
+    Ok((response, attempt))
+}
+
+/// How long the upstream wants to be left alone, in seconds; dates are not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+fn broken(why: &dyn std::fmt::Display) -> UpstreamFault {
+    UpstreamFault::Broken(format!("the upstream: {why}"))
+}
+
+impl Upstream for Peer {
+    fn serves(&self, model: &Token) -> bool {
+        self.settings.models.contains_key(model)
+    }
+
+    fn ask<'a>(&'a self, forwarded: &'a Forwarded) -> Asking<'a> {
+        Box::pin(self.send(forwarded))
+    }
+
+    fn concurrent_max(&self) -> usize {
+        self.settings.concurrent_max
+    }
+}

@@ -1,0 +1,104 @@
+//! An answer under way: bytes become events as somebody takes them, and nothing is read ahead.
+
+use std::{collections::VecDeque, time::Duration};
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use mantlet_gate::routes::{Event, Events, Pulling, UpstreamFault};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{read, sse::Parser};
+use crate::upstream::breaker::Attempt;
+
+/// How the protocol says that an answer has ended.
+const DONE: &str = "[DONE]";
+
+/// The events of one answer.
+pub(super) struct Stream {
+    body: Incoming,
+    parser: Parser,
+    waiting: VecDeque<Event>,
+    /// Longest pause between two pieces.
+    idle: Duration,
+    /// Bytes that may still come.
+    left: usize,
+    ended: bool,
+    attempt: Option<Attempt>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Stream {
+    pub(super) fn new(
+        body: Incoming,
+        idle: Duration,
+        bytes_max: usize,
+        attempt: Attempt,
+        place: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            body,
+            parser: Parser::default(),
+            waiting: VecDeque::new(),
+            idle,
+            left: bytes_max,
+            ended: false,
+            attempt: Some(attempt),
+            _place: place,
+        }
+    }
+
+    async fn pull(&mut self) -> Result<Option<Event>, UpstreamFault> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                self.answers();
+                return Ok(Some(event));
+            }
+            if self.ended {
+                self.answers();
+                return Ok(None);
+            }
+            match self.parser.take_event() {
+                Some(data) if data == DONE => self.ended = true,
+                Some(data) => self.waiting = read::chunk(&data).map_err(|why| broken(&why))?.into(),
+                None => self.more().await?,
+            }
+        }
+    }
+
+    /// Takes more bytes off the wire.
+    async fn more(&mut self) -> Result<(), UpstreamFault> {
+        let frame = match tokio::time::timeout(self.idle, self.body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_)) | None) => return Err(self.fails("it breaks off in the middle of its answer")),
+            Err(_) => return Err(self.fails("it pauses for too long in the middle of its answer")),
+        };
+        let Ok(bytes) = frame.into_data() else { return Ok(()) };
+        let too_long = || broken(&"its answer is longer than the route allows");
+        self.left = self.left.checked_sub(bytes.len()).ok_or_else(too_long)?;
+        self.parser.feed(&bytes).map_err(|why| broken(&why))
+    }
+
+    /// It has begun to answer: from here on the breaker has nothing more to learn.
+    fn answers(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.answered();
+        }
+    }
+
+    fn fails(&mut self, why: &str) -> UpstreamFault {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.failed();
+        }
+        broken(&why)
+    }
+}
+
+fn broken(why: &dyn std::fmt::Display) -> UpstreamFault {
+    UpstreamFault::Broken(format!("the upstream: {why}"))
+}
+
+impl Events for Stream {
+    fn next(&mut self) -> Pulling<'_> {
+        Box::pin(self.pull())
+    }
+}
