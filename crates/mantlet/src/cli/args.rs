@@ -18,7 +18,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
-pub use guard::{Guard, GuardBench};
+pub use guard::{Guard, GuardBench, GuardPrompt};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;

@@ -68,6 +68,7 @@ replays!(
     guard_normalize,
     scan_sevenz,
     scan_checkpoint
+    guard_structure
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

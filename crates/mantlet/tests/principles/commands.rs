@@ -47,6 +47,7 @@ fn help_tells_the_commands() {
       project      Projects: nothing of one is visible from another
       user         People
       model        Model packages and what is served
+      guard        What language models are told and what they answer
       review       Answers that wait for a person
       audit        The audit log
       root         The key that wraps everything at rest

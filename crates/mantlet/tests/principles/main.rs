@@ -45,6 +45,9 @@ mod races;
 // What a person is to decide.
 mod held_inputs;
 mod reviews;
+// What is put before language models.
+mod guard_prompts;
+
 // Models that run elsewhere: the same mediation, and what an upstream can do wrong.
 mod elsewhere;
 mod elsewhere_faults;
