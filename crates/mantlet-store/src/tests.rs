@@ -56,6 +56,7 @@ impl From<Directory> for Contents {
             approvals,
             url_keys,
             url_uses,
+            secrets,
         } = directory;
         let mut lines = Vec::new();
         lines.extend(projects.into_iter().map(|id| format!("project {id}")));
@@ -73,6 +74,12 @@ impl From<Directory> for Contents {
         lines.extend(approvals.into_iter().map(|record| format!("approval {record:?}")));
         lines.extend(url_keys.into_iter().map(|record| format!("url key {record:?}")));
         lines.extend(url_uses.into_iter().map(|record| format!("url use {record:?}")));
+        // A secret's value is shown nowhere else.
+        lines.extend(
+            secrets
+                .into_iter()
+                .map(|(name, kept)| format!("secret {name} {:?} {:?}", kept.about, kept.value.expose())),
+        );
         lines.sort();
         Self(lines)
     }

@@ -45,6 +45,9 @@ mod races;
 // What a person is to decide.
 mod held_inputs;
 mod reviews;
+// Secrets of other people's services.
+mod secrets;
+
 // What is put before language models.
 mod guard_prompts;
 
