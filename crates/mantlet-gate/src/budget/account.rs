@@ -102,8 +102,8 @@ impl Account {
     }
 
     /// Puts what was taken in the place of what was reserved; tokens and cost.
-    pub(super) fn settle(&mut self, reserved: (u64, u64), taken: (u64, u64), now: Option<Timestamp>) {
-        self.advance(now.unwrap_or(Timestamp::from_micros(self.seen)));
+    pub(super) fn settle(&mut self, reserved: (u64, u64), taken: (u64, u64), now: Timestamp) {
+        self.advance(now);
         self.running = self.running.saturating_sub(1);
         self.reserved_tokens = self.reserved_tokens.saturating_sub(reserved.0);
         self.reserved_cost = self.reserved_cost.saturating_sub(reserved.1);

@@ -13,18 +13,19 @@ mod estimate;
 mod window;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use mantlet_types::{PrincipalId, Timestamp, limits::LIMITED_MAX, quota::Standing};
+use mantlet_types::{PrincipalId, Timestamp, entry::Token, limits::LIMITED_MAX, quota::Standing};
 
 use self::account::Account;
 pub use self::{
     account::Exhausted,
     estimate::{MESSAGE_TOKENS, estimate},
 };
+use crate::ports::Clock;
 
 /// Tokens of a prompt and of its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +102,27 @@ impl Allowance {
     }
 }
 
+/// What may be used on a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// By each caller.
+    pub each: Allowance,
+    /// By all together.
+    pub total: Allowance,
+    /// What its models cost; without a price there is no budget of cost.
+    pub prices: BTreeMap<Token, Price>,
+    /// Tokens that are reserved for an answer whose caller does not say how long it may be.
+    pub answer_tokens: u64,
+}
+
+impl RouteLimits {
+    /// Whether anything has to be counted.
+    #[must_use]
+    pub fn bounds_anything(&self) -> bool {
+        self.each.bounds_anything() || self.total.bounds_anything()
+    }
+}
+
 /// What is asked for: leave to send a prompt that takes about so much.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -149,7 +171,12 @@ impl Budgets {
     ///
     /// # Errors
     /// If it does not fit into one of them. Then nothing is reserved.
-    pub fn reserve(self: &Arc<Self>, request: &Request<'_>, now: Timestamp) -> Result<Reservation, Refused> {
+    pub fn reserve(
+        self: &Arc<Self>,
+        request: &Request<'_>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Reservation, Refused> {
+        let now = clock.now();
         let cost = request.price.of(request.estimate);
         let keys = [(request.route.into(), Some(request.principal.clone())), (request.route.into(), None)];
         let allowances = [request.each, request.total];
@@ -177,6 +204,7 @@ impl Budgets {
         drop(accounts);
         Ok(Reservation {
             budgets: Arc::clone(self),
+            clock: Arc::clone(clock),
             keys,
             price: request.price,
             estimate: request.estimate,
@@ -207,7 +235,8 @@ impl Budgets {
         account.standing(each, now)
     }
 
-    fn settle(&self, reservation: &Reservation, now: Option<Timestamp>) {
+    fn settle(&self, reservation: &Reservation) {
+        let now = reservation.clock.now();
         let mut accounts = self.lock();
         for key in &reservation.keys {
             if let Some(account) = accounts.get_mut(key) {
@@ -228,6 +257,7 @@ impl Budgets {
 /// off is charged for what of it there was.
 pub struct Reservation {
     budgets: Arc<Budgets>,
+    clock: Arc<dyn Clock>,
     keys: [Key; 2],
     price: Price,
     estimate: Tokens,
@@ -273,21 +303,11 @@ impl Reservation {
     pub fn cost(&self) -> u64 {
         self.price.of(self.taken)
     }
-
-    /// Ends it at this moment. Dropping it does the same, at the latest moment that its account has seen.
-    pub fn settle(self, now: Timestamp) {
-        self.budgets.settle(&self, Some(now));
-        // Not another time when it is dropped.
-        let mut done = self;
-        done.estimate = Tokens::default();
-        done.taken = Tokens::default();
-        done.keys = Default::default();
-    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budgets.settle(self, None);
+        self.budgets.settle(self);
     }
 }
 

@@ -1,12 +1,36 @@
 //! Accounting, held against a plain list of everything that happened.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicI64, Ordering},
+};
 
 use proptest::prelude::*;
 
 use super::*;
 
 const T0: i64 = 1_795_000_000_000_000;
+
+/// A clock that is set.
+struct Set(AtomicI64);
+
+impl Clock for Set {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The clock of a test, and what the gate takes it for.
+fn clock() -> (Arc<Set>, Arc<dyn Clock>) {
+    let set = Arc::new(Set(AtomicI64::new(T0)));
+    (Arc::clone(&set), set)
+}
+
+impl Set {
+    fn to(&self, moment: Timestamp) {
+        self.0.store(moment.micros(), Ordering::SeqCst);
+    }
+}
 
 fn at(seconds: f64) -> Timestamp {
     Timestamp::from_micros(T0 + (seconds * 1e6) as i64)
@@ -34,26 +58,35 @@ fn request(principal: &PrincipalId, each: Allowance, total: Allowance, estimate:
 #[test]
 fn tokens_are_reserved_settled_and_given_back() {
     let budgets = Arc::new(Budgets::default());
+    let (set, clock) = clock();
     let (alice, each) = (who("alice"), Allowance { tokens_per_minute: Some(100), ..Allowance::default() });
-    let ask = |estimate, now| budgets.reserve(&request(&alice, each, Allowance::default(), estimate), now);
-    let mut first = ask(tokens(40, 40), at(0.0)).unwrap();
-    let refused = ask(tokens(10, 11), at(0.0)).unwrap_err();
+    let ask = |estimate, now| {
+        set.to(now);
+        budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
+    };
+    let mut first = ask(tokens(40, 40), &clock).unwrap();
+    let refused = ask(tokens(10, 11), &clock).unwrap_err();
     assert_eq!((refused.what, refused.own), (Exhausted::TokensPerMinute, true));
     first.used(tokens(30, 20));
-    first.settle(at(1.0));
-    let second = ask(tokens(50, 0), at(1.0)).unwrap();
-    assert_eq!(ask(tokens(1, 0), at(1.0)).unwrap_err().retry_after.map(|wait| wait.as_secs()), Some(61));
+    set.to(at(1.0));
+    drop(first);
+    let second = ask(tokens(50, 0), &clock).unwrap();
+    assert_eq!(ask(tokens(1, 0), &clock).unwrap_err().retry_after.map(|wait| wait.as_secs()), Some(61));
     drop(second);
-    assert!(ask(tokens(50, 0), at(2.0)).is_ok(), "it was never sent");
-    assert!(ask(tokens(100, 0), at(63.0)).is_ok(), "a minute later");
-    assert_eq!(ask(tokens(101, 0), at(200.0)).unwrap_err().retry_after, None, "more than there ever is");
+    assert!(ask(tokens(50, 0), &clock).is_ok(), "it was never sent");
+    assert!(ask(tokens(100, 0), &clock).is_ok(), "a minute later");
+    assert_eq!(ask(tokens(101, 0), &clock).unwrap_err().retry_after, None, "more than there ever is");
 }
 
 #[test]
 fn an_answer_that_is_cut_off_is_charged_for_what_of_it_there_was() {
     let budgets = Arc::new(Budgets::default());
+    let (set, clock) = clock();
     let (alice, each) = (who("alice"), Allowance { tokens_per_day: Some(100), ..Allowance::default() });
-    let ask = |estimate| budgets.reserve(&request(&alice, each, Allowance::default(), estimate), at(0.0));
+    let ask = |estimate| {
+        set.to(at(0.0));
+        budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
+    };
     let mut cut = ask(tokens(10, 80)).unwrap();
     cut.sent();
     cut.answered(5);
@@ -65,27 +98,35 @@ fn an_answer_that_is_cut_off_is_charged_for_what_of_it_there_was() {
 #[test]
 fn days_end_at_midnight_and_cost_is_of_both_ways() {
     let budgets = Arc::new(Budgets::default());
+    let (set, clock) = clock();
     let alice = who("alice");
     let each = Allowance { cost_per_day: Some(100), ..Allowance::default() };
-    let ask = |estimate, now| budgets.reserve(&request(&alice, each, Allowance::default(), estimate), now);
-    let mut spent = ask(tokens(10, 30), at(0.0)).unwrap();
+    let ask = |estimate, now| {
+        set.to(now);
+        budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
+    };
+    let mut spent = ask(tokens(10, 30), &clock).unwrap();
     spent.used(tokens(10, 30));
     assert_eq!(spent.cost(), 100);
-    spent.settle(at(0.0));
-    let refused = ask(tokens(1, 0), at(0.0)).unwrap_err();
+    drop(spent);
+    let refused = ask(tokens(1, 0), &clock).unwrap_err();
     assert_eq!(refused.what, Exhausted::CostPerDay);
     let midnight = refused.retry_after.unwrap().as_secs_f64();
     assert!(ask(tokens(1, 0), at(midnight - 2.0)).is_err());
     assert!(ask(tokens(1, 0), at(midnight)).is_ok());
-    assert!(ask(tokens(99, 0), at(0.0)).is_ok(), "a clock that goes back brings no day back");
+    assert!(ask(tokens(99, 0), &clock).is_ok(), "a clock that goes back brings no day back");
 }
 
 #[test]
 fn requests_and_places_are_counted() {
     let budgets = Arc::new(Budgets::default());
+    let (set, clock) = clock();
     let alice = who("alice");
     let each = Allowance { requests_per_minute: Some(3), concurrent: Some(2), ..Allowance::default() };
-    let ask = |now| budgets.reserve(&request(&alice, each, Allowance::default(), tokens(1, 1)), now);
+    let ask = |now| {
+        set.to(now);
+        budgets.reserve(&request(&alice, each, Allowance::default(), tokens(1, 1)), &clock)
+    };
     let (one, two) = (ask(at(0.0)).unwrap(), ask(at(0.0)).unwrap());
     assert_eq!(ask(at(0.0)).unwrap_err().what, Exhausted::Concurrent);
     drop(one);
@@ -102,34 +143,37 @@ fn requests_and_places_are_counted() {
 #[test]
 fn all_together_have_a_budget_too_and_nobody_is_told_whose_it_was() {
     let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
     let total = Allowance { tokens_per_day: Some(100), ..Allowance::default() };
     let (alice, bob) = (who("alice"), who("bob"));
     let mut used =
-        budgets.reserve(&request(&alice, Allowance::default(), total, tokens(90, 0)), at(0.0)).unwrap();
+        budgets.reserve(&request(&alice, Allowance::default(), total, tokens(90, 0)), &clock).unwrap();
     used.used(tokens(90, 0));
     drop(used);
     let refused =
-        budgets.reserve(&request(&bob, Allowance::default(), total, tokens(11, 0)), at(0.0)).unwrap_err();
+        budgets.reserve(&request(&bob, Allowance::default(), total, tokens(11, 0)), &clock).unwrap_err();
     assert_eq!((refused.what, refused.own), (Exhausted::TokensPerDay, false));
     // What was refused by the route's budget is not reserved in the caller's.
     let each = Allowance { tokens_per_day: Some(10), ..Allowance::default() };
-    assert!(budgets.reserve(&request(&bob, each, total, tokens(10, 0)), at(0.0)).is_ok());
+    assert!(budgets.reserve(&request(&bob, each, total, tokens(10, 0)), &clock).is_ok());
 }
 
 #[test]
 fn what_was_used_before_a_restart_counts() {
     let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
     let (alice, price) = (who("alice"), Price::default());
     budgets.restore("r", &alice, tokens(50, 40), price, at(0.0));
     let each = Allowance { tokens_per_day: Some(100), ..Allowance::default() };
-    assert!(budgets.reserve(&request(&alice, each, each, tokens(11, 0)), at(5.0)).is_err());
-    assert!(budgets.reserve(&request(&alice, each, each, tokens(10, 0)), at(5.0)).is_ok());
+    assert!(budgets.reserve(&request(&alice, each, each, tokens(11, 0)), &clock).is_err());
+    assert!(budgets.reserve(&request(&alice, each, each, tokens(10, 0)), &clock).is_ok());
     assert_eq!(budgets.standing("r", &alice, each, at(5.0)).unwrap().remaining, 10);
 }
 
 #[test]
 fn who_cannot_be_counted_is_not_let_through() {
     let budgets = Arc::new(Budgets { accounts_max: 4, ..Budgets::default() });
+    let (set, clock) = clock();
     let ask = |name: &str, now| {
         let who = who(name);
         budgets
@@ -225,12 +269,14 @@ proptest! {
         steps in steps(), each in 20_u64..300, total in 50_u64..500, places in 1_u64..6,
     ) {
         let budgets = Arc::new(Budgets::default());
+    let (set, clock) = clock();
         let price = Price { input: 1_000_000, output: 3_000_000 };
         let mine = Allowance {
             tokens_per_minute: Some(each), tokens_per_day: Some(each * 4), cost_per_day: Some(each * 7),
             concurrent: Some(places), requests_per_minute: None,
         };
         let ours = Allowance { tokens_per_minute: Some(total), tokens_per_day: Some(total * 3), ..Allowance::default() };
+        let (set, clock) = clock();
         let mut now = Timestamp::from_micros(T0);
         let mut under_way: std::collections::VecDeque<(u8, Reservation)> = std::collections::VecDeque::new();
         let mut taken: Taken = Vec::new();
@@ -240,7 +286,7 @@ proptest! {
                 Step::Ask { who: number, input, output } => {
                     let principal = who(&format!("app-{number}"));
                     let request = Request { price, ..request(&principal, mine, ours, tokens(input, output)) };
-                    if let Ok(mut reservation) = budgets.reserve(&request, now) {
+                    if let Ok(mut reservation) = budgets.reserve(&request, &clock) {
                         reservation.sent();
                         under_way.push_back((number, reservation));
                     }
@@ -253,14 +299,17 @@ proptest! {
                     cost_error += price.of(used).saturating_sub(price.of(estimate));
                     reservation.used(used);
                     taken.push((now, number, used.sum(), price.of(used)));
-                    reservation.settle(now);
+                    drop(reservation);
                 },
                 Step::Drop => if let Some((number, mut reservation)) = under_way.pop_front() {
                     reservation.used(Tokens::default());
                     taken.push((now, number, 0, 0));
-                    reservation.settle(now);
+                    drop(reservation);
                 },
-                Step::Wait { millis } => now = Timestamp::from_micros(now.micros() + millis as i64 * 1000),
+                Step::Wait { millis } => {
+                    now = Timestamp::from_micros(now.micros() + millis as i64 * 1000);
+                    set.to(now);
+                }
             }
             for number in 0..3 {
                 let running = under_way.iter().filter(|(who, _)| *who == number).count() as u64;
@@ -278,12 +327,12 @@ proptest! {
         }
         // Nothing stays reserved once everything has ended.
         drop(under_way);
-        let later = Timestamp::from_micros(now.micros() + 2 * 86_400_000_000);
+        set.to(Timestamp::from_micros(now.micros() + 2 * 86_400_000_000));
         for number in 0..3 {
             let principal = who(&format!("app-{number}"));
             let whole = tokens(each.min(total), 0);
             let request = Request { price, ..request(&principal, mine, Allowance::default(), whole) };
-            prop_assert!(budgets.reserve(&request, later).is_ok());
+            prop_assert!(budgets.reserve(&request, &clock).is_ok());
         }
     }
 }

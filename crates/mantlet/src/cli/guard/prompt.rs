@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 const KEY_FILE_BYTES_MAX: u64 = 4096;
 
 /// Prints the prompt.
-pub fn run(json: bool, command: &GuardPrompt) -> Result<(), Failure> {
+pub(super) fn run(json: bool, command: &GuardPrompt) -> Result<(), Failure> {
     let system = text(command.system.as_deref(), command.system_file.as_deref())?;
     let user = text(command.user.as_deref(), command.user_file.as_deref())?;
     let mut documents = command.documents.clone();
