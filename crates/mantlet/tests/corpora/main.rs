@@ -67,7 +67,7 @@ replays!(
     guard_detect,
     guard_normalize,
     scan_sevenz,
-    scan_checkpoint
+    scan_checkpoint,
     guard_structure
 );
 
