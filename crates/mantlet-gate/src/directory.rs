@@ -12,8 +12,8 @@ use std::{
 
 use ipnet::IpNet;
 use mantlet_types::{
-    Alias, ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, RouteName, Sha256,
-    Timestamp, UserId, Version,
+    Alias, ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, RouteName, SecretName,
+    Sha256, Timestamp, UserId, Version,
     url::{UrlId, UrlKid},
     workload::WorkloadIdentity,
 };
@@ -26,6 +26,7 @@ use crate::{
     changes::{BreakGlass, PolicyFile, Proposal},
     disable::Disabled,
     releases::{alias::Aliased, conditions::Conditions, facts::Facts},
+    secrets::KeptSecret,
     urls::{UrlUse, keys::UrlKey},
 };
 
@@ -58,6 +59,8 @@ pub struct Directory {
     /// Whose each route to language models is. The configuration says it, so the store keeps none of it: a snapshot fills it
     /// in from its settings.
     pub routes: BTreeMap<RouteName, ProjectId>,
+    /// Secrets of other people's services.
+    pub secrets: BTreeMap<SecretName, KeptSecret>,
 }
 
 /// A person.
@@ -343,6 +346,10 @@ pub enum Change {
     PutUrlUse(UrlId, UrlUse),
     /// That a signed URL was used need not be kept any more.
     RemoveUrlUse(UrlId),
+    /// A secret is as stated.
+    PutSecret(SecretName, KeptSecret),
+    /// A secret is kept no more.
+    RemoveSecret(SecretName),
 }
 
 impl Directory {
@@ -387,6 +394,8 @@ impl Directory {
             Change::PutUrlKey(kid, key) => drop(self.url_keys.insert(kid, key)),
             Change::PutUrlUse(id, used) => drop(self.url_uses.insert(id, used)),
             Change::RemoveUrlUse(id) => drop(self.url_uses.remove(&id)),
+            Change::PutSecret(name, kept) => drop(self.secrets.insert(name, kept)),
+            Change::RemoveSecret(name) => drop(self.secrets.remove(&name)),
         }
     }
 }

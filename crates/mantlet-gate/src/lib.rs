@@ -8,6 +8,7 @@
 pub mod administer;
 pub mod approvals;
 pub mod audit;
+pub mod budget;
 pub mod changes;
 pub mod deployments;
 pub mod directory;
@@ -27,6 +28,7 @@ pub mod record;
 pub mod releases;
 pub mod reviews;
 pub mod routes;
+pub mod secrets;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

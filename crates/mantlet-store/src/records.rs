@@ -3,8 +3,11 @@
 use std::{str::FromStr, sync::Arc};
 
 use ipnet::IpNet;
-use mantlet_gate::directory::{Change, Directory, Key, KeyState};
-use mantlet_types::{Kid, PrincipalId, Timestamp};
+use mantlet_gate::{
+    directory::{Change, Directory, Key, KeyState},
+    secrets::KeptSecret,
+};
+use mantlet_types::{Kid, PrincipalId, Secret, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
@@ -73,6 +76,10 @@ pub(crate) fn write(key: &StoreKey, change: &Change) -> Result<Write, StoreError
         Change::RemoveApproval(digest) => Ok(Write::Remove(Table::Approvals, digest.to_string())),
         Change::PutUrlKey(kid, record) => put(key, Table::UrlKeys, &kid.to_string(), record, &[]),
         Change::PutUrlUse(id, used) => put(key, Table::UrlUses, &id.to_string(), used, &[]),
+        Change::PutSecret(name, secret) => {
+            put(key, Table::Secrets, name.as_str(), &secret.about, secret.value.expose())
+        }
+        Change::RemoveSecret(name) => Ok(Write::Remove(Table::Secrets, name.to_string())),
         Change::RemoveUrlUse(id) => Ok(Write::Remove(Table::UrlUses, id.to_string())),
     }
 }
@@ -117,6 +124,9 @@ pub(crate) fn add(
         Table::Policies => drop(directory.policies.insert(name(table, row)?, plain(key, table, row)?)),
         Table::UrlKeys => drop(directory.url_keys.insert(name(table, row)?, plain(key, table, row)?)),
         Table::UrlUses => drop(directory.url_uses.insert(name(table, row)?, plain(key, table, row)?)),
+        Table::Secrets => {
+            drop(directory.secrets.insert(name(table, row)?, secret(key, table, row)?));
+        }
         Table::Approvals => {
             drop(directory.approvals.insert(name(table, row)?, Arc::new(plain(key, table, row)?)));
         }
@@ -135,6 +145,14 @@ pub(crate) fn open<T: DeserializeOwned, const SECRET: usize>(
     let body = serde_json::from_str(&row.body).map_err(|_| unreadable(table, row))?;
     let secret = <[u8; SECRET]>::try_from(secret.as_slice()).map_err(|_| unreadable(table, row))?;
     Ok((body, Zeroizing::new(secret)))
+}
+
+/// The record of a row whose secret has any length.
+fn secret(key: &StoreKey, table: Table, row: &Row) -> Result<KeptSecret, StoreError> {
+    let mut value = key.open(table, &row.id, &row.body, &row.sealed)?;
+    let about = serde_json::from_str(&row.body).map_err(|_| unreadable(table, row))?;
+    let value = Secret::new(std::mem::take(&mut *value)).map_err(|_| unreadable(table, row))?;
+    Ok(KeptSecret { about, value: Arc::new(value) })
 }
 
 fn plain<T: DeserializeOwned>(key: &StoreKey, table: Table, row: &Row) -> Result<T, StoreError> {

@@ -35,11 +35,13 @@ pub enum Table {
     UrlKeys,
     /// Signed URLs for one use that were used.
     UrlUses,
+    /// Secrets of other people's services.
+    Secrets,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Meta,
         Self::Peppers,
         Self::Projects,
@@ -53,6 +55,7 @@ impl Table {
         Self::Approvals,
         Self::UrlKeys,
         Self::UrlUses,
+        Self::Secrets,
     ];
 
     /// The table's name in the database, also part of what a row's tag authenticates.
@@ -72,6 +75,7 @@ impl Table {
             Self::Approvals => "approvals",
             Self::UrlKeys => "url_keys",
             Self::UrlUses => "url_uses",
+            Self::Secrets => "secrets",
         }
     }
 }

@@ -13,11 +13,12 @@ use crate::{Row, Rows, StoreError, Table, Write};
 const APPLICATION_ID: u32 = 0x4D4E_544C;
 
 /// The schema's steps; the file's `user_version` counts those that it has taken.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001_records.sql"),
     include_str!("../migrations/0002_deployments.sql"),
     include_str!("../migrations/0003_second_person.sql"),
     include_str!("../migrations/0004_signed_urls.sql"),
+    include_str!("../migrations/0005_secrets.sql"),
 ];
 
 /// How long to wait for another process that holds the database, such as a backup.
@@ -228,4 +229,5 @@ statements! {
     Approvals = "approvals",
     UrlKeys = "url_keys",
     UrlUses = "url_uses",
+    Secrets = "secrets",
 }

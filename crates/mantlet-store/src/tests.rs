@@ -57,6 +57,7 @@ impl From<Directory> for Contents {
             url_keys,
             url_uses,
             routes: _, // the configuration's
+            secrets,
         } = directory;
         let mut lines = Vec::new();
         lines.extend(projects.into_iter().map(|id| format!("project {id}")));
@@ -74,6 +75,12 @@ impl From<Directory> for Contents {
         lines.extend(approvals.into_iter().map(|record| format!("approval {record:?}")));
         lines.extend(url_keys.into_iter().map(|record| format!("url key {record:?}")));
         lines.extend(url_uses.into_iter().map(|record| format!("url use {record:?}")));
+        // A secret's value is shown nowhere else.
+        lines.extend(
+            secrets
+                .into_iter()
+                .map(|(name, kept)| format!("secret {name} {:?} {:?}", kept.about, kept.value.expose())),
+        );
         lines.sort();
         Self(lines)
     }

@@ -228,6 +228,10 @@ names! {
         UrlKeyChange = "url_key.change",
         /// The keys that sign URLs were listed.
         UrlKeyRead = "url_key.read",
+        /// A secret was kept, replaced or forgotten.
+        SecretChange = "secret.change",
+        /// Secrets were listed, or the value of one was read.
+        SecretRead = "secret.read",
         /// A package was registered.
         ModelRegister = "model.register",
         /// Somebody asked that a version go live.

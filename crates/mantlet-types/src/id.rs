@@ -126,6 +126,10 @@ name!(
     PolicyName, "policy set's name"
 );
 name!(
+    /// A secret of somebody else's service that the home keeps, as the configuration names it: `secret:NAME`.
+    SecretName, "secret's name"
+);
+name!(
     /// The name of one running node; part of its log's origin.
     NodeId, "node name"
 );

@@ -16,6 +16,7 @@ pub mod rejection;
 pub mod resource;
 pub mod review;
 pub mod role;
+pub mod secret;
 pub mod tensor;
 pub mod time;
 pub mod url;
@@ -27,12 +28,13 @@ pub use digest::Sha256;
 pub use entry::Entry;
 pub use id::{
     ComponentId, ConsumerId, Kid, ModelName, NodeId, PolicyName, PrincipalId, ProjectId, RequestId,
-    RouteName, UpstreamName, UserId, Version,
+    RouteName, SecretName, UpstreamName, UserId, Version,
 };
 pub use reference::{Alias, ModelRef, VersionRef};
 pub use rejection::{Code, Rejection};
 pub use resource::Resource;
 pub use review::ReviewId;
 pub use role::Role;
+pub use secret::Secret;
 pub use tensor::{Datatype, Tensor, TensorData, TensorSpec};
 pub use time::Timestamp;

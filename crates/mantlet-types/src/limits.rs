@@ -219,3 +219,7 @@ pub const REDEMPTIONS_PER_MINUTE: u32 = 600;
 
 /// Signed URLs for one use that were used and are remembered as that, at a time; some 200 bytes each.
 pub const URL_USES_MAX: usize = 10_000;
+
+/// Bytes of one secret of somebody else's service. Keys of providers have some 200; a private key with its chain of
+/// certificates fits.
+pub const SECRET_BYTES_MAX: usize = 16 << 10;

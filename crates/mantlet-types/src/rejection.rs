@@ -83,6 +83,8 @@ codes! {
     UnsupportedMedia = "unsupported_media_type", 415, 12, Caller, "unsupported content type or encoding";
     /// The limit of this principal for this resource is used up.
     RateLimited = "rate_limited", 429, 8, Pace, "rate limit exceeded";
+    /// The budget of this principal, or of all together, is spent for its time.
+    BudgetSpent = "insufficient_quota", 429, 8, Pace, "the budget is used up";
     /// Headers over their bound.
     HeadersTooLarge = "headers_too_large", 431, 3, Caller, "request headers too large";
     /// The server cannot answer; whatever the cause.

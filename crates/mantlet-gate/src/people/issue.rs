@@ -150,7 +150,7 @@ pub(super) fn handed_over_key(office: &Office<'_>, owner: &PrincipalId) -> Optio
 }
 
 /// 409, with what is in the way.
-pub(super) fn conflict(detail: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
+pub(crate) fn conflict(detail: impl Into<std::borrow::Cow<'static, str>>) -> Rejection {
     Rejection::new(Code::Conflict).detailed(detail)
 }
 

@@ -14,13 +14,15 @@ use mantlet_gate::{
         conditions::Conditions,
         facts::{Evaluated, Facts, Figure, Milestone, Retired, ScanVerdict, Scanned, Taken},
     },
+    secrets::{About, KeptSecret},
     urls::{
         UrlUse,
         keys::{RevokedUrlKey, UrlKey},
     },
 };
 use mantlet_types::{
-    ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Sha256, Timestamp, UserId, Version,
+    ConsumerId, Kid, ModelName, PolicyName, PrincipalId, ProjectId, Role, Secret, SecretName, Sha256,
+    Timestamp, UserId, Version,
     url::{UrlId, UrlKid},
     workload::WorkloadIdentity,
 };
@@ -63,6 +65,20 @@ fn url_id() -> impl Strategy<Value = UrlId> {
 fn url_key() -> impl Strategy<Value = UrlKey> {
     let revoked = option::of((moment(), user_id()).prop_map(|(at, by)| RevokedUrlKey { at, by }));
     (option::of(moment()), revoked).prop_map(|(made, revoked)| UrlKey { made, revoked })
+}
+
+fn secret_name() -> impl Strategy<Value = SecretName> {
+    "[a-c]".prop_map(|name| name.parse().unwrap())
+}
+
+fn secret() -> impl Strategy<Value = KeptSecret> {
+    let value = collection::vec(any::<u8>(), 1..2000);
+    (value, project(), 1_u32.., moment(), user_id()).prop_map(|(value, project, version, changed, by)| {
+        KeptSecret {
+            about: About { project, version, changed, by },
+            value: Secret::new(value).ok().unwrap().into(),
+        }
+    })
 }
 
 fn role() -> impl Strategy<Value = Role> {
@@ -334,6 +350,8 @@ pub(super) fn change() -> impl Strategy<Value = Change> {
         (url_kid(), url_key()).prop_map(|(kid, record)| Change::PutUrlKey(kid, record)),
         (url_id(), moment()).prop_map(|(id, expires)| Change::PutUrlUse(id, UrlUse { expires })),
         url_id().prop_map(Change::RemoveUrlUse),
+        (secret_name(), secret()).prop_map(|(name, kept)| Change::PutSecret(name, kept)),
+        secret_name().prop_map(Change::RemoveSecret),
     ]
 }
 

@@ -6,6 +6,7 @@ mod people;
 mod reviews;
 mod root;
 mod second;
+mod secret;
 mod share;
 mod signing;
 
@@ -18,12 +19,13 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
-pub use guard::{Guard, GuardBench};
+pub use guard::{Guard, GuardBench, GuardPrompt};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};
 pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
+pub use secret::{SecretCommand, SecretValue};
 pub use share::{Import, Outside, Publish, SignUrl, UrlKeys};
 pub use signing::{Sign, Verify};
 
@@ -102,9 +104,12 @@ pub enum Command {
     /// Answers that wait for a person
     #[command(subcommand)]
     Review(Review),
-    /// Texts for and of language models: judged
+    /// What language models are told and what they answer
     #[command(subcommand)]
     Guard(Guard),
+    /// Secrets of other people's services, which the home keeps
+    #[command(subcommand)]
+    Secret(SecretCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(Audit),

@@ -29,6 +29,7 @@ pub mod review;
 pub mod role;
 pub mod root;
 pub mod scan;
+pub mod secret;
 pub mod serve;
 pub mod session;
 pub mod share;
@@ -125,6 +126,9 @@ async fn dispatch(common: &Common, command: Command, ready: Option<serve::Ready>
         Command::Model(command) => model::run(common, command).await,
         Command::Review(command) => review::run(common, command).await,
         Command::Guard(command) => guard::run(common, &command),
+        Command::Secret(command) => {
+            with_session(common, async |session| secret::run(session, command, common.json).await).await
+        }
         Command::Audit(command) => audit::run(common, command).await,
         Command::Root(command) => root::run(common, command).await,
         Command::Env(command) => env::run(common, &command),

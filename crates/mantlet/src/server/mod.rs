@@ -32,6 +32,7 @@ pub mod reply;
 mod reviews;
 pub mod routes;
 mod second;
+mod secrets;
 pub mod simple;
 pub mod statistics;
 pub mod tensor;

@@ -20,7 +20,7 @@ use super::{
     llm::{self, Endpoint},
     monitor, openapi, releases,
     reply::Reply,
-    reviews, second, update,
+    reviews, second, secrets, update,
 };
 
 /// One route.
@@ -263,6 +263,16 @@ pub static TABLE: &[Route] = &[
         Deed(ManageSecret, artifacts::revoke_key),
         "voids every URL that a key has signed",
     ),
+    // Secrets of other people's services.
+    get("/admin/v1/secrets", Deed(ManageSecret, secrets::list), "the secrets that one manages"),
+    get("/admin/v1/secrets/{secret}", Deed(ManageSecret, secrets::show), "a secret's value"),
+    put("/admin/v1/secrets/{secret}", Deed(ManageSecret, secrets::keep), "keeps a secret's value"),
+    post(
+        "/admin/v1/secrets/{secret}/rotate",
+        Deed(ManageSecret, secrets::rotate),
+        "replaces a secret's value",
+    ),
+    delete("/admin/v1/secrets/{secret}", Deed(ManageSecret, secrets::remove), "forgets a secret"),
     // What happened.
     get("/v2/models/stats", Deed(Monitor, monitor::statistics), "statistics of all models"),
     get("/v2/models/{model}/stats", Deed(Monitor, monitor::statistics), "a model's statistics"),

@@ -69,7 +69,8 @@ replays!(
     guard_detect,
     guard_normalize,
     scan_sevenz,
-    scan_checkpoint
+    scan_checkpoint,
+    guard_structure
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

@@ -48,6 +48,8 @@ fn help_tells_the_commands() {
       user         People
       model        Model packages and what is served
       review       Answers that wait for a person
+      guard        What language models are told and what they answer
+      secret       Secrets of other people's services, which the home keeps
       audit        The audit log
       root         The key that wraps everything at rest
       env          Shell lines with which curl, Python, Node and the OpenAI SDKs trust and find this

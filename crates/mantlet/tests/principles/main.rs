@@ -45,6 +45,12 @@ mod races;
 // What a person is to decide.
 mod held_inputs;
 mod reviews;
+// Secrets of other people's services.
+mod secrets;
+
+// What is put before language models.
+mod guard_prompts;
+
 // Models that run elsewhere: the same mediation, and what an upstream can do wrong.
 mod elsewhere;
 mod elsewhere_faults;

@@ -116,6 +116,11 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         (Verb::Put, "/admin/v1/models/{model}/aliases/{alias}") => (json!({ "version": 1 }), 200),
         // There is no alias of that name.
         (Verb::Delete, "/admin/v1/models/{model}/aliases/{alias}") => (Value::Null, 404),
+        // The first that comes keeps it, and what is kept can be shown, replaced and forgotten.
+        (Verb::Get | Verb::Delete, "/admin/v1/secrets/{secret}") => (Value::Null, 200),
+        (Verb::Put, "/admin/v1/secrets/{secret}") | (Verb::Post, "/admin/v1/secrets/{secret}/rotate") => {
+            (json!({ "value": "walked" }), 200)
+        }
         (Verb::Get, _) => (Value::Null, 200),
         (Verb::Post, "/v1/chat/completions") => {
             (json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] }), 200)
@@ -198,6 +203,7 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         .replace("{number}", "1")
         .replace("{name}", "nothing")
         .replace("{alias}", if route.verb == Verb::Put { "champion" } else { "nothing" })
+        .replace("{secret}", "walked")
         .replace("{kind}", "grant")
         .replace("{target}", "1")
         .replace("{item}", &names.item)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use mantlet_guard::structure::Template;
 
 /// `mantlet guard …`.
 #[derive(Debug, Subcommand)]
@@ -14,6 +15,8 @@ pub enum Guard {
     Scan,
     /// Measure the guard on labeled texts: JSON lines with `text`, `label`, `source`, `kind` and `channel`
     Bench(GuardBench),
+    /// Make a prompt in which documents cannot pass for instructions
+    Prompt(GuardPrompt),
 }
 
 /// `mantlet guard bench`.
@@ -35,4 +38,42 @@ fn share(text: &str) -> Result<f64, String> {
         Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
         _ => Err("not from 0 to below 1".to_owned()),
     }
+}
+
+/// `mantlet guard prompt`.
+#[derive(Debug, Args)]
+pub struct GuardPrompt {
+    /// The instructions
+    #[arg(long, value_name = "TEXT", conflicts_with = "system_file", allow_hyphen_values = true)]
+    pub system: Option<String>,
+    /// The instructions, from a file
+    #[arg(long, value_name = "FILE")]
+    pub system_file: Option<PathBuf>,
+    /// A document; repeat for several
+    #[arg(long = "document", value_name = "TEXT", allow_hyphen_values = true)]
+    pub documents: Vec<String>,
+    /// A document, from a file, `-` for standard input; after those given as text
+    #[arg(long = "document-file", value_name = "FILE")]
+    pub document_files: Vec<PathBuf>,
+    /// What the user asks
+    #[arg(
+        long,
+        value_name = "TEXT",
+        conflicts_with = "user_file",
+        allow_hyphen_values = true,
+        required_unless_present = "user_file"
+    )]
+    pub user: Option<String>,
+    /// What the user asks, from a file
+    #[arg(long, value_name = "FILE")]
+    pub user_file: Option<PathBuf>,
+    /// How it is written down: openai, chatml, llama, mistral, plain
+    #[arg(long, value_name = "NAME", default_value = "openai")]
+    pub template: Template,
+    /// The tenant's key, which makes the boundary the same for the same conversation [default: a new one each time]
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// The most bytes that each text may have [default: 262144]
+    #[arg(long, value_name = "N")]
+    pub bytes_max: Option<usize>,
 }

@@ -4,6 +4,7 @@ mod bench;
 mod figures;
 mod lines;
 mod mutate;
+mod prompt;
 mod scan;
 
 use super::{
@@ -16,5 +17,6 @@ pub fn run(common: &Common, command: &Guard) -> Result<(), Failure> {
     match command {
         Guard::Scan => scan::run(),
         Guard::Bench(command) => bench::run(common.json, command),
+        Guard::Prompt(command) => prompt::run(common.json, command),
     }
 }

@@ -11,6 +11,7 @@ mod bundle;
 mod configuration;
 mod grpc;
 mod guard;
+mod guard_structure;
 mod llm;
 mod onnx;
 mod oracle;
@@ -53,4 +54,5 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("guard_normalize", guard::normalized),
     ("scan_sevenz", scan::sevenz),
     ("scan_checkpoint", scan::checkpoint),
+    ("guard_structure", guard_structure::body),
 ];
