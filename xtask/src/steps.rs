@@ -86,6 +86,9 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "scan_onnx",
         "guard_detect",
         "guard_normalize",
+        "guard_redact",
+        "guard_markup",
+        "guard_stream",
     ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {

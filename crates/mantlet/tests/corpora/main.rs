@@ -59,7 +59,10 @@ replays!(
     scan_template,
     scan_onnx,
     guard_detect,
-    guard_normalize
+    guard_normalize,
+    guard_redact,
+    guard_markup,
+    guard_stream
 );
 
 #[test]

@@ -48,4 +48,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("scan_onnx", scan::onnx),
     ("guard_detect", guard::detect),
     ("guard_normalize", guard::normalized),
+    ("guard_redact", guard::redacted),
+    ("guard_markup", guard::markup),
+    ("guard_stream", guard::streamed),
 ];
