@@ -70,7 +70,10 @@ replays!(
     guard_normalize,
     scan_sevenz,
     scan_checkpoint,
-    guard_structure
+    guard_structure,
+    guard_redact,
+    guard_markup,
+    guard_stream
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

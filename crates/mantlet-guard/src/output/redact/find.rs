@@ -4,7 +4,8 @@ use super::{
     card,
     code::{Code, may_begin, may_end, wide_digit},
     contact,
-    context::Context,
+    context::Told,
+    document,
     kind::{Kind, Kinds},
     lettered, national, network, secret, token,
 };
@@ -37,7 +38,17 @@ pub(crate) fn at_word(kinds: Kinds, window: &Window<'_>, start: usize, end: usiz
     token::judge(window, start, end)
         .or_else(|| network::judge(window, start, end))
         .and_then(|found| found.among(kinds))
-        .or_else(|| identifier(kinds, window, start))
+        .or_else(
+            || if begins_identifier(window, start, end) { identifier(kinds, window, start) } else { None },
+        )
+}
+
+/// Whether an identifier can begin with the word: it has a digit, or it is a few capital letters before a group that
+/// begins with one (`AB 12 34 56 C`).
+fn begins_identifier(window: &Window<'_>, start: usize, end: usize) -> bool {
+    let word = window.slice(start, end);
+    let capital = word.len() <= 4 && word.iter().all(u8::is_ascii_uppercase);
+    word.iter().any(u8::is_ascii_digit) || capital && window.at(end + 1).is_ascii_digit()
 }
 
 /// What begins with a digit outside ASCII.
@@ -63,7 +74,7 @@ pub(crate) fn at_mark(kinds: Kinds, window: &Window<'_>, place: usize) -> Option
 /// A number of a person, an account or a telephone that begins at `start`.
 fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> {
     let code = Code::read(window, start);
-    let context = || Context::before(window, start);
+    let context = Told::before(window, start);
     if may_begin(window, start) {
         for cut in code.cuts() {
             if !may_end(window, cut.end) && !lettered::is_rut(&cut) {
@@ -73,7 +84,8 @@ fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> 
             let kind = if number && card::judge(&cut, &context) {
                 Some(Kind::Card)
             } else if number {
-                national::judge(&cut, &context).or_else(|| lettered::is_rut(&cut).then_some(Kind::NationalId))
+                national::judge(&cut, cut.is_isolated(window, start), &context)
+                    .or_else(|| lettered::is_rut(&cut).then_some(Kind::NationalId))
             } else {
                 lettered::judge(&cut, &context)
             };
@@ -89,7 +101,7 @@ fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> 
         return None;
     }
     code.cuts().filter(|cut| may_end(window, cut.end)).find_map(|cut| {
-        let kind = lettered::document(&cut, &context)?;
+        let kind = document::judge(&cut, &context)?;
         Found::new(start, cut.end, kind).among(kinds)
     })
 }

@@ -3,12 +3,15 @@
 use super::{
     checks::{self, is_birth, is_short_date, mod_11_2, mod_97, number, part, weighted},
     code::Cut,
-    context::Context,
+    context::Told,
     kind::Kind,
 };
 
+/// Words before an Irish PPS number.
+pub(super) const PPSN: &[&str] = &["pps", "ppsn", "pps number"];
+
 /// The kind of a cut that has letters, if it is one. `lower` says that the first group was written in lower case.
-pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind> {
+pub(super) fn judge(cut: &Cut<'_>, context: &Told<'_>) -> Option<Kind> {
     if is_iban(cut) {
         return Some(Kind::Iban);
     }
@@ -17,16 +20,16 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind
     let national = match text.len() {
         8 => {
             (compact || cut.has_shape("7-1"))
-                && (is_ppsn(text) && context().says(&["pps", "ppsn", "pps number"])
-                    || is_hkid(text) && !context().denies())
+                && (is_ppsn(text) && context.get().says(PPSN) || is_hkid(text) && !context.get().denies())
         }
         9 => {
             is_nino(cut)
                 || (compact || cut.has_shape("8~1") || cut.has_shape("1~7~1") || cut.has_shape("2.3.3-1"))
                     && (is_dni(text) || compact && is_nric(text))
-                || compact && is_ppsn(text) && context().says(&["pps", "ppsn", "pps number"])
+                    && !context.get().denies()
+                || compact && is_ppsn(text) && context.get().says(PPSN)
         }
-        10 => compact && (is_pan(text) || is_twid(text) && !context().denies()),
+        10 => compact && (is_pan(text) || is_twid(text) && !context.get().denies()),
         11 => compact && is_hetu(text, 6),
         15 => is_nir_of_corsica(cut),
         16 => is_codice_fiscale(text) && (compact || cut.has_shape("3 3 5 5") || cut.has_shape("6 5 5")),
@@ -39,52 +42,6 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind
         return Some(Kind::NationalId);
     }
     None
-}
-
-/// Documents by the words before them: at least five digits among six to twelve characters.
-pub(super) fn document(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind> {
-    const PASSPORT: &[&str] = &[
-        "passport",
-        "passport no",
-        "reisepass",
-        "passnummer",
-        "passeport",
-        "pasaporte",
-        "passaporto",
-        "paspoort",
-        "driver's license",
-        "drivers license",
-        "driver license",
-        "driving licence",
-        "driving license",
-        "dl number",
-        "licence number",
-        "license number",
-        "führerschein",
-        "permis de conduire",
-        "护照",
-        "パスポート",
-    ];
-    const ACCOUNT: &[&str] = &[
-        "account number",
-        "account no",
-        "account #",
-        "acct",
-        "acct no",
-        "bank account",
-        "kontonummer",
-        "account",
-    ];
-    let digits = cut.text.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let length = cut.text.len();
-    if cut.groups.len() > 4 || digits < 5 || !(6..=17).contains(&length) {
-        return None;
-    }
-    let letters = length - digits;
-    if length <= 15 && letters <= 4 && cut.groups.len() <= 4 && context().says(PASSPORT) {
-        return Some(Kind::Passport);
-    }
-    (letters == 0 && length >= 7 && context().says(ACCOUNT)).then_some(Kind::BankAccount)
 }
 
 /// IBAN (ISO 13616): length by country, MOD 97-10; written together or in groups of four.
@@ -219,7 +176,8 @@ fn is_hetu_with_sign(cut: &Cut<'_>) -> bool {
     is_hetu_of(cut.text)
 }
 
-fn is_hetu_of(text: &[u8]) -> bool {
+/// Finnish personal identity code without the sign of its century.
+pub(super) fn is_hetu_of(text: &[u8]) -> bool {
     let birth = || Some((part(text, 4, 6)?, part(text, 2, 4)?, part(text, 0, 2)?));
     birth().is_some_and(|(year, month, day)| is_short_date(year, month, day))
         && text.len() == 10
@@ -341,7 +299,7 @@ fn is_ppsn(text: &[u8]) -> bool {
 
 /// Chilean RUT that ends in `K` or a digit, written `12.345.678-5`.
 pub(super) fn is_rut(cut: &Cut<'_>) -> bool {
-    let shapes = ["2.3.3-1", "1.3.3-1", "8-1", "7-1"];
+    let shapes = ["2.3.3-1", "1.3.3-1", "3.3-1", "8-1", "7-1"];
     if !shapes.iter().any(|shape| cut.has_shape(shape)) {
         return false;
     }

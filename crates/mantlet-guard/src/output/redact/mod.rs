@@ -8,6 +8,7 @@ mod code;
 mod coin;
 mod contact;
 mod context;
+mod document;
 mod find;
 mod kind;
 mod lettered;
@@ -26,6 +27,21 @@ use super::{
     rules::Rules,
     scan::{Scanner, What},
 };
+
+/// Every list of words that a judge asks for in a [`context::Context`].
+fn word_lists() -> Vec<&'static [&'static str]> {
+    let mut lists = national::word_lists();
+    lists.extend([
+        card::WORDS,
+        contact::PHONE,
+        document::BORN,
+        document::PASSPORT,
+        document::ACCOUNT,
+        lettered::PPSN,
+    ]);
+    lists.extend([network::VERSION, network::ADDRESS]);
+    lists
+}
 
 /// A text with labels in the place of what was found in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +87,10 @@ pub fn redact_kinds(text: &str, kinds: Kinds) -> Redacted {
     for edit in edits {
         redacted.text.push_str(text.get(kept..edit.start).unwrap_or_default());
         kept = edit.end;
-        let What::Redacted(kind) = edit.what;
-        redacted.text.push_str(kind.label());
-        redacted.found.push(Found { kind, start: edit.start, end: edit.end });
+        if let What::Redacted(kind) = edit.what {
+            redacted.text.push_str(kind.label());
+            redacted.found.push(Found { kind, start: edit.start, end: edit.end });
+        }
     }
     redacted.text.push_str(text.get(kept..).unwrap_or_default());
     redacted

@@ -5,6 +5,7 @@ mod figures;
 mod lines;
 mod mutate;
 mod prompt;
+mod redact;
 mod scan;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
 pub fn run(common: &Common, command: &Guard) -> Result<(), Failure> {
     match command {
         Guard::Scan => scan::run(),
+        Guard::Redact => redact::run(),
         Guard::Bench(command) => bench::run(common.json, command),
         Guard::Prompt(command) => prompt::run(common.json, command),
     }

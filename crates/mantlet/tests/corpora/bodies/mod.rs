@@ -55,4 +55,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("scan_sevenz", scan::sevenz),
     ("scan_checkpoint", scan::checkpoint),
     ("guard_structure", guard_structure::body),
+    ("guard_redact", guard::redacted),
+    ("guard_markup", guard::markup),
+    ("guard_stream", guard::streamed),
 ];
