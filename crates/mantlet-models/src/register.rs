@@ -30,11 +30,11 @@ use mantlet_types::{
 use tokio::sync::Semaphore;
 
 pub use self::registered::Registered;
-use self::registered::{check_room, reply};
+use self::registered::{make_room, reply};
 use crate::{
     artifact::{LoadedModel, VerifiedArtifact, load, sha256},
     documents::PackagedFile,
-    inspect::ROOM_TIMEOUT,
+    inspect::{Fetching, ROOM_TIMEOUT},
     package::{PROFILE_FILE, Package},
     registry::{PackageDigest, Registry},
     serve::ServedModel,
@@ -61,8 +61,8 @@ pub struct Shelf {
     pub unpacking: Arc<Semaphore>,
     /// Room for one package on its way out, or being looked at: a slow reader must not hold up who registers.
     pub leaving: Arc<Semaphore>,
-    /// Room for one package that is asked for by signed URLs, which must not hold up those who ask in person.
-    pub fetching: Arc<Semaphore>,
+    /// Room for packages that are asked for by signed URLs, which must not hold up those who ask in person.
+    pub fetching: Arc<Fetching>,
 }
 
 /// Writes packages into the registry: in two steps, so that what versions refer to is there by an intent in the log.
@@ -381,7 +381,7 @@ impl Deed for RegisterModel {
         if record.project != project {
             return Err(Rejection::argument("the model belongs to another project"));
         }
-        check_room(&name, &record)?;
+        let forgotten = make_room(&name, &mut record)?;
         let author = author(office.caller.id())?;
         let (digest, package) = (shelved.manifest, shelved.package);
         let mut facts = Facts {
@@ -434,7 +434,7 @@ impl Deed for RegisterModel {
         let published = published.map_err(|error| Rejection::unavailable(error.to_string()))?;
         published.map_err(Rejection::unavailable)?;
         let nowhere = model.remote().is_none() && !model.is_ready();
-        let reply = Registered { unmet, ..reply(&name, version, digest, activate, nowhere) };
+        let reply = Registered { unmet, forgotten, ..reply(&name, version, digest, activate, nowhere) };
         let changes = vec![Change::PutModel(name, record)];
         Ok(Done { loaded: vec![model], ..Done::changed(reply, changes) })
     }

@@ -271,7 +271,7 @@ fn shelf(
     };
     let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
-    let (unpacking, leaving, fetching) = (one_at_a_time(), one_at_a_time(), one_at_a_time());
+    let (unpacking, leaving, fetching) = (one_at_a_time(), one_at_a_time(), Arc::default());
     let threshold = threshold(config);
     Ok(Shelf { registry, keeper, trusted, threshold, reach, unpacking, leaving, fetching })
 }
@@ -304,6 +304,13 @@ pub(crate) fn trusted(dir: &Path) -> Result<Vec<TrustedSigner>, Failure> {
             Failure::new(format!("`{}`: {error}", path.display()))
                 .hint("only public keys and certificates of authorities in PEM belong there")
         })?;
+        // Found out now, and not when a model is refused whose signer it was to vouch for.
+        for authority in read.iter().filter_map(TrustedSigner::authority) {
+            authority.check().map_err(|error| {
+                Failure::new(format!("`{}`: {error}", path.display()))
+                    .hint("take the certificate out; it can vouch for nobody")
+            })?;
+        }
         trusted.extend(read);
     }
     Ok(trusted)

@@ -200,7 +200,7 @@ impl Registry {
         let index = serde_json::to_vec(&index).map_err(|_| RegistryError::Provider)?;
         let digest = sha256(&index);
         // Last: an index never names a blob that is not yet durable.
-        if !self.path(Kind::Index, digest).exists() || self.fetch(Kind::Index, digest).is_err() {
+        if !self.path(Kind::Index, digest).exists() || self.fetch(Kind::Index, digest, None).is_err() {
             let path = self.kept_path(PackageDigest(digest));
             self.replace(&path, |file| object::write(file, &self.key, Kind::Index, digest, &index))?;
         }
@@ -252,7 +252,7 @@ impl Registry {
     /// # Errors
     /// No such package, or any stored byte is not what was written.
     pub fn open(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
-        self.unpacked(self.index(digest)?, digest)
+        self.unpacked(self.index(digest)?)
     }
 
     /// The same for a package that is kept and may not be published yet.
@@ -261,21 +261,17 @@ impl Registry {
     /// As for [`Registry::open`].
     pub fn open_kept(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
         let path = self.kept_path(*digest);
-        match self.opened_at(path.clone(), Kind::Index, digest.0)? {
-            Some(index) => self.unpacked(parsed(&path, index, digest)?, digest),
+        match self.opened_at(path.clone(), Kind::Index, digest.0, None)? {
+            Some(index) => self.unpacked(parsed(&path, index, digest)?),
             None => self.open(digest),
         }
     }
 
-    fn unpacked(&self, index: Index, digest: &PackageDigest) -> Result<Package, RegistryError> {
+    fn unpacked(&self, index: Index) -> Result<Package, RegistryError> {
         let Index { subject, files, .. } = index;
         let mut content = BTreeMap::new();
         for (name, stored) in files {
-            let bytes = self.fetch(Kind::Blob, stored.sha256)?;
-            if bytes.len() as u64 != stored.bytes {
-                return Err(RegistryError::Corrupt { path: self.path(Kind::Index, digest.0) });
-            }
-            content.insert(name, bytes);
+            content.insert(name, self.fetch(Kind::Blob, stored.sha256, Some(stored.bytes))?);
         }
         Ok(Package::from_files(content, subject)?)
     }
@@ -297,13 +293,13 @@ impl Registry {
         Ok(files.map(|(name, stored)| (name, stored.sha256, stored.bytes)).collect())
     }
 
-    /// One file of some package by its digest, to be read in ranges. What is read is what was stored, and how much of
-    /// it there is has been checked; the digest of the whole is checked by whoever reads the whole.
+    /// One file of some package by digest and length, as its index has them, to be read in ranges. What is read is what was
+    /// stored, and how much of it there is has been checked; the digest of the whole is checked by whoever reads the whole.
     ///
     /// # Errors
     /// No such file, or it is not what was written.
-    pub fn object(&self, digest: Sha256) -> Result<Object, RegistryError> {
-        self.opened(Kind::Blob, digest)?.ok_or(RegistryError::UnknownObject(digest))
+    pub fn object(&self, digest: Sha256, bytes: u64) -> Result<Object, RegistryError> {
+        self.opened(Kind::Blob, digest, Some(bytes))?.ok_or(RegistryError::UnknownObject(digest))
     }
 
     /// Wraps every object's key by the newest of the registry's keys, and brings objects of the first form into the
@@ -313,11 +309,12 @@ impl Registry {
     /// The disk or the provider failed; then some objects are done, all can be read as before, and the rest is done by
     /// calling again.
     pub fn rewrap(&self) -> Result<Rewrapped, RegistryError> {
-        let mut done = Rewrapped::default();
+        let (mut done, sizes) = (Rewrapped::default(), self.sizes()?);
         for kind in [Kind::Blob, Kind::Index] {
             for digest in self.names(kind)? {
                 let path = self.path(kind, digest);
-                match self.opened(kind, digest) {
+                let bytes = sizes.get(&digest).copied().filter(|_| matches!(kind, Kind::Blob));
+                match self.opened(kind, digest, bytes) {
                     Ok(Some(object)) if object.is_current() => done.kept += 1,
                     Ok(Some(object)) => {
                         self.replace(&path, |file| object.rewrap(file, &self.key, kind, digest))?;
@@ -333,9 +330,16 @@ impl Registry {
         Ok(done)
     }
 
+    /// How long files are, by what the indexes say that can be read.
+    fn sizes(&self) -> Result<BTreeMap<Sha256, u64>, RegistryError> {
+        let indexes = self.list()?.into_iter().filter_map(|package| self.index(&package).ok());
+        let files = indexes.flat_map(|index| index.files.into_values());
+        Ok(files.map(|stored| (stored.sha256, stored.bytes)).collect())
+    }
+
     fn index(&self, digest: &PackageDigest) -> Result<Index, RegistryError> {
         let path = self.path(Kind::Index, digest.0);
-        let opened = self.opened(Kind::Index, digest.0)?.ok_or(RegistryError::Unknown(*digest))?;
+        let opened = self.opened(Kind::Index, digest.0, None)?.ok_or(RegistryError::Unknown(*digest))?;
         parsed(&path, opened, digest)
     }
 
@@ -362,7 +366,7 @@ impl Registry {
 
     fn store(&self, kind: Kind, digest: Sha256, plain: &[u8]) -> Result<(), RegistryError> {
         let path = self.path(kind, digest);
-        if path.exists() && self.fetch(kind, digest).is_ok() {
+        if path.exists() && self.fetch(kind, digest, Some(plain.len() as u64)).is_ok() {
             return Ok(());
         }
         self.replace(&path, |file| object::write(file, &self.key, kind, digest, plain))
@@ -377,11 +381,22 @@ impl Registry {
         replace_with(path, 0o600, write).map_err(|error| told(path, error))
     }
 
-    fn opened(&self, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
-        self.opened_at(self.path(kind, digest), kind, digest)
+    fn opened(
+        &self,
+        kind: Kind,
+        digest: Sha256,
+        bytes: Option<u64>,
+    ) -> Result<Option<Object>, RegistryError> {
+        self.opened_at(self.path(kind, digest), kind, digest, bytes)
     }
 
-    fn opened_at(&self, path: PathBuf, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
+    fn opened_at(
+        &self,
+        path: PathBuf,
+        kind: Kind,
+        digest: Sha256,
+        bytes: Option<u64>,
+    ) -> Result<Option<Object>, RegistryError> {
         // A link would lead elsewhere, and whoever opens a pipe waits for somebody to write to it.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = match File::options().read(true).custom_flags(flags).open(&path) {
@@ -395,12 +410,12 @@ impl Registry {
         if !metadata.is_file() {
             return Err(RegistryError::Corrupt { path });
         }
-        let opened = Object::open(file, &self.key, kind, digest, kind.bytes_max());
+        let opened = Object::open(file, &self.key, kind, digest, bytes);
         opened.map(Some).map_err(|error| told(&path, error))
     }
 
-    fn fetch(&self, kind: Kind, digest: Sha256) -> Result<Vec<u8>, RegistryError> {
-        let opened = self.opened(kind, digest)?.ok_or(RegistryError::UnknownObject(digest))?;
+    fn fetch(&self, kind: Kind, digest: Sha256, bytes: Option<u64>) -> Result<Vec<u8>, RegistryError> {
+        let opened = self.opened(kind, digest, bytes)?.ok_or(RegistryError::UnknownObject(digest))?;
         opened.read_all(digest).map_err(|error| told(&self.path(kind, digest), error))
     }
 

@@ -19,7 +19,7 @@ use crate::{
     home::RootKeySource,
 };
 pub use guard::{Guard, GuardBench};
-pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
+pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update, Which};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};

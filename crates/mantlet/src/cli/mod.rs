@@ -12,6 +12,7 @@ pub mod env;
 pub mod evaluate;
 pub mod exit;
 pub mod explain;
+pub mod files;
 pub mod guard;
 pub mod identity;
 pub mod import;

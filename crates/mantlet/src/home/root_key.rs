@@ -23,6 +23,7 @@ use super::{
     Home, HomeError, HomeId, files,
     ring::{Ring, Secret},
 };
+use crate::kms::{self, KeyArn, KeyArnError, KmsError};
 
 /// Where the root key is: a reference, never the key itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub enum RootKeySource {
     Credential(String),
     /// An environment variable.
     Env(String),
+    /// A file in the home's `keys/` that holds the key wrapped by this key of Amazon's Key Management Service.
+    AwsKms(KeyArn),
 }
 
 /// The text says no place for a root key. It is not repeated: it may be the key.
@@ -49,6 +52,9 @@ pub enum RootKeySourceError {
     /// Most likely a key.
     #[error("the root key itself must not be in the configuration")]
     Literal,
+    /// Not a key of the key management service.
+    #[error(transparent)]
+    Kms(#[from] KeyArnError),
     /// A provider's own credentials are wrapped by the root key.
     #[error("a secret provider cannot hold the root key that wraps its own credentials")]
     Provider,
@@ -65,7 +71,7 @@ impl RootKeySource {
                 .map(|dir| Path::new(&dir).join(name))
                 .into_iter()
                 .collect(),
-            Self::Inside | Self::Env(_) => Vec::new(),
+            Self::Inside | Self::Env(_) | Self::AwsKms(_) => Vec::new(),
         }
     }
 }
@@ -84,6 +90,7 @@ impl FromStr for RootKeySource {
             Some(("file", _)) => Err(RootKeySourceError::RelativePath),
             Some(("credential", name)) => named(name, "credential:").map(Self::Credential),
             Some(("env", name)) => named(name, "env:").map(Self::Env),
+            Some(("aws-kms", arn)) => Ok(Self::AwsKms(arn.parse()?)),
             Some(("secret", _)) => Err(RootKeySourceError::Provider),
             _ => Err(RootKeySourceError::Literal),
         }
@@ -97,6 +104,7 @@ impl fmt::Display for RootKeySource {
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Credential(name) => write!(f, "credential:{name}"),
             Self::Env(name) => write!(f, "env:{name}"),
+            Self::AwsKms(key) => write!(f, "aws-kms:{key}"),
         }
     }
 }
@@ -120,6 +128,9 @@ pub enum RootKeyError {
     /// It is not the one that opens the home's keys.
     #[error(transparent)]
     Ring(Box<HomeError>),
+    /// The key management service does not open it.
+    #[error("the root key stays wrapped: {0}")]
+    Kms(#[from] KmsError),
     /// Not started by systemd, or without the credential.
     #[error("systemd has passed no credentials (`$CREDENTIALS_DIRECTORY` is not set)")]
     NoCredentials,
@@ -138,6 +149,7 @@ impl RootKeyError {
             Self::NoVariable { name } => {
                 Some(format!("set `{name}` to the 64 hexadecimal characters of the key"))
             }
+            Self::Kms(error) => error.hint(),
             Self::NoCredentials => Some("add `LoadCredential=` to the unit, or name a file".into()),
         }
     }
@@ -295,6 +307,7 @@ pub(super) fn secret(
             let dir = env("CREDENTIALS_DIRECTORY").ok_or(RootKeyError::NoCredentials)?;
             read(&Path::new(&dir).join(name))?
         }
+        RootKeySource::AwsKms(key) => return unwrap(key, home, &home.wrapped_root_key_path(key), env),
         RootKeySource::Env(name) => {
             let value = env(name).ok_or_else(|| RootKeyError::NoVariable { name: name.clone() })?;
             Zeroizing::new(value.into_encoded_bytes())
@@ -303,8 +316,27 @@ pub(super) fn secret(
     parse(&text).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
 }
 
+/// Opens a root key that the key management service has wrapped.
+fn unwrap(
+    key: &KeyArn,
+    home: &Home,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, RootKeyError> {
+    let text = |name: &str| env(name).and_then(|value| value.into_string().ok());
+    Ok(kms::unwrap(key, home.id().as_str(), &read_private(path)?, &text)?)
+}
+
 /// Reads a root key that waits in a file until it takes its place.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, RootKeyError> {
+pub(super) fn read_secret(
+    home: &Home,
+    source: &RootKeySource,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, RootKeyError> {
+    if let RootKeySource::AwsKms(key) = source {
+        return unwrap(key, home, path, env);
+    }
     parse(&read_private(path)?).ok_or_else(|| RootKeyError::Malformed { place: path.display().to_string() })
 }
 
@@ -312,24 +344,43 @@ pub(super) fn read_secret(path: &Path) -> Result<Secret, RootKeyError> {
 ///
 /// # Errors
 /// If there is anything of that name, a link that leads nowhere included: it may be the key of something else.
-pub(super) fn make_secret(path: &Path) -> Result<Secret, HomeError> {
-    let (secret, text) = generate()?;
+pub(super) fn make_secret(
+    home: &Home,
+    source: &RootKeySource,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, HomeError> {
+    let (secret, text) = generate(home, source, env)?;
     files::make_parents(path)?;
     files::make_whole(path, text.as_bytes())?;
     Ok(secret)
 }
 
 /// The same in a place that is ours alone, where an earlier attempt may have left something.
-pub(super) fn replace_secret(path: &Path) -> Result<Secret, HomeError> {
-    let (secret, text) = generate()?;
+pub(super) fn replace_secret(
+    home: &Home,
+    source: &RootKeySource,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, HomeError> {
+    let (secret, text) = generate(home, source, env)?;
     files::replace(path, text.as_bytes())?;
     Ok(secret)
 }
 
-/// A random key, and the line that holds it.
-fn generate() -> Result<(Secret, Zeroizing<String>), HomeError> {
+/// A random key, and the text that holds it where this source keeps it.
+fn generate(
+    home: &Home,
+    source: &RootKeySource,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<(Secret, Zeroizing<String>), HomeError> {
     let mut bytes: Secret = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| HomeError::Provider)?;
+    if let RootKeySource::AwsKms(key) = source {
+        let text = |name: &str| env(name).and_then(|value| value.into_string().ok());
+        let wrapped = kms::wrap(key, home.id().as_str(), &bytes, &text).map_err(RootKeyError::from)?;
+        return Ok((bytes, Zeroizing::new(wrapped)));
+    }
     let mut text = bytes.iter().fold(Zeroizing::new(String::with_capacity(65)), |mut text, byte| {
         text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
         text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());

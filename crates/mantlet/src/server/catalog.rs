@@ -5,15 +5,16 @@
 use std::sync::Arc;
 
 use mantlet_gate::{
-    Snapshot,
+    Gate, Snapshot,
     administer::{Claims, Deed, Done, Office},
     directory::Directory,
     identity::Principal,
     policy::{self, Target},
     ports::Model,
+    releases::alias::number_or_live,
 };
 use mantlet_types::{
-    Action, Code, Contract, ModelName, Rejection, Resource, TensorSpec, Version,
+    Action, Code, Contract, ModelName, Rejection, Resource, TensorSpec, Version, VersionRef,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,15 @@ pub(super) struct Which {
 }
 
 impl Which {
-    fn of(params: &Params) -> Result<Self, Rejection> {
-        Ok(Self { model: params.require("model")?, version: params.optional("version")? })
+    fn of(gate: &Gate, params: &Params) -> Result<Self, Rejection> {
+        let version: Option<VersionRef> = params.optional("version")?;
+        Ok(Self::new(gate, params.require("model")?, version.as_ref()))
+    }
+
+    /// The version of this name, as it is now.
+    pub(super) fn new(gate: &Gate, model: ModelName, named: Option<&VersionRef>) -> Self {
+        let version = number_or_live(&gate.snapshot().directory, &model, named);
+        Self { model, version }
     }
 
     /// The claim of who wants to know of it: leave to ask it. A version that is not live is its author's alone.
@@ -99,8 +107,9 @@ impl<R: Send + 'static> Deed for Read<R> {
 }
 
 fn read<R: Serialize + Send + 'static>(call: Call, read: fn(&Contract, Vec<Version>) -> R) -> Replying {
+    let gate = Arc::clone(&call.server.gate);
     call.deed(Event::ModelRead, &[], move |params, _| {
-        Ok(Read { which: Which::of(params)?, of_disabled: true, read, unready: None })
+        Ok(Read { which: Which::of(&gate, params)?, of_disabled: true, read, unready: None })
     })
 }
 
@@ -148,9 +157,10 @@ pub(super) fn extents(spec: &TensorSpec) -> Vec<i64> {
 /// `GET /v2/models/{model}/ready`.
 pub(super) fn ready(call: Call) -> Replying {
     let read = |contract: &Contract, _| Ready { name: contract.model.clone(), ready: true };
+    let gate = Arc::clone(&call.server.gate);
     call.deed(Event::ModelRead, &[], move |params, _| {
         let unready = || Err(Rejection::unavailable("the model does not answer where it runs"));
-        Ok(Read { which: Which::of(params)?, of_disabled: false, read, unready: Some(unready) })
+        Ok(Read { which: Which::of(&gate, params)?, of_disabled: false, read, unready: Some(unready) })
     })
 }
 

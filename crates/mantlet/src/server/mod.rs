@@ -62,9 +62,10 @@ use mantlet_gate::{
     mediate::{self, Ask, Payload, examine, mediate},
     output::Answer,
     ports::Receipt,
+    releases::alias::number_or_live,
 };
 use mantlet_models::register::Shelf;
-use mantlet_types::{Action, Code, ModelName, Rejection, RequestId, Version, limits, rejection::Blame};
+use mantlet_types::{Action, Code, ModelName, Rejection, RequestId, VersionRef, limits, rejection::Blame};
 
 pub use self::peer::Peer;
 use self::{
@@ -377,7 +378,7 @@ impl Server {
         ask: Ask,
         payload: P,
     ) -> (Result<Answer, Rejection>, Option<Receipt>) {
-        let (began, asked) = (Instant::now(), (ask.model.clone(), ask.version));
+        let (began, asked) = (Instant::now(), (ask.model.clone(), ask.version.clone()));
         let released = mediate(Arc::clone(&self.gate), arrival, ask, payload).await;
         let (answer, receipt) = released.into_parts();
         self.count(&answer, Some(&asked), began);
@@ -388,7 +389,7 @@ impl Server {
     fn count(
         &self,
         answer: &Result<Answer, Rejection>,
-        asked: Option<&(ModelName, Option<Version>)>,
+        asked: Option<&(ModelName, Option<VersionRef>)>,
         began: Instant,
     ) {
         match (answer, asked) {
@@ -396,12 +397,18 @@ impl Server {
                 self.statistics.answered(&answer.contract, &answer.rows, self.gate.now(), began.elapsed());
             }
             (Err(rejection), Some((model, version))) if rejection.code.blame() == Blame::Server => {
-                let snapshot = self.gate.snapshot();
-                if let Some(served) = snapshot.model(model, *version) {
-                    self.statistics.failed(model, served.contract().version, began.elapsed());
-                }
+                self.failed(model, version.as_ref(), began);
             }
             (Err(_), _) => {}
+        }
+    }
+
+    /// Counts a question to this model that the server failed to answer.
+    fn failed(&self, model: &ModelName, version: Option<&VersionRef>, began: Instant) {
+        let snapshot = self.gate.snapshot();
+        let version = number_or_live(&snapshot.directory, model, version);
+        if let Some(served) = snapshot.model(model, version) {
+            self.statistics.failed(model, served.contract().version, began.elapsed());
         }
     }
 
