@@ -312,12 +312,13 @@ async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejectio
     released
 }
 
-/// Writes down something that Mantlet did by itself, such as starting, and waits for it to be durable.
+/// Writes down something that Mantlet did by itself, such as starting, and what it was about, and waits for it to be durable.
 ///
 /// # Errors
 /// 503 if the log does not take it.
-pub async fn announce(gate: &Gate, event: Event) -> Result<(), Rejection> {
-    let record = Record::internal(gate, event);
+pub async fn announce(gate: &Gate, event: Event, subject: Option<Token>) -> Result<(), Rejection> {
+    let mut record = Record::internal(gate, event);
+    record.entry().subject = subject;
     audit::release(gate, record, Ok(((), 200))).await.into_parts().0
 }
 

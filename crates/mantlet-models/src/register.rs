@@ -74,6 +74,11 @@ pub trait Keeper: Send + Sync {
     /// Why not; for the log and for an operator.
     fn keep(&self, package: &Package) -> Result<PackageDigest, String>;
 
+    /// Whether it can be asked now.
+    fn is_there(&self) -> bool {
+        true
+    }
+
     /// Publishes a kept package, by the entry of the intent to register it.
     ///
     /// # Errors

@@ -33,7 +33,10 @@ use mantlet_models::{
     signers::Signers,
 };
 use mantlet_store::{ReviewStore, SqliteStore};
-use mantlet_types::{Alias, ModelName, entry::Event};
+use mantlet_types::{
+    Alias, ModelName,
+    entry::{Event, Token},
+};
 
 use crate::{
     cli::exit::Failure,
@@ -52,7 +55,7 @@ use crate::{
 };
 
 use self::live::Issuing;
-use self::store::{check_generation, open_reviews, open_store, stored};
+use self::store::{check_generation, check_ring, open_reviews, open_store, stored};
 pub use self::{
     live::Live,
     store::{accept_older_store, check_store, make_databases, rekey},
@@ -66,6 +69,7 @@ pub struct App {
     store: Arc<SqliteStore>,
     reviews: Arc<ReviewStore>,
     held: HomeLock,
+    ring: Token,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -105,7 +109,9 @@ impl App {
         let peppers = stored(store.peppers().await)?;
         let (log, recovery) = open_log(&home, &root, &config)?;
         let (log, generation) = (Arc::new(log), stored(store.generation().await)?);
+        check_ring(&home, &root, recovery.last.as_ref())?;
         check_generation(&home, generation, recovery.last.as_ref())?;
+        let ring = store::ring(root.replaced());
         let (trust, issuers) = (Arc::new(Trust::default()), Issuers::default());
         trust.replace(trust_domains(&config)?);
         let listed = issuers.adopt(issuers.prepare(&config.identity.issuers).map_err(Failure::new)?);
@@ -165,10 +171,16 @@ impl App {
         let server = Arc::new(server);
         *lock(&live.server) = Arc::downgrade(&server);
         // Last: from here on nothing can fail, so that whoever has started can be closed.
-        administer::announce(server.gate(), Event::SysStart).await?;
-        let app = Self { server, log, store, reviews, held };
+        administer::announce(server.gate(), Event::SysStart, Some(ring.clone())).await?;
+        let app = Self { server, log, store, reviews, held, ring };
         app.expire_reviews().await;
         Ok((app, live))
+    }
+
+    /// How often the root key has been replaced, in the log's words.
+    #[must_use]
+    pub const fn ring(&self) -> &Token {
+        &self.ring
     }
 
     /// Forgets held answers whose time is over. What cannot be forgotten now is not shown either, and tried again.
@@ -182,7 +194,9 @@ impl App {
     /// Writes down that it ends, publishes the log and closes the store. The home is the caller's still, until they let go
     /// of the lock.
     pub async fn close(self) -> HomeLock {
-        if let Err(rejection) = administer::announce(self.server.gate(), Event::SysStop).await {
+        if let Err(rejection) =
+            administer::announce(self.server.gate(), Event::SysStop, Some(self.ring)).await
+        {
             tracing::warn!(%rejection, "the end could not be written down");
         }
         let log = Arc::clone(&self.log);

@@ -120,7 +120,11 @@ pub enum Command {
     Config(Config),
     /// What `serve` starts to write the registry for it
     #[command(hide = true)]
-    Registrar,
+    Registrar {
+        /// Be the registrar, and not the one who starts it
+        #[arg(long)]
+        work: bool,
+    },
     /// Version, build and formats
     Version,
     /// Shell completions, to standard output

@@ -159,6 +159,7 @@ impl RootKeyError {
 pub struct RootKey {
     newest: Prk,
     former: Vec<Prk>,
+    replaced: u64,
 }
 
 impl fmt::Debug for RootKey {
@@ -177,11 +178,17 @@ impl KeyType for Bytes32 {
 }
 
 impl RootKey {
-    /// From the home's keys, the newest first; `None` if there are none.
-    pub(super) fn of(keys: &[Secret], home: &HomeId) -> Option<Self> {
+    /// From the home's keys, the newest first, and how often the root key has been replaced; `None` if there are none.
+    pub(super) fn of(keys: &[Secret], replaced: u64, home: &HomeId) -> Option<Self> {
         let prk = |key: &Secret| Salt::new(HKDF_SHA256, home.as_str().as_bytes()).extract(key.as_slice());
         let (newest, former) = keys.split_first()?;
-        Some(Self { newest: prk(newest), former: former.iter().map(prk).collect() })
+        Some(Self { newest: prk(newest), former: former.iter().map(prk).collect(), replaced })
+    }
+
+    /// How often the root key has been replaced, as the log is to know it: this only grows.
+    #[must_use]
+    pub const fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     pub(super) fn fetch(
@@ -190,13 +197,15 @@ impl RootKey {
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, RootKeyError> {
         let ring = Ring::open(home, &secret(source, home, &env)?);
-        let keys = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.content.keys;
+        let content = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.content;
+        let (keys, replaced) = (content.keys, content.completed);
         // A former key is believed by whoever takes it away and by nobody else: a ring that was put back would bring it
         // back.
         if keys.len() > 1 {
             return Err(RootKeyError::Ring(Box::new(HomeError::Resealing)));
         }
-        Self::of(&keys, home.id()).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
+        Self::of(&keys, replaced, home.id())
+            .ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
     }
 
     /// The key of the store's sealed columns.

@@ -259,7 +259,7 @@ impl<'a> Rotation<'a> {
     /// # Errors
     /// None while there are keys.
     pub fn root(&self) -> Result<RootKey, RotationError> {
-        Ok(RootKey::of(&self.content.keys, self.home.id()).ok_or(HomeError::Provider)?)
+        Ok(RootKey::of(&self.content.keys, self.replaced(), self.home.id()).ok_or(HomeError::Provider)?)
     }
 
     /// What is left once the former key is gone.
@@ -268,7 +268,13 @@ impl<'a> Rotation<'a> {
     /// None while there are keys.
     pub fn newest(&self) -> Result<RootKey, RotationError> {
         let newest = self.content.keys.get(..1).unwrap_or_default();
-        Ok(RootKey::of(newest, self.home.id()).ok_or(HomeError::Provider)?)
+        Ok(RootKey::of(newest, self.replaced(), self.home.id()).ok_or(HomeError::Provider)?)
+    }
+
+    /// How often the root key has been replaced, this time included once the home has a new key: from then on the log may have
+    /// seen it.
+    fn replaced(&self) -> u64 {
+        self.content.completed.saturating_add(u64::from(self.content.keys.len() > 1))
     }
 
     /// Seals the home's key files under its newest key. They are replaced one by one, each whole or not at all.

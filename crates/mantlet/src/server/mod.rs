@@ -213,7 +213,7 @@ impl Server {
         let id = self.gate.request_id();
         let mut reply = match self.router.find(method, path) {
             Found::Route(route @ Route { way: Way::Open(page), .. }, _) if !route.is_rpc() => {
-                page(self.gate.is_ready())
+                page(self.is_ready())
             }
             _ => Dialect::of(path).reject(&Rejection::new(Code::NotFound), id),
         };
@@ -260,7 +260,7 @@ impl Server {
             return self.call(route.way, arrival, parts, body).await;
         }
         match route.way {
-            Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
+            Way::Open(page) => Outcome { reply: Ok(page(self.is_ready())), receipt: None },
             Way::Ask(action, protocol) => match ask(action, &params) {
                 Ok(ask) => self.ask(arrival, ask, protocol, parts, body).await,
                 Err(code) => self.turned_away(code, ip),
@@ -401,6 +401,11 @@ impl Server {
             }
             (Err(_), _) => {}
         }
+    }
+
+    /// Whether it answers, and can do what answering it is to go on needs: whoever writes its packages and certificates is there.
+    fn is_ready(&self) -> bool {
+        self.gate.is_ready() && self.facilities.shelf.keeper.is_there()
     }
 
     /// Counts a question to this model that the server failed to answer.

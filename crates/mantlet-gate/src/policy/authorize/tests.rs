@@ -1,7 +1,7 @@
 //! Who may ask which model, who learns what of a denial, and what the record says.
 
 use mantlet_types::{
-    Action, Code, Entry, Resource, Role, VersionRef,
+    Action, Code, Entry, ModelName, Resource, Role, VersionRef,
     entry::{Decision, Token},
 };
 
@@ -274,7 +274,7 @@ fn the_record_names_nothing_that_is_not_there() {
 #[test]
 fn a_name_stands_for_its_version_and_tells_nobody_what_there_is() {
     let mut home = home();
-    let model = home.models.get_mut(&id("red-model")).unwrap();
+    let model = home.models.get_mut(&id::<ModelName>("red-model")).unwrap();
     for (alias, version) in [("champion", 1), ("challenger", 2)] {
         let aliased = Aliased { version: version.try_into().unwrap(), by: id("bob"), since: NOW };
         model.aliases.insert(id(alias), aliased);

@@ -142,7 +142,7 @@ impl Server {
     ) -> Outcome {
         let parcel = Parcel::message(&parts.headers, body);
         match way {
-            Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
+            Way::Open(page) => Outcome { reply: Ok(page(self.is_ready())), receipt: None },
             Way::Ask(action, Protocol::Grpc) => self.infer(arrival, action, parcel).await,
             Way::Ask(..) => self.turned_away(Code::MethodNotAllowed, arrival.ip),
             Way::Deed(_, handler) => {
