@@ -4,8 +4,11 @@
 //! the digest of that index. Both are objects: encrypted in chunks, each object under a key of its own. Nothing is ever changed in place, so what a digest names is always the same. The registry
 //! keeps bytes; whether they may serve is decided by their signature when they are loaded.
 
+mod collect;
+mod error;
 mod key;
 mod object;
+mod rewrap;
 mod whole;
 
 use std::{
@@ -20,13 +23,16 @@ use mantlet_types::Sha256;
 use rustix::{fs::OFlags, io::Errno};
 use serde::{Deserialize, Serialize};
 
+pub use collect::Orphans;
+pub use error::RegistryError;
 pub use key::RegistryKey;
 pub use object::Object;
+pub use rewrap::Rewrapped;
 
 use self::object::ObjectError;
 use crate::{
     artifact::{json, sha256},
-    package::{FILES_MAX, MODEL_BYTES_MAX, Package, PackageError},
+    package::{FILES_MAX, MODEL_BYTES_MAX, Package},
     write::replace_with,
 };
 
@@ -41,60 +47,6 @@ impl std::fmt::Display for PackageDigest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// Why a package cannot be stored or taken out.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The disk said no.
-    #[error("`{}`: {cause}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// No package of this digest.
-    #[error("the registry has no package `{0}`")]
-    Unknown(PackageDigest),
-    /// Stored bytes are not those that were written, or were written under another key.
-    #[error("`{}` was altered, or was written under another key", path.display())]
-    Corrupt {
-        /// The file in the registry.
-        path: PathBuf,
-    },
-    /// No file of this digest.
-    #[error("the registry has no object `{0}`")]
-    UnknownObject(Sha256),
-    /// The bytes do not make a package.
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    /// The cryptographic provider failed.
-    #[error("the cryptographic provider failed")]
-    Provider,
-}
-
-impl RegistryError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Corrupt { .. } => Some("restore the file from a backup, or add the package again".into()),
-            Self::Package(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
-
-/// What wrapping the keys anew came to.
-#[derive(Debug, Default)]
-pub struct Rewrapped {
-    /// Objects whose key is wrapped by the newest key since.
-    pub rewrapped: usize,
-    /// Objects whose key was.
-    pub kept: usize,
-    /// Files that no key opens: damaged before, and left as they are.
-    pub damaged: Vec<PathBuf>,
 }
 
 /// A package's files.
@@ -300,41 +252,6 @@ impl Registry {
     /// No such file, or it is not what was written.
     pub fn object(&self, digest: Sha256, bytes: u64) -> Result<Object, RegistryError> {
         self.opened(Kind::Blob, digest, Some(bytes))?.ok_or(RegistryError::UnknownObject(digest))
-    }
-
-    /// Wraps every object's key by the newest of the registry's keys, and brings objects of the first form into the
-    /// present one. An object is put in the place of its former self once it is whole; the rest of it is copied as it is.
-    ///
-    /// # Errors
-    /// The disk or the provider failed; then some objects are done, all can be read as before, and the rest is done by
-    /// calling again.
-    pub fn rewrap(&self) -> Result<Rewrapped, RegistryError> {
-        let (mut done, sizes) = (Rewrapped::default(), self.sizes()?);
-        for kind in [Kind::Blob, Kind::Index] {
-            for digest in self.names(kind)? {
-                let path = self.path(kind, digest);
-                let bytes = sizes.get(&digest).copied().filter(|_| matches!(kind, Kind::Blob));
-                match self.opened(kind, digest, bytes) {
-                    Ok(Some(object)) if object.is_current() => done.kept += 1,
-                    Ok(Some(object)) => {
-                        self.replace(&path, |file| object.rewrap(file, &self.key, kind, digest))?;
-                        done.rewrapped += 1;
-                    }
-                    Ok(None) => {}
-                    // No key opens it, neither now nor later.
-                    Err(RegistryError::Corrupt { path }) => done.damaged.push(path),
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(done)
-    }
-
-    /// How long files are, by what the indexes say that can be read.
-    fn sizes(&self) -> Result<BTreeMap<Sha256, u64>, RegistryError> {
-        let indexes = self.list()?.into_iter().filter_map(|package| self.index(&package).ok());
-        let files = indexes.flat_map(|index| index.files.into_values());
-        Ok(files.map(|stored| (stored.sha256, stored.bytes)).collect())
     }
 
     fn index(&self, digest: &PackageDigest) -> Result<Index, RegistryError> {

@@ -6,6 +6,7 @@ pub mod attach;
 pub mod audit;
 pub mod break_glass;
 pub mod bucket;
+pub mod collect;
 pub mod config;
 pub mod consumer;
 pub mod env;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     approve,
     args::{Common, Model, Step},
-    bucket,
+    bucket, collect,
     exit::Failure,
     identity::write_secret,
     import,
@@ -73,6 +73,7 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             inspect::weights(common, &which.reference()?, tensor.as_deref(), offset, limit).await
         }
         Model::Export { which, to } => inspect::export(common, &which.reference()?, &to).await,
+        Model::Collect { dry_run } => collect::run(common, dry_run).await,
         Model::Url(command) => share::url(common, command).await,
         Model::Publish(command) => bucket::publish(common, command).await,
         Model::Import(command) => import::run(common, command).await,

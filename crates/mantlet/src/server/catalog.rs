@@ -14,7 +14,7 @@ use mantlet_gate::{
     releases::alias::number_or_live,
 };
 use mantlet_types::{
-    Action, Code, Contract, ModelName, Rejection, Resource, TensorSpec, Version, VersionRef,
+    Action, Code, Contract, ModelName, PrincipalId, Rejection, Resource, TensorSpec, Version, VersionRef,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -43,14 +43,24 @@ impl Which {
         Self { model, version }
     }
 
-    /// The claim of who wants to know of it: leave to ask it. A version that is not live is its author's alone.
-    fn claims(&self, directory: &Directory) -> Claims {
-        let live = directory.models.get(&self.model).and_then(|record| record.live);
-        let claim = match self.version.filter(|version| live != Some(*version)) {
-            Some(version) => (Action::TryCandidate, Resource::ModelVersion(self.model.clone(), version)),
-            None => (Action::Predict, Resource::Model(self.model.clone())),
+    /// The claim of who wants to know of it: leave to ask it. A version that is not live is its author's alone, and one that
+    /// never was is to others as if there were none.
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Claims {
+        let model = directory.models.get(&self.model);
+        let live = model.and_then(|record| record.live);
+        let Some(version) = self.version.filter(|version| live != Some(*version)) else {
+            let model = Target::Resource(Resource::Model(self.model.clone()));
+            return Claims::All(vec![(Action::Predict, model)]);
         };
-        Claims::All(vec![(claim.0, Target::Resource(claim.1))])
+        let known = model.and_then(|model| model.versions.get(&version)).is_some_and(|record| {
+            record.was_live || *caller.id() == PrincipalId::User(record.author.clone())
+        });
+        let target = if known {
+            Target::Resource(Resource::ModelVersion(self.model.clone(), version))
+        } else {
+            Target::Unknown
+        };
+        Claims::All(vec![(Action::TryCandidate, target)])
     }
 
     /// The model, if it is loaded.
@@ -81,8 +91,8 @@ impl<R: Send + 'static> Deed for Read<R> {
         false
     }
 
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        Ok(self.which.claims(directory))
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.which.claims(caller, directory))
     }
 
     fn subject(&self) -> Option<Token> {

@@ -179,6 +179,12 @@ pub enum Model {
     },
     /// Withdraw a version for good: it answers nobody, and nothing rolls back to it
     Retire(Step),
+    /// Take away what the registry keeps and no version names, once it is a day old; the server must be stopped
+    Collect {
+        /// Say what it would be, and take nothing away
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Names of versions
     #[command(subcommand)]
     Alias(AliasCommand),

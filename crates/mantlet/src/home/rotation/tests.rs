@@ -165,7 +165,8 @@ fn to_another_place_the_former_key_goes_once_the_configuration_names_the_new_one
 fn a_new_key_is_made_where_nothing_is() {
     let temp = tempfile::tempdir().unwrap();
     let (place, link) = (temp.path().join("a/b/root.key"), temp.path().join("link"));
-    let home = made(&temp.path().join("home"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let home = made(&elsewhere.path().join("home"));
     let make = |path: &Path| root_key::make_secret(&home, &INSIDE, path, &no_env);
     make(&place).unwrap();
     let first = fs::read(&place).unwrap();

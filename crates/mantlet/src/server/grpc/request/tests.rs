@@ -179,7 +179,7 @@ fn a_tensor_without_elements_is_one() {
 
 #[test]
 fn what_no_model_can_be_called_is_not_found() {
-    for (model, version) in [("", ""), ("a/b", ""), ("loans", "x"), ("loans", "0")] {
+    for (model, version) in [("", ""), ("a/b", ""), ("loans", "X"), ("loans", "0")] {
         let request =
             Request { model_name: model.into(), model_version: version.into(), ..Request::default() };
         assert_eq!(asked(&request.encode_to_vec()).unwrap_err().code, Code::NotFound);
