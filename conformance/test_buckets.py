@@ -1,8 +1,10 @@
-"""Packages in a bucket: published, fetched by presigned URLs, imported; against moto's stand-in for S3.
+"""Packages in a bucket: published, fetched by presigned URLs, imported; against moto's stand-in for S3, and Google's and Azure's
+libraries.
 
 The stand-in looks at no signature, so each URL's is held against botocore's own for the same request and moment.
 """
 
+import base64
 import datetime
 import hashlib
 import json
@@ -16,7 +18,12 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 import requests
+from azure.storage.blob import generate_blob_sas
 from conftest import BINARY, clean_environment
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.cloud.storage import _signing
+from google.oauth2 import service_account
 from moto.server import ThreadedMotoServer
 
 MODEL = "breast-cancer@live"
@@ -132,3 +139,56 @@ def test_the_credential_and_the_signature_are_told_to_nobody(served, bucket, tmp
     refused = run(served, *missing, "--out", str(tmp_path / "x"), check=False, home=False)
     assert refused.returncode == 2 and "404" in refused.stderr, refused.stderr
     assert "X-Amz" not in refused.stderr and SECRET not in refused.stderr
+
+
+# Google's and Azure's: what comes out is what their own libraries make for the same request and moment.
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    account = {
+        "type": "service_account", "project_id": "models", "private_key_id": "1", "private_key": pem,
+        "client_email": "signer@models.iam.gserviceaccount.com", "client_id": "1",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    path = tmp_path_factory.mktemp("google") / "account.json"
+    path.write_text(json.dumps(account))
+    return path
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_url_of_googles_is_its_librarys(served, account, method):
+    command = ("model", "url", MODEL, "--via", "gs://models/team a", "--for", "1h", "--method", method)
+    url = said(served, *command, GOOGLE_APPLICATION_CREDENTIALS=str(account))["url"]
+    parts = urllib.parse.urlsplit(url)
+    query = dict(urllib.parse.parse_qsl(parts.query))
+    expected = _signing.generate_signed_url_v4(
+        service_account.Credentials.from_service_account_file(account), resource=parts.path, expiration=3_600,
+        method=method, _request_timestamp=query["X-Goog-Date"],
+    )
+    assert url == expected
+
+
+def test_a_url_of_azures_is_its_librarys(served):
+    key = base64.b64encode(b"account-key-of-32-bytes-exactly!").decode()
+    azure = {"AZURE_STORAGE_ACCOUNT": "mantlettest", "AZURE_STORAGE_KEY": key}
+    command = ("model", "url", MODEL, "--via", "az://models/team a")
+    url = said(served, *command, **azure)
+    parts = urllib.parse.urlsplit(url["url"])
+    query = dict(urllib.parse.parse_qsl(parts.query))
+    ends = datetime.datetime.strptime(query["se"], "%Y-%m-%dT%H:%M:%SZ")
+    with mock.patch("azure.storage.blob._shared_access_signature.X_MS_VERSION", query["sv"]):
+        expected = generate_blob_sas(
+            "mantlettest", "models", urllib.parse.unquote(parts.path.removeprefix("/models/")), account_key=key,
+            permission="r", expiry=ends, protocol="https",
+        )
+    assert query == dict(urllib.parse.parse_qsl(expected))
+    left = ends - datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    assert datetime.timedelta(minutes=14) < left <= datetime.timedelta(minutes=15)
+    refused = run(served, *command, "--method", "HEAD", check=False, **azure)
+    assert refused.returncode == 2 and "`GET` as well" in refused.stderr, refused.stderr
+    assert key not in refused.stderr

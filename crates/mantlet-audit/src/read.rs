@@ -10,7 +10,7 @@ use std::{
 
 use mantlet_types::{
     Entry, ModelName, PrincipalId, ProjectId, RequestId, Timestamp,
-    entry::{Decision, Event},
+    entry::{Decision, Event, Token},
 };
 
 use crate::{
@@ -152,6 +152,30 @@ impl Reader {
             end = start;
         }
         Ok(highest)
+    }
+
+    /// What the last start, stop or replacement of the root key says that it was about; `None` if there was none, or it says
+    /// nothing.
+    ///
+    /// # Errors
+    /// If an entry on the way cannot be read.
+    pub fn ring(&self) -> Result<Option<Token>, ReadError> {
+        let mut end = self.size();
+        while let Some(last) = end.checked_sub(1) {
+            let start = last - last % TILE_WIDTH;
+            let entries = self.entries(start).map_while(|entry| match entry {
+                Ok(entry) if entry.idx >= end => None,
+                entry => Some(entry),
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>()?;
+            let told =
+                |entry: &&Entry| matches!(entry.event, Event::SysStart | Event::SysStop | Event::SysRootKey);
+            if let Some(entry) = entries.iter().rev().find(told) {
+                return Ok(entry.subject.clone());
+            }
+            end = start;
+        }
+        Ok(None)
     }
 
     fn bundle(&self, number: u64) -> Result<Vec<Vec<u8>>, ReadError> {

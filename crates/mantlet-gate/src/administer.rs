@@ -8,24 +8,25 @@
 //! A change is decided on the directory that it changes: changes run one at a time, each against the newest
 //! snapshot. The intent is durable before the act begins, so no change is ever without a trace.
 
-use std::{convert::Infallible, sync::Arc};
+mod own;
+
+use std::sync::Arc;
 
 use mantlet_types::{
-    Action, Code, Kid, ModelName, PrincipalId, Rejection, Sha256, Version,
+    Action, Code, ModelName, PrincipalId, Rejection, Sha256, Version,
     entry::{Decision, Event, Token},
 };
 
+pub use self::own::{announce, expire_reviews, found, revoke_leaked};
 use crate::{
     Gate, Snapshot,
     audit::{self, Fallen, Released},
-    directory::{Change, Directory, Key, KeyState},
+    directory::{Change, Directory},
     identity::{self, Arrival, Principal},
-    people::founding::{self, Founder, FounderKey},
     perimeter,
     policy::{self, Policy, Target},
     ports::Model,
     record::Record,
-    reviews::{self, Step},
     snapshot::Settings,
     unabandoned::unabandoned,
 };
@@ -246,102 +247,6 @@ async fn perform<P: Petition>(
         record.came_of(gate);
     }
     Ok(reply)
-}
-
-/// Founds a home: its first people, on an empty directory.
-///
-/// # Errors
-/// 409 if there are people already; 503 if the log or the store does not take it.
-pub async fn found(gate: &Gate, founders: &[Founder]) -> Result<Vec<FounderKey>, Rejection> {
-    let _one_at_a_time = gate.changing.lock().await;
-    let snapshot = gate.snapshot();
-    let (changes, keys) = founding::founding(gate, &snapshot.directory, founders)?;
-    let mut records = Vec::with_capacity(keys.len());
-    for key in &keys {
-        let mut record = Record::internal(gate, Event::UserChange);
-        record.entry().subject = Some(Token::of(&format!("user:{}/{}", key.user, key.kid)));
-        record.entry().project = Some(founding::home_project()?);
-        intend(gate, &mut record).await?;
-        records.push(record);
-    }
-    let outcome = commit(gate, &snapshot, &Warrant { intent: None }, Done::changed((), changes)).await;
-    for mut record in records {
-        record.came_of(gate);
-        audit::release(gate, record, outcome.clone().map(|()| ((), 200))).await.into_parts().0?;
-    }
-    outcome.map(|()| keys)
-}
-
-/// Refuses a key that came in a URL, where proxies and logs have seen it, and revokes it if it is real. Never
-/// anything but a rejection.
-pub async fn revoke_leaked(gate: Arc<Gate>, arrival: Arrival) -> Released<Infallible> {
-    let (gated, fallen) = (Arc::clone(&gate), Fallen::of(Event::AuthFail, &arrival));
-    let work = async move { leaked(&gated, &arrival).await };
-    unabandoned(work, move || audit::panicked(&gate, &fallen)).await
-}
-
-async fn leaked(gate: &Gate, arrival: &Arrival) -> Released<Infallible> {
-    let record = Record::of(gate, Event::AuthFail, arrival);
-    let (mut rejection, kids) = identity::refuse_leaked(gate, arrival);
-    for kid in kids {
-        if let Err(failed) = revoke(gate, arrival, kid).await {
-            rejection = failed;
-        }
-    }
-    audit::release(gate, record, Err(rejection)).await
-}
-
-/// Revokes a key whose secret is out. Nobody administers here: the secret's being where it was found is reason enough.
-async fn revoke(gate: &Gate, arrival: &Arrival, kid: Kid) -> Result<(), Rejection> {
-    let _one_at_a_time = gate.changing.lock().await;
-    let snapshot = gate.snapshot();
-    let known = snapshot.directory.keys.get(&kid).filter(|key| key.state != KeyState::Revoked);
-    let Some(key) = known else { return Ok(()) };
-    let mut record = Record::internal(gate, Event::KeyRevoke);
-    let entry = record.entry();
-    entry.client_ip = Some(arrival.ip);
-    entry.request_id = Some(arrival.request_id);
-    entry.subject = Some(Token::of(kid.as_str()));
-    entry.project = snapshot.directory.project_of(&key.owner).cloned();
-    intend(gate, &mut record).await?;
-    let revoked = Key { state: KeyState::Revoked, ..key.clone() };
-    let done = Done::changed((), vec![Change::PutKey(kid, revoked)]);
-    let outcome = commit(gate, &snapshot, &Warrant { intent: None }, done).await;
-    record.came_of(gate);
-    let (released, _) = audit::release(gate, record, outcome.map(|()| ((), 200))).await.into_parts();
-    released
-}
-
-/// Writes down something that Mantlet did by itself, such as starting, and waits for it to be durable.
-///
-/// # Errors
-/// 503 if the log does not take it.
-pub async fn announce(gate: &Gate, event: Event) -> Result<(), Rejection> {
-    let record = Record::internal(gate, event);
-    audit::release(gate, record, Ok(((), 200))).await.into_parts().0
-}
-
-/// Forgets held answers whose time is over, and some time later that there were any. Says how many ended.
-///
-/// # Errors
-/// 503 if the log or the queue does not take it.
-pub async fn expire_reviews(gate: &Gate) -> Result<usize, Rejection> {
-    let _one_at_a_time = gate.changing.lock().await;
-    // What could not be overwritten keeps nothing from ending now.
-    let tidied = gate.reviews.tidy().await.map_err(|fault| Rejection::unavailable(fault.to_string()));
-    let steps = reviews::due(gate.reviews.as_ref(), gate.now());
-    let ended = steps.iter().filter(|step| matches!(step, Step::End(_))).count();
-    if steps.is_empty() {
-        return tidied.map(|()| 0);
-    }
-    let mut record = Record::internal(gate, Event::ReviewExpire);
-    record.entry().count = u64::try_from(ended).ok();
-    record.entry().project = Some(founding::home_project()?);
-    intend(gate, &mut record).await?;
-    let done = gate.reviews.apply(&Warrant { intent: None }, steps).await;
-    let done = done.map_err(|fault| Rejection::unavailable(fault.to_string()));
-    audit::release(gate, record, done.map(|()| ((), 200))).await.into_parts().0?;
-    tidied.map(|()| ended)
 }
 
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).

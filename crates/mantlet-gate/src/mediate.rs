@@ -12,12 +12,14 @@ mod complete;
 use std::sync::Arc;
 
 use mantlet_types::{
-    Action, Contract, ModelName, Rejection, Version, entry::Event, question::Question, question::Scalar,
+    Action, Contract, ModelName, Rejection, Version, VersionRef, entry::Event, question::Question,
+    question::Scalar,
 };
 
 use crate::{
     Gate,
     audit::{self, Fallen, Released},
+    directory::Directory,
     explain::{self, Explanation},
     identity::{self, Arrival},
     infer, input,
@@ -25,6 +27,7 @@ use crate::{
     perimeter::{self, Admission},
     policy,
     record::Record,
+    releases::alias,
     reviews,
     unabandoned::unabandoned,
 };
@@ -37,10 +40,18 @@ pub use complete::{Completed, Letter, Served, complete, interrupted};
 pub struct Ask {
     /// The model.
     pub model: ModelName,
-    /// A particular version; the live one if absent.
-    pub version: Option<Version>,
+    /// A particular version, by its number or a name; the live one if absent. A name is resolved in the directory by which
+    /// the question is decided, so that it means one version from the first step to the last.
+    pub version: Option<VersionRef>,
     /// [`Action::Predict`] or one that reads.
     pub action: Action,
+}
+
+impl Ask {
+    /// The number of the version that is meant; none for the live one.
+    pub(crate) fn number(&self, directory: &Directory) -> Option<Version> {
+        alias::number_or_live(directory, &self.model, self.version.as_ref())
+    }
 }
 
 /// The body of a request, not yet read. Reading it is part of validation, so a stranger's body is never read.

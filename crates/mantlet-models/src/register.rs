@@ -4,6 +4,7 @@
 //! what is served now is what a restart will serve.
 
 mod registered;
+mod shelf;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +16,6 @@ use mantlet_gate::{
     directory::{Change, Deployment, DeploymentState, Directory, ModelRecord, VersionRecord},
     identity::Principal,
     policy::Target,
-    ports::{Model, Reach},
     releases::{
         conditions,
         facts::{DATASETS_MAX, Facts, Milestone, ScanVerdict, Scanned, taken},
@@ -23,197 +23,21 @@ use mantlet_gate::{
 };
 use mantlet_scan::SCANNER_VERSION;
 use mantlet_types::{
-    Action, Code, Contract, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp,
-    UserId, Version,
+    Action, Code, ModelName, PrincipalId, ProjectId, Rejection, Resource, Sha256, Timestamp, UserId, Version,
     entry::{Event, Token},
 };
-use tokio::sync::Semaphore;
 
-pub use self::registered::Registered;
-use self::registered::{check_room, reply};
-use crate::{
-    artifact::{LoadedModel, VerifiedArtifact, load, sha256},
-    documents::PackagedFile,
-    inspect::ROOM_TIMEOUT,
-    package::{PROFILE_FILE, Package},
-    registry::{PackageDigest, Registry},
-    serve::ServedModel,
-    signers::Signers,
+pub use self::{
+    registered::Registered,
+    shelf::{Keeper, Shelf, Threshold},
+};
+use self::{
+    registered::{make_room, reply},
+    shelf::Shelved,
 };
 
 /// An approval in a one-person home is given and used in one breath.
 const APPROVAL_SECONDS: i64 = 60;
-
-/// What serving needs to read models: where they are kept and whose signature counts.
-#[derive(Clone)]
-pub struct Shelf {
-    /// Packages at rest, to be read.
-    pub registry: Arc<Registry>,
-    /// Who writes them.
-    pub keeper: Arc<dyn Keeper>,
-    /// Signers that count.
-    pub trusted: Arc<Signers>,
-    /// The threshold to serve a model with, given its package's.
-    pub threshold: Threshold,
-    /// What reaches a model that runs elsewhere.
-    pub reach: Arc<Reach>,
-    /// Room for one package on its way in.
-    pub unpacking: Arc<Semaphore>,
-    /// Room for one package on its way out, or being looked at: a slow reader must not hold up who registers.
-    pub leaving: Arc<Semaphore>,
-    /// Room for one package that is asked for by signed URLs, which must not hold up those who ask in person.
-    pub fetching: Arc<Semaphore>,
-}
-
-/// Writes packages into the registry: in two steps, so that what versions refer to is there by an intent in the log.
-/// Either may take as long as the disk does.
-pub trait Keeper: Send + Sync {
-    /// Keeps a verified package where nothing refers to it yet.
-    ///
-    /// # Errors
-    /// Why not; for the log and for an operator.
-    fn keep(&self, package: &Package) -> Result<PackageDigest, String>;
-
-    /// Publishes a kept package, by the entry of the intent to register it.
-    ///
-    /// # Errors
-    /// Why not; for the log and for an operator.
-    fn publish(&self, package: PackageDigest, intent: Option<u64>) -> Result<(), String>;
-}
-
-/// A process that has the home to itself writes its registry itself.
-impl Keeper for Registry {
-    fn keep(&self, package: &Package) -> Result<PackageDigest, String> {
-        Self::keep(self, package).map_err(|error| error.to_string())
-    }
-
-    fn publish(&self, package: PackageDigest, _intent: Option<u64>) -> Result<(), String> {
-        Self::publish(self, package).map_err(|error| error.to_string())
-    }
-}
-
-/// Chooses a model's threshold from its name and its package's threshold, or says why that cannot be.
-pub type Threshold = Arc<dyn Fn(&ModelName, f64) -> Result<f64, String> + Send + Sync>;
-
-impl Shelf {
-    /// Takes a version off the shelf: read, decrypted, verified, loaded.
-    ///
-    /// # Errors
-    /// If any of these fails; the text is for the log and for an operator.
-    pub fn load(
-        &self,
-        project: &ProjectId,
-        version: Version,
-        record: &VersionRecord,
-    ) -> Result<Arc<dyn Model>, String> {
-        let shelved = self.take(PackageDigest(record.package), project)?;
-        self.serve(shelved, version)
-    }
-
-    /// Takes a version's package off the shelf to be looked at: read, decrypted, verified again. Blocking.
-    ///
-    /// # Errors
-    /// If any of these fails, or it is not the package that was registered; the text is for the log.
-    pub(crate) fn package(&self, record: &VersionRecord) -> Result<VerifiedArtifact, String> {
-        let artifact = self.verified(PackageDigest(record.package))?;
-        if artifact.digest() == record.digest {
-            Ok(artifact)
-        } else {
-            Err("the registry's package is not the one that was registered".to_owned())
-        }
-    }
-
-    /// The files of a version's package, by digest, after every one was checked again. Blocking.
-    ///
-    /// # Errors
-    /// If it cannot be read or is not what was registered; the text is for the log.
-    fn files(&self, record: &VersionRecord) -> Result<Vec<PackagedFile>, String> {
-        let package =
-            self.registry.open(&PackageDigest(record.package)).map_err(|error| error.to_string())?;
-        let file =
-            |(name, bytes): (&str, &[u8])| PackagedFile { name: name.to_owned(), digest: sha256(bytes) };
-        Ok(package.files().map(file).collect())
-    }
-
-    /// [`Shelf::files`], once there is room for the package.
-    ///
-    /// # Errors
-    /// 503 if there is none for long, or the package cannot be read.
-    pub async fn listed(&self, record: VersionRecord) -> Result<Vec<PackagedFile>, Rejection> {
-        let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
-        let room = tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(&self.leaving).acquire_owned()).await;
-        let room = room.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let shelf = self.clone();
-        let listed = tokio::task::spawn_blocking(move || {
-            let _room = room;
-            shelf.files(&record)
-        });
-        listed.await.map_err(|error| failed(&error))?.map_err(Rejection::unavailable)
-    }
-
-    pub(crate) fn verified(&self, package: PackageDigest) -> Result<VerifiedArtifact, String> {
-        let read = self.registry.open_kept(&package).map_err(|error| error.to_string())?;
-        let artifact = read.verify(&self.trusted.keys()).map_err(|error| error.to_string())?;
-        self.trusted.remember(package, &artifact);
-        Ok(artifact)
-    }
-
-    fn take(&self, package: PackageDigest, project: &ProjectId) -> Result<Shelved, String> {
-        let artifact = self.verified(package)?;
-        let model = load(&artifact, project.clone(), Version::FIRST).map_err(|error| error.to_string())?;
-        let profile = artifact.package().file(PROFILE_FILE).map(sha256);
-        Ok(Shelved {
-            model,
-            manifest: artifact.digest(),
-            package,
-            signer: artifact.signer().fingerprint(),
-            profile,
-        })
-    }
-
-    /// Gives a shelved model its version.
-    fn serve(&self, shelved: Shelved, version: Version) -> Result<Arc<dyn Model>, String> {
-        let mut contract = Contract::clone(shelved.model.contract());
-        contract.version = version;
-        contract.judgment.threshold = (self.threshold)(&contract.model, contract.judgment.threshold)?;
-        Ok(Arc::new(ServedModel::new(shelved.model, contract, self.reach.as_ref())))
-    }
-
-    /// Verifies, keeps and loads; blocking. Verified before it is kept: the registry is no place for what nobody
-    /// answers for.
-    fn shelve(
-        &self,
-        name: &ModelName,
-        project: &ProjectId,
-        (subject, files): Files,
-    ) -> Result<Shelved, Rejection> {
-        let package = Package::from_files(files, subject).map_err(|error| advice(&error, error.hint()))?;
-        let settings = package.settings().map_err(|error| advice(&error, error.hint()))?;
-        if settings.name != *name {
-            return Err(Rejection::argument("the package's settings give another name than the request"));
-        }
-        let artifact = package.verify(&self.trusted.keys()).map_err(|error| advice(&error, error.hint()))?;
-        // Tried before it is kept, too: what cannot be served is of no use there.
-        load(&artifact, project.clone(), Version::FIRST).map_err(|error| advice(&error, error.hint()))?;
-        // What the signature leaves out was dropped, and is not kept either.
-        let digest = self.keeper.keep(artifact.package()).map_err(Rejection::unavailable)?;
-        // Before it is read again: there may not be room for both.
-        drop(artifact);
-        // What was kept is what is loaded, now as after a restart.
-        self.take(digest, project).map_err(Rejection::unavailable)
-    }
-}
-
-/// A verified package that is kept and loaded, without a version yet.
-struct Shelved {
-    model: LoadedModel,
-    manifest: Sha256,
-    package: PackageDigest,
-    /// Who has signed it, by the key's fingerprint.
-    signer: Sha256,
-    /// Digest of its profile, if it has one.
-    profile: Option<Sha256>,
-}
 
 /// A request to register a package under its model's name.
 ///
@@ -297,11 +121,6 @@ fn next_version(directory: &Directory, model: &ModelName) -> Version {
     newest.map_or(Version::FIRST, |version| version.next())
 }
 
-/// An error's sentence with its advice, for the author of the package.
-fn advice(error: &impl std::fmt::Display, hint: Option<String>) -> Rejection {
-    Rejection::argument(hint.map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}")))
-}
-
 fn author(caller: &PrincipalId) -> Result<UserId, Rejection> {
     match caller {
         PrincipalId::User(user) => Ok(user.clone()),
@@ -381,7 +200,7 @@ impl Deed for RegisterModel {
         if record.project != project {
             return Err(Rejection::argument("the model belongs to another project"));
         }
-        check_room(&name, &record)?;
+        let forgotten = make_room(&name, &mut record)?;
         let author = author(office.caller.id())?;
         let (digest, package) = (shelved.manifest, shelved.package);
         let mut facts = Facts {
@@ -434,7 +253,7 @@ impl Deed for RegisterModel {
         let published = published.map_err(|error| Rejection::unavailable(error.to_string()))?;
         published.map_err(Rejection::unavailable)?;
         let nowhere = model.remote().is_none() && !model.is_ready();
-        let reply = Registered { unmet, ..reply(&name, version, digest, activate, nowhere) };
+        let reply = Registered { unmet, forgotten, ..reply(&name, version, digest, activate, nowhere) };
         let changes = vec![Change::PutModel(name, record)];
         Ok(Done { loaded: vec![model], ..Done::changed(reply, changes) })
     }

@@ -308,6 +308,8 @@ names! {
         SysRestore = "sys.restore",
         /// The root key was replaced, and everything that it wraps with it.
         SysRootKey = "sys.root_key",
+        /// Files of the registry that nothing names were taken away.
+        SysCollect = "sys.collect",
         /// The node sealed itself.
         SysSeal = "sys.seal",
         /// The clock jumped against the monotonic one.

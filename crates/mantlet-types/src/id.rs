@@ -209,6 +209,10 @@ impl Version {
     /// The first version of a model.
     pub const FIRST: Self = Self(1);
 
+    /// A number that no version has. It stands for what a name names that names nothing, so that what follows from it is
+    /// what follows from a number that is not there, and nobody learns from the difference which names there are.
+    pub const NEVER: Self = Self(u32::MAX);
+
     /// The version after this one.
     #[must_use]
     pub fn next(self) -> Self {

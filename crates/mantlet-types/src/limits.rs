@@ -213,6 +213,9 @@ pub const URL_SECONDS_DEFAULT: u32 = 15 * 60;
 /// A signed URL's longest life, in minutes. Whoever has the URL has the package: what takes longer is a role's business.
 pub const URL_MINUTES_MAX: u32 = 60;
 
+/// The longest life of a URL that a bucket's own credential signs, in seconds: seven days, as Amazon and Google have it.
+pub const PRESIGNED_SECONDS_MAX: u32 = 7 * 86_400;
+
 /// Answers to signed URLs of one principal a minute: a download in parts fits. Apart from what the person does in person,
 /// so that who has a URL of theirs cannot keep them out.
 pub const REDEMPTIONS_PER_MINUTE: u32 = 600;

@@ -4,10 +4,10 @@
 //! is one gate, and the lock says that there is no other.
 
 mod live;
+mod settings;
 mod store;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -17,14 +17,12 @@ use mantlet_audit::{Log, OpenError, Recovery};
 use mantlet_gate::{
     Gate, Snapshot, administer,
     directory::{Directory, VersionRecord},
-    identity::{Workloads, token::Issuer, workload::Trusted},
+    identity::Workloads,
     mediate,
     people::roles::conflicting_duties,
     policy::Policy,
     ports::{Clock, Reach},
-    releases::{alias::AliasRule, conditions::Conditions},
-    reviews::Hold,
-    routes::{Pseudonyms, Routes},
+    routes::Pseudonyms,
     snapshot::{Served, Settings},
     urls::UrlSigner,
 };
@@ -35,27 +33,26 @@ use mantlet_models::{
     signers::Signers,
 };
 use mantlet_store::{ReviewStore, SqliteStore};
-use mantlet_types::{Alias, ModelName, entry::Event};
+use mantlet_types::{
+    ModelName,
+    entry::{Event, Token},
+};
 
 use crate::{
     cli::exit::Failure,
-    config::{self, Config, Overlay, TrustDomainSettings},
+    config::{self, Config, Overlay},
     home::{Home, HomeLock, RootKey},
     issuers::Issuers,
     ledger::{LogLedger, SystemClock},
     llm::Peers,
     registrar::Registrar,
-    server::{
-        Facilities, Server,
-        address::Addresses,
-        bounds::Bounds,
-        trust::{Trust, TrustDomains},
-    },
+    server::{Facilities, Server, trust::Trust},
     upstream::{Switchboard, Upstreams},
 };
 
 use self::live::Issuing;
-use self::store::{check_generation, open_reviews, open_store, stored};
+use self::settings::{addresses, bounds, settings, trust_domains};
+use self::store::{check_generation, check_ring, open_reviews, open_store, stored};
 pub use self::{
     live::Live,
     store::{accept_older_store, check_store, make_databases, rekey},
@@ -69,6 +66,7 @@ pub struct App {
     store: Arc<SqliteStore>,
     reviews: Arc<ReviewStore>,
     held: HomeLock,
+    ring: Token,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -108,7 +106,9 @@ impl App {
         let peppers = stored(store.peppers().await)?;
         let (log, recovery) = open_log(&home, &root, &config)?;
         let (log, generation) = (Arc::new(log), stored(store.generation().await)?);
+        check_ring(&home, &root, recovery.last.as_ref())?;
         check_generation(&home, generation, recovery.last.as_ref())?;
+        let ring = store::ring(root.replaced());
         let (trust, issuers) = (Arc::new(Trust::default()), Issuers::default());
         trust.replace(trust_domains(&config)?);
         let listed = issuers.adopt(issuers.prepare(&config.identity.issuers).map_err(Failure::new)?);
@@ -175,11 +175,17 @@ impl App {
         let server = Arc::new(server);
         *lock(&live.server) = Arc::downgrade(&server);
         // Last: from here on nothing can fail, so that whoever has started can be closed.
-        administer::announce(server.gate(), Event::SysStart).await?;
+        administer::announce(server.gate(), Event::SysStart, Some(ring.clone())).await?;
         mediate::interrupted(server.gate(), &recovery.open_intents)?;
-        let app = Self { server, log, store, reviews, held };
+        let app = Self { server, log, store, reviews, held, ring };
         app.expire_reviews().await;
         Ok((app, live))
+    }
+
+    /// How often the root key has been replaced, in the log's words.
+    #[must_use]
+    pub const fn ring(&self) -> &Token {
+        &self.ring
     }
 
     /// Forgets held answers whose time is over. What cannot be forgotten now is not shown either, and tried again.
@@ -193,7 +199,9 @@ impl App {
     /// Writes down that it ends, publishes the log and closes the store. The home is the caller's still, until they let go
     /// of the lock.
     pub async fn close(self) -> HomeLock {
-        if let Err(rejection) = administer::announce(self.server.gate(), Event::SysStop).await {
+        if let Err(rejection) =
+            administer::announce(self.server.gate(), Event::SysStop, Some(self.ring)).await
+        {
             tracing::warn!(%rejection, "the end could not be written down");
         }
         let log = Arc::clone(&self.log);
@@ -282,7 +290,7 @@ fn shelf(
     };
     let trusted = Arc::new(Signers::new(trusted(&home.trusted_signers_dir())?));
     let one_at_a_time = || Arc::new(tokio::sync::Semaphore::new(1));
-    let (unpacking, leaving, fetching) = (one_at_a_time(), one_at_a_time(), one_at_a_time());
+    let (unpacking, leaving, fetching) = (one_at_a_time(), one_at_a_time(), Arc::default());
     let threshold = threshold(config);
     Ok(Shelf { registry, keeper, trusted, threshold, reach, unpacking, leaving, fetching })
 }
@@ -315,6 +323,13 @@ pub(crate) fn trusted(dir: &Path) -> Result<Vec<TrustedSigner>, Failure> {
             Failure::new(format!("`{}`: {error}", path.display()))
                 .hint("only public keys and certificates of authorities in PEM belong there")
         })?;
+        // Found out now, and not when a model is refused whose signer it was to vouch for.
+        for authority in read.iter().filter_map(TrustedSigner::authority) {
+            authority.check().map_err(|error| {
+                Failure::new(format!("`{}`: {error}", path.display()))
+                    .hint("take the certificate out; it can vouch for nobody")
+            })?;
+        }
         trusted.extend(read);
     }
     Ok(trusted)
@@ -356,79 +371,6 @@ fn load_models(directory: &Directory, shelf: &Shelf) -> std::collections::HashMa
         }
     }
     models
-}
-
-/// What the gate reads of the configuration.
-fn settings(config: &Config, issuers: Vec<Arc<Issuer>>) -> Settings {
-    Settings {
-        single_person: config.danger.single_person,
-        rate_per_minute: config.limits.rate_per_minute,
-        failures_per_minute: config.limits.failures_per_minute,
-        denials_per_minute: config.limits.denials_per_minute,
-        url_minutes_max: config.limits.url_minutes_max,
-        key_days: config.identity.key_days,
-        key_overlap_hours: config.identity.key_overlap_hours,
-        inference_timeout: config.server.inference_timeout,
-        holds: holds(config),
-        conditions: conditions(config),
-        alias_rules: alias_rules(config),
-        routes: Routes::default(), // over the upstreams in use, which whoever calls this has
-        review_days: config.review.days,
-        reviews_pending: config.review.pending_per_principal,
-        local_owner: config.identity.owner.clone(),
-        trust_domains: config.identity.trust_domains.iter().map(trusted_domain).collect(),
-        issuers,
-    }
-}
-
-fn trusted_domain(settings: &TrustDomainSettings) -> Trusted {
-    Trusted { domain: settings.name.clone(), holders: settings.holders.clone() }
-}
-
-/// The bundles that vouch for workloads, as they are now.
-fn trust_domains(config: &Config) -> Result<TrustDomains, Failure> {
-    let domains = config.identity.trust_domains.iter().map(|domain| (&domain.name, domain.ca.as_path()));
-    TrustDomains::read(domains).map_err(|error| {
-        Failure::new(error.to_string())
-            .hint("`ca` is a PEM file of the trust domain's authorities, and of nothing else")
-    })
-}
-
-/// Models whose answers wait for a person.
-fn holds(config: &Config) -> BTreeMap<ModelName, Hold> {
-    let held = config.models.iter().filter(|(_, settings)| settings.hold != Hold::Never);
-    held.map(|(name, settings)| (name.clone(), settings.hold)).collect()
-}
-
-/// What versions must be to go live.
-fn conditions(config: &Config) -> BTreeMap<ModelName, Conditions> {
-    let set = config.models.iter().filter(|(_, settings)| !settings.release.is_empty());
-    set.map(|(name, settings)| (name.clone(), settings.release.clone())).collect()
-}
-
-/// Who may give which alias.
-fn alias_rules(config: &Config) -> BTreeMap<ModelName, BTreeMap<Alias, AliasRule>> {
-    let ruled = config.models.iter().filter(|(_, settings)| !settings.aliases.is_empty());
-    ruled.map(|(name, settings)| (name.clone(), settings.aliases.clone())).collect()
-}
-
-/// Whose connections are taken.
-fn addresses(config: &Config) -> Addresses {
-    Addresses { allowed: config.server.allow.clone(), trusted_proxies: config.server.trusted_proxies.clone() }
-}
-
-/// What connections may take, from start to end.
-fn bounds(config: &Config) -> Bounds {
-    let config::Server {
-        connections_max,
-        body_bytes_max,
-        handshake_timeout,
-        header_timeout,
-        body_timeout,
-        drain_timeout,
-        ..
-    } = config.server;
-    Bounds { connections_max, body_bytes_max, handshake_timeout, header_timeout, body_timeout, drain_timeout }
 }
 
 /// The certificate to show: one from elsewhere if configured, else our own, renewed when it is about to end.

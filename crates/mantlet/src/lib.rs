@@ -4,6 +4,7 @@
 //! other programs.
 
 pub mod assemble;
+pub mod bucket;
 pub mod cli;
 pub mod config;
 pub mod confine;
@@ -14,10 +15,11 @@ pub mod faults;
 pub mod home;
 pub mod import;
 pub mod issuers;
+pub mod kms;
 pub mod ledger;
 pub mod llm;
 pub mod logging;
 pub mod registrar;
-pub mod s3;
 pub mod server;
+pub mod sigv4;
 pub mod upstream;

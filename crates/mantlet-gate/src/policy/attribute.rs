@@ -9,7 +9,7 @@ use mantlet_types::{
     Action, Contract, Kid, PrincipalId, Resource, Timestamp, contract::Feature, entry::Authn,
 };
 
-use super::{Permit, authorize::Asker, entities};
+use super::{Permit, asker::Asker, entities};
 use crate::{Snapshot, identity::Principal, urls::UrlTerms};
 
 /// Whether the principal may see what each feature of the model added to an answer, in the contract's order, if all of that

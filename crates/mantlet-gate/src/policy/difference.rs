@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     Policy,
-    authorize::context,
+    asker::context,
     custom::{actions, ids, kept_by},
     engine::{Embedded, Engine, Question, Verdict},
     entities::{self, Asking},

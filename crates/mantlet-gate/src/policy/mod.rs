@@ -1,5 +1,6 @@
 //! Who may do what: Cedar policies over the directory, and the decision cache of one generation.
 
+mod asker;
 mod attribute;
 mod authorize;
 mod cache;
@@ -27,8 +28,8 @@ use mantlet_types::{
     Action, ModelName, PolicyName, ProjectId, Rejection, Resource, RouteName, Timestamp, Version,
 };
 
+pub(crate) use asker::handed_over;
 pub(crate) use attribute::{attributable, attributable_recalled};
-pub(crate) use authorize::handed_over;
 pub use custom::{PERMITTABLE, Place, SETS_MAX, SPARED, TEXT_BYTES_MAX};
 pub use difference::{CellChange, Conditions, DecisionChange, Difference, Touched};
 pub use error::PolicyError;
@@ -266,5 +267,5 @@ pub(crate) fn authorize_deed(
 /// Whether a principal may; for lists that show each item by a decision of its own.
 #[must_use]
 pub fn permits(principal: &Principal, action: Action, target: &Target, now: Timestamp) -> bool {
-    authorize::Asker::from(principal).decide_target(action, target, now).0.is_allowed()
+    asker::Asker::from(principal).decide_target(action, target, now).0.is_allowed()
 }

@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use mantlet_types::{Action, Code, ModelName, Rejection, Resource, Timestamp, Version};
 
-use super::{
-    Permit,
-    authorize::{self, Asker},
+use super::{Permit, asker::Asker, authorize};
+use crate::{
+    deployments::Way, identity::Principal, mediate::Ask, ports::Model, record::Record, releases::alias,
 };
-use crate::{deployments::Way, identity::Principal, mediate::Ask, ports::Model, record::Record};
 
 /// Leave to compare: a permit for the live version, and the version beside it.
 pub(crate) struct PairPermit {
@@ -37,7 +36,8 @@ pub(crate) fn authorize_pair(
     now: Timestamp,
     record: &mut Record,
 ) -> Result<PairPermit, Rejection> {
-    let version = ask.version.ok_or_else(|| Rejection::argument("a comparison names a version"))?;
+    let named = ask.version.as_ref().ok_or_else(|| Rejection::argument("a comparison names a version"))?;
+    let version = alias::number(&principal.snapshot().directory, &ask.model, named);
     let live = Ask { version: None, ..ask.clone() };
     let (model, candidate) = authorize::ask((&principal).into(), &live, now, record)?;
     let beside = beside(&principal, &ask.model, version, now, record)?;

@@ -7,7 +7,7 @@ use mantlet_types::{
     entry::{Decision, Token},
 };
 
-use super::authorize::Asker;
+use super::asker::Asker;
 use crate::{identity::Principal, record::Record, routes::Route};
 
 /// Leave to send prompts on a route: the proof that authorization took place.

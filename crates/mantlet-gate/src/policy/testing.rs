@@ -11,7 +11,7 @@ use mantlet_types::{
     entry::{Authn, Event},
 };
 
-use super::{Policy, authorize::Asker};
+use super::{Policy, asker::Asker};
 use crate::{
     Snapshot,
     directory::{Ceiling, Consumer, Directory, ModelRecord, User, VersionRecord},

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use mantlet_types::{
     Action, Alias, Code, ModelName, PrincipalId, Rejection, Resource, Role, Timestamp, UserId, Version,
+    VersionRef,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,29 @@ use crate::{
 
 /// Aliases of one model.
 pub const ALIASES_MAX: usize = 32;
+
+/// The number that a name stands for. A number is taken as it is, and a name that stands for nothing is
+/// [`Version::NEVER`]: whether there is such a version, and who may know, is for whoever decides on the number.
+#[must_use]
+pub fn number(directory: &Directory, model: &ModelName, named: &VersionRef) -> Version {
+    match named {
+        VersionRef::Number(version) => *version,
+        other => {
+            let known = directory.models.get(model).and_then(|record| record.resolve(other));
+            known.unwrap_or(Version::NEVER)
+        }
+    }
+}
+
+/// The same where naming no version, or `live`, means whichever is live when it is decided.
+#[must_use]
+pub fn number_or_live(
+    directory: &Directory,
+    model: &ModelName,
+    named: Option<&VersionRef>,
+) -> Option<Version> {
+    named.filter(|named| **named != VersionRef::Live).map(|named| number(directory, model, named))
+}
 
 /// What an alias stands for, and who said so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

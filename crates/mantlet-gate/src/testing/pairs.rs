@@ -6,7 +6,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use mantlet_types::{Action, Code, Contract, Rejection, Role, Version, entry::Decision, question::Scalar};
+use mantlet_types::{
+    Action, Code, Contract, Rejection, Role, Version, VersionRef, entry::Decision, question::Scalar,
+};
 
 use super::{CERTIFICATE, FakeModel, Kit, MODEL, ask, coin_contract, user};
 use crate::{
@@ -97,7 +99,11 @@ impl World {
         let user = who.parse().unwrap();
         let certificate = Certificate { digest: CERTIFICATE, user, expires: BEGIN.plus_seconds(86_400) };
         let arrival = Arrival { channel: Channel::Tls(Some(certificate)), ..self.kit.bearer(&key) };
-        let ask = Ask { action: Action::Evaluate, version: Some(version.try_into().unwrap()), ..ask() };
+        let ask = Ask {
+            action: Action::Evaluate,
+            version: Some(VersionRef::Number(version.try_into().unwrap())),
+            ..ask()
+        };
         let trial = FakeTrial { rows, reads: Arc::clone(&self.reads), panics };
         let (outcome, receipt) = compare(Arc::clone(&self.kit.gate), arrival, ask, trial).await.into_parts();
         assert_eq!(outcome.is_ok(), receipt.is_some(), "an answer, and nothing else, has a receipt");

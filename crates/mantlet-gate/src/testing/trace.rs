@@ -114,7 +114,7 @@ async fn the_outcome_of_a_change_names_the_generation_that_came_of_it() {
     done(&kit, kit.operator(), CreateProject { project: "newer".parse().unwrap() }).await.unwrap_err();
     assert!(kit.ledger.take().iter().all(|entry| entry.policy_gen == Some(after)));
     // Starts and stops say where the store is.
-    announce(&kit.gate, Event::SysStop).await.unwrap();
+    announce(&kit.gate, Event::SysStop, None).await.unwrap();
     assert_eq!(kit.ledger.take().pop().unwrap().policy_gen, Some(after));
 }
 

@@ -38,6 +38,11 @@ const ECDSA_SHA512: Oid<'static> = oid!(1.2.840.10045.4.3.4);
 #[error("the signer's certificate {0}")]
 pub struct ChainError(pub(crate) String);
 
+/// Why a certificate can vouch for nobody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the certificate {0}")]
+pub struct Unfit(String);
+
 fn refuse<T>(why: impl Into<String>) -> Result<T, ChainError> {
     Err(ChainError(why.into()))
 }
@@ -64,6 +69,22 @@ impl Authority {
     /// From DER. What it is worth is seen when a chain is checked.
     pub(crate) fn from_der(der: &[u8]) -> Self {
         Self(der.into())
+    }
+
+    /// Whether it can vouch for anybody: a certificate that is understood, with a key that counts, of an authority or of one
+    /// signer who certified itself. Whether it is valid yet, or still, is asked whenever it vouches.
+    ///
+    /// # Errors
+    /// It can vouch for nobody, and why.
+    pub fn check(&self) -> Result<(), Unfit> {
+        let unfit = |ChainError(why)| Unfit(why);
+        let read = Parsed::read(&self.0).map_err(unfit)?;
+        read.key().map_err(unfit)?;
+        let signs = || read.is_self_issued() && read.may_sign(Usage::Signing).is_ok();
+        if read.may_issue(0).is_ok() || signs() {
+            return Ok(());
+        }
+        Err(Unfit("is neither an authority's nor that of a signer who certified itself".into()))
     }
 
     /// SHA-256 of the certificate.

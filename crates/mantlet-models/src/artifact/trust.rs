@@ -62,6 +62,15 @@ impl Signer {
 }
 
 impl TrustedSigner {
+    /// The authority, if it is one.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Authority> {
+        match self {
+            Self::Authority(authority) => Some(authority),
+            Self::Key(_) | Self::Identity(_) => None,
+        }
+    }
+
     /// Reads a file of trust: one public key, or the certificates of authorities.
     ///
     /// # Errors
@@ -76,11 +85,7 @@ impl TrustedSigner {
 
 /// The authorities among those who are trusted.
 pub(crate) fn authorities(trusted: &TrustedSigners) -> Vec<&Authority> {
-    let authorities = trusted.iter().filter_map(|one| match one {
-        TrustedSigner::Authority(authority) => Some(authority),
-        _ => None,
-    });
-    authorities.collect()
+    trusted.iter().filter_map(TrustedSigner::authority).collect()
 }
 
 /// The accounts among those who are trusted.

@@ -3,7 +3,9 @@
 //! Reads through door 2. Each takes the version's package out of the registry and verifies it again, so that what is
 //! shown or given away is what was signed and registered, and nothing that somebody put in its place.
 
+mod elsewhere;
 mod features;
+mod fetching;
 mod url;
 mod weights;
 
@@ -21,7 +23,9 @@ use mantlet_types::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
+pub use elsewhere::{Elsewhere, Lend, Lent};
 pub use features::{Features, InspectedFeature, Reference};
+pub use fetching::{Fetching, Room, SMALL_BYTES};
 pub use url::{Brought, Given, Measure, Redeem, Redemption, SignUrl, Signed};
 pub use weights::{Listed, Page, VALUES_DEFAULT, VALUES_MAX, Weights, Window};
 

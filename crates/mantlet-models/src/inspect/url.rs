@@ -1,6 +1,6 @@
 //! Signed URLs of packages: signing one, and giving what one is brought for.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use mantlet_gate::{
     administer::{Claims, Deed, Done, Office, Petition},
@@ -13,9 +13,8 @@ use mantlet_types::{
     Action, Code, Rejection, Sha256,
     entry::{Event, Token},
 };
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{ROOM_TIMEOUT, Which};
+use super::{Opened, Room, SMALL_BYTES, Which};
 use crate::{
     package::Package,
     register::Shelf,
@@ -65,13 +64,7 @@ impl Deed for SignUrl {
     }
 
     fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        // Whoever asks in person may still see what answered once; a URL to what is retired would be void at once.
-        let record = |version| directory.models.get(&self.which.model)?.versions.get(&version);
-        let known = self.which.version(directory).ok().and_then(record);
-        if known.is_some_and(|record| record.facts.retired.is_some()) {
-            return Ok(Claims::All(vec![(Action::Export, Target::Unknown)]));
-        }
-        Ok(self.which.version_claim(Action::Export, caller, directory))
+        Ok(lending(&self.which, caller, directory))
     }
 
     fn subject(&self) -> Option<Token> {
@@ -87,16 +80,36 @@ impl Deed for SignUrl {
         let (terms, signature) =
             urls::sign(office, (&which.model, version), PackageDigest(record.package).0, wish)?;
         let opened = which.package(&shelf, directory).await?;
-        let file = terms.file.clone();
-        let measured = tokio::task::spawn_blocking(move || {
-            let digest = opened.artifact.digest();
-            Some((digest, measure(opened.artifact.package(), file.as_deref())?))
-        });
-        let measured = measured.await.map_err(|error| Rejection::unavailable(error.to_string()))?;
-        let (digest, (bytes, sha256)) =
-            measured.ok_or_else(|| Rejection::argument("the package has no such file"))?;
+        let (digest, bytes, sha256) = measured(opened, measure, terms.file.clone()).await?;
         Ok(Done::read(Signed { terms, signature, digest, bytes, sha256 }))
     }
+}
+
+/// The claim of whoever has a URL made, here or elsewhere. In person one may still see what answered once; a URL to what is
+/// retired would be void at once here, and should be elsewhere.
+pub(super) fn lending(which: &Which, caller: &Principal, directory: &Directory) -> Claims {
+    let record = |version| directory.models.get(&which.model)?.versions.get(&version);
+    let known = which.version(directory).ok().and_then(record);
+    if known.is_some_and(|record| record.facts.retired.is_some()) {
+        return Claims::All(vec![(Action::Export, Target::Unknown)]);
+    }
+    which.version_claim(Action::Export, caller, directory)
+}
+
+/// Digest of a package's manifest, and length and SHA-256 of what of it leaves: one file, or all.
+pub(super) async fn measured(
+    opened: Opened,
+    measure: Measure,
+    file: Option<Arc<str>>,
+) -> Result<(Sha256, u64, Sha256), Rejection> {
+    let measured = tokio::task::spawn_blocking(move || {
+        let digest = opened.artifact.digest();
+        Some((digest, measure(opened.artifact.package(), file.as_deref())?))
+    });
+    let measured = measured.await.map_err(|error| Rejection::unavailable(error.to_string()))?;
+    let (digest, (bytes, sha256)) =
+        measured.ok_or_else(|| Rejection::argument("the package has no such file"))?;
+    Ok((digest, bytes, sha256))
 }
 
 /// A package that a signed URL was brought for, with the room that it takes.
@@ -108,15 +121,26 @@ pub struct Brought {
     pub subject: String,
     /// Its files: name, SHA-256 and bytes of each, in the order of the names.
     pub files: Vec<(String, Sha256, u64)>,
-    /// To be given back once what leaves has left.
-    pub room: Arc<OwnedSemaphorePermit>,
+    room: Option<Room>,
 }
 
 impl Brought {
-    fn of(shelf: Shelf, package: PackageDigest, room: OwnedSemaphorePermit) -> Result<Self, RegistryError> {
+    fn of(shelf: Shelf, package: PackageDigest) -> Result<Self, RegistryError> {
         let subject = shelf.registry.subject(&package)?;
         let files = shelf.registry.files(&package)?;
-        Ok(Self { shelf, package, subject, files, room: Arc::new(room) })
+        Ok(Self { shelf, package, subject, files, room: None })
+    }
+
+    /// Whether what is given of it may take more than needs no room. Whatever is wanted, all of it may have to be verified.
+    fn is_large(&self) -> bool {
+        self.files.iter().fold(0_u64, |sum, (_, _, bytes)| sum.saturating_add(*bytes)) > SMALL_BYTES
+    }
+
+    /// What keeps the room until so many bytes have left. Few bytes need none: whoever reads them slowly takes nothing from
+    /// anybody.
+    #[must_use]
+    pub fn room_for(&mut self, bytes: usize) -> Option<Room> {
+        self.room.take().filter(|_| bytes as u64 > SMALL_BYTES)
     }
 
     /// All of it, verified again, and the digest of its signed manifest. Blocking.
@@ -129,13 +153,17 @@ impl Brought {
         Ok((artifact.into_package(), digest))
     }
 
-    /// A part of one of its files: only what it touches is read, and checked to be what was stored. Blocking.
+    /// A part of one of its files, which has so many bytes: only what it touches is read, and checked to be what was stored. Blocking.
     ///
     /// # Errors
     /// 503 if it cannot be had.
-    pub fn part(&self, file: Sha256, range: std::ops::Range<u64>) -> Result<Vec<u8>, Rejection> {
+    pub fn part(
+        &self,
+        (file, bytes): (Sha256, u64),
+        range: std::ops::Range<u64>,
+    ) -> Result<Vec<u8>, Rejection> {
         let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
-        let object = self.shelf.registry.object(file).map_err(|error| failed(&error))?;
+        let object = self.shelf.registry.object(file, bytes).map_err(|error| failed(&error))?;
         object.read_range(range).map_err(|error| failed(&error))
     }
 }
@@ -152,6 +180,8 @@ pub struct Given<R> {
 pub struct Redemption<F> {
     /// What the URL says.
     pub terms: UrlTerms,
+    /// From where it is brought.
+    pub from: IpAddr,
     /// Where packages are.
     pub shelf: Shelf,
     /// What is wanted of the package.
@@ -166,7 +196,7 @@ pub struct Redeem<R> {
 
 impl<F, R> Petition for Redemption<F>
 where
-    F: FnOnce(&Brought) -> Result<Given<R>, Rejection> + Send + 'static,
+    F: FnOnce(&mut Brought) -> Result<Given<R>, Rejection> + Send + 'static,
     R: Send + 'static,
 {
     type Deed = Redeem<R>;
@@ -184,15 +214,17 @@ where
     }
 
     async fn read(self) -> Result<Redeem<R>, Rejection> {
-        let Self { terms, shelf, give } = self;
+        let Self { terms, from, shelf, give } = self;
         let failed = |error: &dyn std::fmt::Display| Rejection::unavailable(error.to_string());
-        let room = tokio::time::timeout(ROOM_TIMEOUT, Arc::clone(&shelf.fetching).acquire_owned()).await;
-        let room = room.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
-        let package = PackageDigest(terms.package);
-        let given = tokio::task::spawn_blocking(move || {
-            let brought = Brought::of(shelf, package, room);
-            give(&brought.map_err(|error| Rejection::unavailable(error.to_string()))?)
-        });
+        let (fetching, package) = (Arc::clone(&shelf.fetching), PackageDigest(terms.package));
+        // The index alone, which is small.
+        let brought = tokio::task::spawn_blocking(move || Brought::of(shelf, package));
+        let brought = brought.await.map_err(|error| failed(&error))?;
+        let mut brought = brought.map_err(|error| failed(&error))?;
+        if brought.is_large() {
+            brought.room = Some(fetching.enter(terms.id, from).await?);
+        }
+        let given = tokio::task::spawn_blocking(move || give(&mut brought));
         Ok(Redeem { terms, given: given.await.map_err(|error| failed(&error))?? })
     }
 }

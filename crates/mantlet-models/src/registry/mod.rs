@@ -4,8 +4,11 @@
 //! the digest of that index. Both are objects: encrypted in chunks, each object under a key of its own. Nothing is ever changed in place, so what a digest names is always the same. The registry
 //! keeps bytes; whether they may serve is decided by their signature when they are loaded.
 
+mod collect;
+mod error;
 mod key;
 mod object;
+mod rewrap;
 mod whole;
 
 use std::{
@@ -20,13 +23,16 @@ use mantlet_types::Sha256;
 use rustix::{fs::OFlags, io::Errno};
 use serde::{Deserialize, Serialize};
 
+pub use collect::Orphans;
+pub use error::RegistryError;
 pub use key::RegistryKey;
 pub use object::Object;
+pub use rewrap::Rewrapped;
 
 use self::object::ObjectError;
 use crate::{
     artifact::{json, sha256},
-    package::{FILES_MAX, MODEL_BYTES_MAX, Package, PackageError},
+    package::{FILES_MAX, MODEL_BYTES_MAX, Package},
     write::replace_with,
 };
 
@@ -41,60 +47,6 @@ impl std::fmt::Display for PackageDigest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// Why a package cannot be stored or taken out.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The disk said no.
-    #[error("`{}`: {cause}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// No package of this digest.
-    #[error("the registry has no package `{0}`")]
-    Unknown(PackageDigest),
-    /// Stored bytes are not those that were written, or were written under another key.
-    #[error("`{}` was altered, or was written under another key", path.display())]
-    Corrupt {
-        /// The file in the registry.
-        path: PathBuf,
-    },
-    /// No file of this digest.
-    #[error("the registry has no object `{0}`")]
-    UnknownObject(Sha256),
-    /// The bytes do not make a package.
-    #[error(transparent)]
-    Package(#[from] PackageError),
-    /// The cryptographic provider failed.
-    #[error("the cryptographic provider failed")]
-    Provider,
-}
-
-impl RegistryError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Corrupt { .. } => Some("restore the file from a backup, or add the package again".into()),
-            Self::Package(error) => error.hint(),
-            _ => None,
-        }
-    }
-}
-
-/// What wrapping the keys anew came to.
-#[derive(Debug, Default)]
-pub struct Rewrapped {
-    /// Objects whose key is wrapped by the newest key since.
-    pub rewrapped: usize,
-    /// Objects whose key was.
-    pub kept: usize,
-    /// Files that no key opens: damaged before, and left as they are.
-    pub damaged: Vec<PathBuf>,
 }
 
 /// A package's files.
@@ -200,7 +152,7 @@ impl Registry {
         let index = serde_json::to_vec(&index).map_err(|_| RegistryError::Provider)?;
         let digest = sha256(&index);
         // Last: an index never names a blob that is not yet durable.
-        if !self.path(Kind::Index, digest).exists() || self.fetch(Kind::Index, digest).is_err() {
+        if !self.path(Kind::Index, digest).exists() || self.fetch(Kind::Index, digest, None).is_err() {
             let path = self.kept_path(PackageDigest(digest));
             self.replace(&path, |file| object::write(file, &self.key, Kind::Index, digest, &index))?;
         }
@@ -252,7 +204,7 @@ impl Registry {
     /// # Errors
     /// No such package, or any stored byte is not what was written.
     pub fn open(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
-        self.unpacked(self.index(digest)?, digest)
+        self.unpacked(self.index(digest)?)
     }
 
     /// The same for a package that is kept and may not be published yet.
@@ -261,21 +213,17 @@ impl Registry {
     /// As for [`Registry::open`].
     pub fn open_kept(&self, digest: &PackageDigest) -> Result<Package, RegistryError> {
         let path = self.kept_path(*digest);
-        match self.opened_at(path.clone(), Kind::Index, digest.0)? {
-            Some(index) => self.unpacked(parsed(&path, index, digest)?, digest),
+        match self.opened_at(path.clone(), Kind::Index, digest.0, None)? {
+            Some(index) => self.unpacked(parsed(&path, index, digest)?),
             None => self.open(digest),
         }
     }
 
-    fn unpacked(&self, index: Index, digest: &PackageDigest) -> Result<Package, RegistryError> {
+    fn unpacked(&self, index: Index) -> Result<Package, RegistryError> {
         let Index { subject, files, .. } = index;
         let mut content = BTreeMap::new();
         for (name, stored) in files {
-            let bytes = self.fetch(Kind::Blob, stored.sha256)?;
-            if bytes.len() as u64 != stored.bytes {
-                return Err(RegistryError::Corrupt { path: self.path(Kind::Index, digest.0) });
-            }
-            content.insert(name, bytes);
+            content.insert(name, self.fetch(Kind::Blob, stored.sha256, Some(stored.bytes))?);
         }
         Ok(Package::from_files(content, subject)?)
     }
@@ -297,45 +245,18 @@ impl Registry {
         Ok(files.map(|(name, stored)| (name, stored.sha256, stored.bytes)).collect())
     }
 
-    /// One file of some package by its digest, to be read in ranges. What is read is what was stored, and how much of
-    /// it there is has been checked; the digest of the whole is checked by whoever reads the whole.
+    /// One file of some package by digest and length, as its index has them, to be read in ranges. What is read is what was
+    /// stored, and how much of it there is has been checked; the digest of the whole is checked by whoever reads the whole.
     ///
     /// # Errors
     /// No such file, or it is not what was written.
-    pub fn object(&self, digest: Sha256) -> Result<Object, RegistryError> {
-        self.opened(Kind::Blob, digest)?.ok_or(RegistryError::UnknownObject(digest))
-    }
-
-    /// Wraps every object's key by the newest of the registry's keys, and brings objects of the first form into the
-    /// present one. An object is put in the place of its former self once it is whole; the rest of it is copied as it is.
-    ///
-    /// # Errors
-    /// The disk or the provider failed; then some objects are done, all can be read as before, and the rest is done by
-    /// calling again.
-    pub fn rewrap(&self) -> Result<Rewrapped, RegistryError> {
-        let mut done = Rewrapped::default();
-        for kind in [Kind::Blob, Kind::Index] {
-            for digest in self.names(kind)? {
-                let path = self.path(kind, digest);
-                match self.opened(kind, digest) {
-                    Ok(Some(object)) if object.is_current() => done.kept += 1,
-                    Ok(Some(object)) => {
-                        self.replace(&path, |file| object.rewrap(file, &self.key, kind, digest))?;
-                        done.rewrapped += 1;
-                    }
-                    Ok(None) => {}
-                    // No key opens it, neither now nor later.
-                    Err(RegistryError::Corrupt { path }) => done.damaged.push(path),
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        Ok(done)
+    pub fn object(&self, digest: Sha256, bytes: u64) -> Result<Object, RegistryError> {
+        self.opened(Kind::Blob, digest, Some(bytes))?.ok_or(RegistryError::UnknownObject(digest))
     }
 
     fn index(&self, digest: &PackageDigest) -> Result<Index, RegistryError> {
         let path = self.path(Kind::Index, digest.0);
-        let opened = self.opened(Kind::Index, digest.0)?.ok_or(RegistryError::Unknown(*digest))?;
+        let opened = self.opened(Kind::Index, digest.0, None)?.ok_or(RegistryError::Unknown(*digest))?;
         parsed(&path, opened, digest)
     }
 
@@ -362,7 +283,7 @@ impl Registry {
 
     fn store(&self, kind: Kind, digest: Sha256, plain: &[u8]) -> Result<(), RegistryError> {
         let path = self.path(kind, digest);
-        if path.exists() && self.fetch(kind, digest).is_ok() {
+        if path.exists() && self.fetch(kind, digest, Some(plain.len() as u64)).is_ok() {
             return Ok(());
         }
         self.replace(&path, |file| object::write(file, &self.key, kind, digest, plain))
@@ -377,11 +298,22 @@ impl Registry {
         replace_with(path, 0o600, write).map_err(|error| told(path, error))
     }
 
-    fn opened(&self, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
-        self.opened_at(self.path(kind, digest), kind, digest)
+    fn opened(
+        &self,
+        kind: Kind,
+        digest: Sha256,
+        bytes: Option<u64>,
+    ) -> Result<Option<Object>, RegistryError> {
+        self.opened_at(self.path(kind, digest), kind, digest, bytes)
     }
 
-    fn opened_at(&self, path: PathBuf, kind: Kind, digest: Sha256) -> Result<Option<Object>, RegistryError> {
+    fn opened_at(
+        &self,
+        path: PathBuf,
+        kind: Kind,
+        digest: Sha256,
+        bytes: Option<u64>,
+    ) -> Result<Option<Object>, RegistryError> {
         // A link would lead elsewhere, and whoever opens a pipe waits for somebody to write to it.
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let file = match File::options().read(true).custom_flags(flags).open(&path) {
@@ -395,12 +327,12 @@ impl Registry {
         if !metadata.is_file() {
             return Err(RegistryError::Corrupt { path });
         }
-        let opened = Object::open(file, &self.key, kind, digest, kind.bytes_max());
+        let opened = Object::open(file, &self.key, kind, digest, bytes);
         opened.map(Some).map_err(|error| told(&path, error))
     }
 
-    fn fetch(&self, kind: Kind, digest: Sha256) -> Result<Vec<u8>, RegistryError> {
-        let opened = self.opened(kind, digest)?.ok_or(RegistryError::UnknownObject(digest))?;
+    fn fetch(&self, kind: Kind, digest: Sha256, bytes: Option<u64>) -> Result<Vec<u8>, RegistryError> {
+        let opened = self.opened(kind, digest, bytes)?.ok_or(RegistryError::UnknownObject(digest))?;
         opened.read_all(digest).map_err(|error| told(&self.path(kind, digest), error))
     }
 

@@ -178,29 +178,29 @@ impl std::fmt::Debug for Object {
 }
 
 impl Object {
-    /// Opens a file as the object of this kind and digest.
+    /// Opens a file as the object of this kind and digest, of this length if that is known.
     pub(super) fn open(
         mut file: File,
         keys: &RegistryKey,
         kind: Kind,
         digest: Sha256,
-        bytes_max: u64,
+        bytes: Option<u64>,
     ) -> Result<Self, ObjectError> {
         let mut header = [0; HEADER_BYTES];
         let length = file.metadata()?.len();
         let begins = Read::by_ref(&mut file).take(MAGIC.len() as u64).read(&mut header)?;
         if begins < MAGIC.len() || !header.starts_with(MAGIC) {
-            return Self::open_whole(&file, keys, kind, digest, bytes_max);
+            return Self::open_whole(&file, keys, kind, digest, bytes);
         }
         file.read_exact_at(&mut header, 0)?;
         let (header, wrapped) = header.split_first_chunk::<BOUND_BYTES>().ok_or(ObjectError::Corrupt)?;
         let wrapped = <&[u8; WRAPPED_BYTES]>::try_from(wrapped).map_err(|_| ObjectError::Corrupt)?;
         let layout = Layout::parse(header, kind).ok_or(ObjectError::Corrupt)?;
         let (data_key, current) = keys.unwrap(&bound(header, kind, digest), wrapped)?;
-        if layout.file_bytes() != Some(length) {
+        if layout.file_bytes() != Some(length) || bytes.is_some_and(|bytes| bytes != layout.length) {
             return Err(ObjectError::Corrupt);
         }
-        if layout.length > bytes_max {
+        if layout.length > kind.bytes_max() {
             return Err(ObjectError::TooLong);
         }
         let key = data_key.cipher()?;
@@ -212,16 +212,21 @@ impl Object {
         keys: &RegistryKey,
         kind: Kind,
         digest: Sha256,
-        bytes_max: u64,
+        bytes: Option<u64>,
     ) -> Result<Self, ObjectError> {
         let length = file.metadata()?.len();
+        // INVARIANT (bounded-before-authentic): what is read before anything is authenticated is as long as an index says, which
+        // was, or short.
+        let bytes_max = bytes.unwrap_or(whole::UNSAID_BYTES_MAX).min(kind.bytes_max());
         if length > bytes_max.saturating_add(whole::OVERHEAD) {
             return Err(ObjectError::TooLong);
         }
-        let mut sealed = vec![0; usize::try_from(length).map_err(|_| ObjectError::TooLong)?];
-        file.read_exact_at(&mut sealed, 0)?;
+        let length = usize::try_from(length).map_err(|_| ObjectError::TooLong)?;
         for key in keys.whole() {
-            if let Some(plain) = whole::open(&key?, kind, digest, &sealed) {
+            // Read for each key: opening is done in place, and two copies of a large file would be one too many.
+            let mut sealed = vec![0; length];
+            file.read_exact_at(&mut sealed, 0)?;
+            if let Some(plain) = whole::open(&key?, kind, digest, sealed) {
                 return Ok(Self { content: Content::Whole(plain), current: false });
             }
         }

@@ -90,7 +90,7 @@ fn what_is_no_file_is_damage_and_nobody_waits_for_it() {
     let (registry, digest, path, plain) = blob(&home.path().join("registry"), 9);
     let elsewhere = home.path().join("elsewhere");
     let corrupt = |what| {
-        let error = registry.fetch(Kind::Blob, digest).unwrap_err();
+        let error = registry.fetch(Kind::Blob, digest, None).unwrap_err();
         assert!(matches!(error, RegistryError::Corrupt { .. }), "{what}: {error}");
         assert_eq!(registry.rewrap().unwrap().damaged, [path.as_path()], "{what}");
     };
@@ -105,7 +105,7 @@ fn what_is_no_file_is_damage_and_nobody_waits_for_it() {
     corrupt("a directory");
     fs::remove_dir(&path).unwrap();
     fs::rename(&elsewhere, &path).unwrap();
-    assert_eq!(registry.fetch(Kind::Blob, digest).unwrap(), plain);
+    assert_eq!(registry.fetch(Kind::Blob, digest, None).unwrap(), plain);
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn ranges_are_what_they_are_of_the_whole() {
         let (registry, digest, path, plain) = blob(home.path(), bytes);
         let chunks = bytes.div_ceil(CHUNK).max(1);
         assert_eq!(fs::metadata(path).unwrap().len() as usize, 84 + bytes + 16 * chunks);
-        assert_eq!(registry.fetch(Kind::Blob, digest).unwrap(), plain);
-        let object = registry.object(digest).unwrap();
+        assert_eq!(registry.fetch(Kind::Blob, digest, None).unwrap(), plain);
+        let object = registry.object(digest, plain.len() as u64).unwrap();
         assert_eq!(object.len() as usize, bytes);
         let edges = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK - 1, 3 * CHUNK + 2, usize::MAX];
         for start in edges {
@@ -198,12 +198,12 @@ fn cuts_additions_and_exchanges_of_chunks_are_caught() {
     ];
     for (case, bytes) in cases {
         fs::write(&path, bytes).unwrap();
-        let error = registry.fetch(Kind::Blob, digest).unwrap_err();
+        let error = registry.fetch(Kind::Blob, digest, None).unwrap_err();
         assert!(matches!(error, RegistryError::Corrupt { .. }), "{case}: {error}");
     }
     // What is not touched can be read; what is, cannot.
     fs::write(&path, exchanged(1, &whole[chunk(2)])).unwrap();
-    let object = registry.object(digest).unwrap();
+    let object = registry.object(digest, 3 * CHUNK as u64).unwrap();
     assert_eq!(object.read_range(0..CHUNK as u64).unwrap().len(), CHUNK);
     let error = object.read_range(CHUNK as u64 - 1..CHUNK as u64 + 1).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
@@ -214,7 +214,7 @@ fn cuts_additions_and_exchanges_of_chunks_are_caught() {
 fn an_object_that_shrinks_while_it_is_open_is_caught() {
     let home = tempfile::tempdir().unwrap();
     let (registry, digest, path, _) = blob(home.path(), 2 * CHUNK);
-    let object = registry.object(digest).unwrap();
+    let object = registry.object(digest, 2 * CHUNK as u64).unwrap();
     File::options().write(true).open(path).unwrap().set_len(84 + SEALED as u64).unwrap();
     let error = object.read_range(0..2 * CHUNK as u64).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
@@ -233,7 +233,7 @@ fn a_blob_and_an_index_cannot_stand_for_each_other() {
 fn age(root: &Path, registry: &Registry) {
     for kind in [Kind::Blob, Kind::Index] {
         for digest in registry.names(kind).unwrap() {
-            let plain = registry.fetch(kind, digest).unwrap();
+            let plain = registry.fetch(kind, digest, None).unwrap();
             let path = root.join(kind.directory()).join(digest.to_string());
             fs::write(path, whole::seal(&[1; 32], kind, digest, &plain)).unwrap();
         }
@@ -248,7 +248,7 @@ fn what_older_releases_stored_opens_and_is_brought_into_the_new_form() {
     let digest = registry.add(&package).unwrap();
     age(home.path(), &registry);
     assert!(registry.open(&digest).unwrap().files().eq(package.files()));
-    let object = registry.object(sha256(b"weights")).unwrap();
+    let object = registry.object(sha256(b"weights"), 7).unwrap();
     assert_eq!(object.read_range(2..100).unwrap(), b"ights");
     // Damage in the old form is damage, too.
     let path = registry.path(Kind::Blob, sha256(b"weights"));
@@ -295,4 +295,27 @@ fn keys_are_wrapped_anew_and_the_former_key_is_of_no_use_then() {
 #[test]
 fn the_key_is_never_shown() {
     assert_eq!(format!("{:?}", key(0x41)), "RegistryKey(..)");
+}
+
+/// Of the first form all is read before any of it is authenticated: how much that may be is said by an index, which is
+/// authentic, and not by whoever can write a file here.
+#[test]
+fn the_first_form_is_read_no_further_than_an_index_says() {
+    let home = tempfile::tempdir().unwrap();
+    let registry = Registry::new(home.path(), key(1)).unwrap();
+    let digest = registry.add(&package(b"weights")).unwrap();
+    let blob = sha256(b"weights");
+    let path = home.path().join("blobs").join(blob.to_string());
+    fs::write(&path, whole::seal(&[1; 32], Kind::Blob, blob, b"weights")).unwrap();
+    assert!(registry.open(&digest).is_ok(), "files in the first form are read as ever");
+    // Sparse, so that it costs nothing to write; to read it all would be a gibibyte.
+    let giant = fs::File::create(&path).unwrap();
+    giant.set_len(1 << 30).unwrap();
+    let refused = |opened: Result<Object, ObjectError>| assert!(matches!(opened, Err(ObjectError::TooLong)));
+    for bytes in [Some(7), None] {
+        refused(Object::open(fs::File::open(&path).unwrap(), &key(1), Kind::Blob, blob, bytes));
+    }
+    assert!(matches!(registry.open(&digest), Err(RegistryError::Corrupt { .. })));
+    giant.set_len(7 + whole::OVERHEAD + 1).unwrap();
+    refused(Object::open(fs::File::open(&path).unwrap(), &key(1), Kind::Blob, blob, Some(7)));
 }

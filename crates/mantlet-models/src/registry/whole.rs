@@ -10,14 +10,19 @@ use super::Kind;
 /// Bytes that sealing adds: nonce and tag.
 pub(super) const OVERHEAD: u64 = NONCE_LEN as u64 + 16;
 
-/// The plain bytes, if this key sealed them under this name.
-pub(super) fn open(key: &LessSafeKey, kind: Kind, digest: Sha256, sealed: &[u8]) -> Option<Vec<u8>> {
-    let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>()?;
-    let mut plain = body.to_vec();
+/// The most that is read of a file in this form of which nobody has said how long it is. All of it has to be in memory before
+/// it is known whether it is ours, so whoever can write here must not say how much that is.
+pub(super) const UNSAID_BYTES_MAX: u64 = 64 << 20;
+
+/// The plain bytes in the place of nonce and sealed ones, if this key sealed them under this name. If not, what was sealed is
+/// gone.
+pub(super) fn open(key: &LessSafeKey, kind: Kind, digest: Sha256, mut sealed: Vec<u8>) -> Option<Vec<u8>> {
+    let (nonce, body) = sealed.split_first_chunk_mut::<NONCE_LEN>()?;
     let aad = Aad::from(label(kind, digest));
-    let length = key.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut plain).ok()?.len();
-    plain.truncate(length);
-    Some(plain)
+    let length = key.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, body).ok()?.len();
+    sealed.truncate(NONCE_LEN + length);
+    sealed.drain(..NONCE_LEN);
+    Some(sealed)
 }
 
 /// What sealed bytes are bound to: their kind and the name they are stored under.

@@ -2,7 +2,10 @@
 
 use mantlet_audit::read::Reader;
 use mantlet_store::{ReviewStore, SqliteStore, StoreError};
-use mantlet_types::{Entry, entry::Event};
+use mantlet_types::{
+    Entry,
+    entry::{Event, Token},
+};
 
 use super::told;
 use crate::{
@@ -58,7 +61,44 @@ pub async fn check_store(home: &Home, root: &RootKey) -> Result<(), Failure> {
     let store = open_store(home, root).await?;
     let generation = stored(store.generation().await)?;
     store.close().await;
+    check_ring(home, root, None)?;
     check_generation(home, generation, None)
+}
+
+/// How the log says how often the root key has been replaced.
+const RING: &str = "ring:";
+
+/// That often, in the log's words.
+pub(super) fn ring(replaced: u64) -> Token {
+    Token::of(&format!("{RING}{replaced}"))
+}
+
+/// Older keys, with everything as it was sealed under them, agree with themselves, and bring back a root key that was let go. The
+/// log has seen the newer ones: every replacement, start and stop says how often there was one.
+pub(super) fn check_ring(home: &Home, root: &RootKey, last: Option<&Entry>) -> Result<(), Failure> {
+    let stopped = last.filter(|last| last.event == Event::SysStop);
+    let said = match stopped {
+        Some(stopped) => stopped.subject.clone(),
+        // A log that nothing was published of yet has seen nothing.
+        None if !home.audit_dir().join("checkpoint").exists() => None,
+        None => {
+            let said = Reader::open(&home.audit_dir()).and_then(|reader| reader.ring());
+            said.map_err(|error| Failure::new(error.to_string()))?
+        }
+    };
+    // Earlier releases said nothing of it.
+    let seen = said.and_then(|said| said.as_str().strip_prefix(RING)?.parse::<u64>().ok());
+    match seen {
+        Some(seen) if seen > root.replaced() => {
+            let message = format!(
+                "the home's keys were rolled back: they are from after {} replacements of the root key, the log has seen {seen}",
+                root.replaced()
+            );
+            Err(Failure::new(message)
+                .hint("put back the newest `keys` and what is sealed under them, and not an older copy"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Seals the store and the held answers under the newest key, each all or not at all. Nobody else may have them open.

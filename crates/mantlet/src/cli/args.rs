@@ -20,7 +20,7 @@ use crate::{
     home::RootKeySource,
 };
 pub use guard::{Guard, GuardBench, GuardPrompt};
-pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update};
+pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update, Which};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;
 pub use root::{Root, RootKeyCommand};
@@ -125,7 +125,11 @@ pub enum Command {
     Config(Config),
     /// What `serve` starts to write the registry for it
     #[command(hide = true)]
-    Registrar,
+    Registrar {
+        /// Be the registrar, and not the one who starts it
+        #[arg(long)]
+        work: bool,
+    },
     /// Version, build and formats
     Version,
     /// Shell completions, to standard output

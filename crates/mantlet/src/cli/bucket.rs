@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use http::Method;
-use mantlet_gate::ports::Clock;
+use mantlet_gate::{ports::Clock, urls::UrlMethod};
+use mantlet_models::inspect::Elsewhere;
 use mantlet_types::{Sha256, Timestamp, reference::ModelRef};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -20,44 +21,86 @@ use super::{
     transport,
 };
 use crate::{
-    config::env_vars,
+    bucket::{Bucket, BucketError, Place, azure, gcs, s3},
+    config::env_vars::{self, EnvVar},
     import::fetch,
     ledger::SystemClock,
-    s3::{Credential, Place, S3Error, Service},
 };
 
 /// How long a URL lives that this command itself uses, in seconds: as long as a transfer may take.
 pub(super) const TRANSFER_SECONDS: u32 = 900;
 
 /// An error with its advice.
-pub(super) fn unusable(error: &S3Error) -> Failure {
-    Failure::new(error.to_string())
+pub(super) fn unusable(error: &BucketError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error {
+        BucketError::Method => {
+            failure.hint("leave out --method, or have the server's own URL signed, without --via")
+        }
+        _ => failure,
+    }
 }
 
-/// The bucket's service and credential, as the environment says in the names that Amazon's own programs read.
-pub(super) fn service(endpoint: Option<&str>) -> Result<(Service, Credential), Failure> {
-    let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let need = |name: &'static str| {
-        read(name).ok_or_else(|| {
-            Failure::new(format!("`{name}` is not set"))
-                .hint("buckets are asked with the credential in the environment, as by Amazon's own programs")
-        })
-    };
-    let region = read(env_vars::AWS_REGION.name).or_else(|| read(env_vars::AWS_DEFAULT_REGION.name));
+fn read(variable: &EnvVar) -> Option<String> {
+    std::env::var(variable.name).ok().filter(|value| !value.is_empty())
+}
+
+fn need(variable: &EnvVar) -> Result<String, Failure> {
+    read(variable).ok_or_else(|| {
+        Failure::new(format!("`{}` is not set", variable.name)).hint(
+            "buckets are asked with the credential in the environment, as by their makers' own programs",
+        )
+    })
+}
+
+/// The service that has a place, and who asks it, as the environment says in the names that the service's own programs read.
+pub(super) fn of(place: &Place, endpoint: Option<&str>) -> Result<Bucket, Failure> {
+    match place.at() {
+        Elsewhere::S3 => amazon(endpoint),
+        Elsewhere::Gs => google(endpoint),
+        Elsewhere::Az => {
+            let (account, key) = (
+                need(&env_vars::AZURE_STORAGE_ACCOUNT)?,
+                Zeroizing::new(need(&env_vars::AZURE_STORAGE_KEY)?),
+            );
+            azure::Service::new(&account, &key, endpoint).map(Bucket::Az).map_err(|error| unusable(&error))
+        }
+    }
+}
+
+fn amazon(endpoint: Option<&str>) -> Result<Bucket, Failure> {
+    let region = read(&env_vars::AWS_REGION).or_else(|| read(&env_vars::AWS_DEFAULT_REGION));
     let region = region.ok_or_else(|| Failure::new(format!("`{}` is not set", env_vars::AWS_REGION.name)))?;
-    let endpoint = endpoint.map(str::to_owned).or_else(|| read(env_vars::AWS_ENDPOINT_URL.name));
-    let service = Service::new(&region, endpoint.as_deref()).map_err(|error| unusable(&error))?;
-    let ends = read(env_vars::AWS_CREDENTIAL_EXPIRATION.name).map(|text| text.parse::<Timestamp>());
+    let endpoint = endpoint.map(str::to_owned).or_else(|| read(&env_vars::AWS_ENDPOINT_URL));
+    let service = s3::Service::new(&region, endpoint.as_deref()).map_err(|error| unusable(&error))?;
+    let ends = read(&env_vars::AWS_CREDENTIAL_EXPIRATION).map(|text| text.parse::<Timestamp>());
     let ends = ends
         .transpose()
         .map_err(|error| Failure::new(format!("`{}`: {error}", env_vars::AWS_CREDENTIAL_EXPIRATION.name)))?;
-    let credential = Credential {
-        id: need(env_vars::AWS_ACCESS_KEY_ID.name)?,
-        secret: Zeroizing::new(need(env_vars::AWS_SECRET_ACCESS_KEY.name)?),
-        token: read(env_vars::AWS_SESSION_TOKEN.name).map(Zeroizing::new),
+    let credential = s3::Credential {
+        id: need(&env_vars::AWS_ACCESS_KEY_ID)?,
+        secret: Zeroizing::new(need(&env_vars::AWS_SECRET_ACCESS_KEY)?),
+        token: read(&env_vars::AWS_SESSION_TOKEN).map(Zeroizing::new),
         ends,
     };
-    Ok((service, credential))
+    Ok(Bucket::S3(service, credential))
+}
+
+fn google(endpoint: Option<&str>) -> Result<Bucket, Failure> {
+    let service = gcs::Service::new(endpoint).map_err(|error| unusable(&error))?;
+    let credential = match read(&env_vars::GS_ACCESS_KEY_ID) {
+        Some(id) => {
+            let secret = Zeroizing::new(need(&env_vars::GS_SECRET_ACCESS_KEY)?);
+            gcs::Credential::Hmac { id, secret }
+        }
+        None => {
+            let path = need(&env_vars::GOOGLE_APPLICATION_CREDENTIALS)?;
+            let text = std::fs::read_to_string(&path).map(Zeroizing::new);
+            let text = text.map_err(|error| Failure::new(format!("cannot read `{path}`: {error}")))?;
+            gcs::Credential::account(&text).map_err(|error| unusable(&error))?
+        }
+    };
+    Ok(Bucket::Gs(service, credential))
 }
 
 /// Where a package is, of all that were published below a prefix: by model, and by the digest of its bytes.
@@ -69,7 +112,7 @@ fn place(prefix: &Place, model: &ModelRef, sha256: Sha256) -> Place {
 pub async fn publish(common: &Common, command: Publish) -> Result<(), Failure> {
     let Publish { model, to, outside } = command;
     let prefix = Place::parse(&to).map_err(|error| unusable(&error))?;
-    let (service, credential) = service(outside.endpoint.as_deref())?;
+    let service = of(&prefix, outside.endpoint.as_deref())?;
     let session = Session::open(common).await?;
     let reply = match transport::request(Method::POST, &version_path(&model, "export"), None) {
         Ok(request) => session.send(request).await,
@@ -87,11 +130,12 @@ pub async fn publish(common: &Common, command: Publish) -> Result<(), Failure> {
         sha256.as_ref().try_into().map_err(|_| Failure::new("the cryptographic provider failed"))?;
     let sha256 = Sha256(sha256);
     let (place, now) = (place(&prefix, &model, sha256), SystemClock.now());
-    let seconds = credential.seconds(TRANSFER_SECONDS, now).map_err(|error| unusable(&error))?;
-    let url = service.presign(&Method::PUT, &place, &credential, now, seconds);
+    let seconds = service.seconds(TRANSFER_SECONDS, now).map_err(|error| unusable(&error))?;
+    let url = service.presign(&Method::PUT, &place, now, seconds);
     let url = url.map_err(|error| unusable(&error))?;
     let bytes = body.len();
-    fetch::put(&url, &way(&outside, Vec::new())?, body).await.map_err(|error| unreachable(&error))?;
+    let put = fetch::put(&url, &way(&outside, Vec::new())?, service.put_headers(), body).await;
+    put.map_err(|error| unreachable(&error))?;
     if common.json {
         let place = place.to_string();
         return print::json(&json!({ "place": place, "sha256": sha256, "bytes": bytes }));
@@ -109,28 +153,31 @@ pub async fn url(common: &Common, command: SignUrl, via: &str) -> Result<(), Fai
             .hint("leave --via away: the server's own URLs do"));
     }
     let prefix = Place::parse(via).map_err(|error| unusable(&error))?;
-    let (service, credential) = service(endpoint.as_deref())?;
+    let service = of(&prefix, endpoint.as_deref())?;
+    let now = SystemClock.now();
+    let wished = seconds.unwrap_or(mantlet_types::limits::URL_SECONDS_DEFAULT);
+    let seconds = service.seconds(wished, now).map_err(|error| unusable(&error))?;
+    let verb = if method == UrlMethod::Head { Method::HEAD } else { Method::GET };
+    // Tried before anybody is asked: what cannot be made needs no leave.
+    service.presign(&verb, &prefix, now, seconds).map_err(|error| unusable(&error))?;
     let session = Session::open(common).await?;
-    // Nobody gets this one. Asking for it takes the right to export, leaves the entry, and says which bytes they are.
-    let wish = json!({ "seconds": 1, "method": "HEAD" });
-    let reply = session.call(Method::POST, &version_path(&model, "export/url"), Some(&wish)).await;
+    // Asking takes the right to export, leaves an entry of what is about to be given, and says which bytes they are.
+    let wish = json!({ "at": prefix.at(), "seconds": seconds, "method": method });
+    let reply = session.call(Method::POST, &version_path(&model, "export/elsewhere"), Some(&wish)).await;
     session.close().await;
     let reply = reply?;
     let sha256: Sha256 = print::cell(&reply, "sha256")
         .parse()
         .map_err(|_| Failure::new("the server did not say which package it is"))?;
-    let (place, now) = (place(&prefix, &model, sha256), SystemClock.now());
-    let wished = seconds.unwrap_or(mantlet_types::limits::URL_SECONDS_DEFAULT);
-    let seconds = credential.seconds(wished, now).map_err(|error| unusable(&error))?;
-    let method = if method == mantlet_gate::urls::UrlMethod::Head { Method::HEAD } else { Method::GET };
-    let url = service.presign(&method, &place, &credential, now, seconds);
+    let place = place(&prefix, &model, sha256);
+    let url = service.presign(&verb, &place, now, seconds);
     let url = url.map_err(|error| unusable(&error))?;
     let expires = now.plus_seconds(i64::from(seconds)).to_string();
     if common.json {
         let document: Value = json!({
             "url": url, "place": place.to_string(), "sha256": sha256, "bytes": reply["bytes"],
             "digest": reply["digest"], "model": model.model, "version": reply["version"],
-            "method": method.as_str(), "expires": expires,
+            "method": method, "expires": expires,
         });
         return print::json(&document);
     }
@@ -138,7 +185,7 @@ pub async fn url(common: &Common, command: SignUrl, via: &str) -> Result<(), Fai
     print::note(format_args!(
         "good until {expires}, or until the bucket's credential {} ends; {} bytes with SHA-256 {sha256}; whoever has it \
          cannot be stopped from here",
-        credential.id,
+        service.credential(),
         print::cell(&reply, "bytes"),
     ));
     Ok(())

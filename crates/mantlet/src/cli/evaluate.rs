@@ -8,16 +8,17 @@ use mantlet_models::{
     evaluate::{Report, table},
     workbench::{EvaluationRequest, Workbench, WorkbenchError},
 };
-use mantlet_types::ModelName;
+use mantlet_types::ModelRef;
 use serde_json::{Value, json};
 
 use super::{
-    args::{Common, Evaluate},
+    args::{Common, Evaluate, Which},
     attach,
     exit::{Exit, Failure},
     predict::over_tls,
     print, report,
     session::{self, Session},
+    share::version_path,
 };
 use crate::{assemble::told, config::env_vars::API_KEY};
 
@@ -58,11 +59,11 @@ fn offline(command: &Evaluate) -> Result<Report, Failure> {
 
 /// A model that is served, through the door that everybody takes.
 async fn registered(common: &Common, command: &Evaluate) -> Result<Report, Failure> {
-    let model: ModelName = command.model.to_str().and_then(|name| name.parse().ok()).ok_or_else(|| {
+    let model: ModelRef = command.model.to_str().and_then(|name| name.parse().ok()).ok_or_else(|| {
         Failure::new(format!("`{}` is neither a directory nor a model's name", command.model.display()))
     })?;
-    let version = command.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
-    let path = format!("/v2/models/{model}{version}/evaluate");
+    let which = Which { model, version_number: command.version_number.clone() };
+    let path = version_path(&which.reference()?, "evaluate");
     let body = body(&command.data, &command.target, &command.slices)?;
     if command.attach {
         return attach::evaluate(common, &path, &body).await;

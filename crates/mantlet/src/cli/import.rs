@@ -1,8 +1,8 @@
 //! `mantlet model import`: a model from elsewhere becomes a directory of files, and nothing else happens to it.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io::{self, Read, Write as _},
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -17,13 +17,14 @@ use super::{
     args::{Common, Import, Outside},
     bucket,
     exit::Failure,
+    files::write_anew,
     print,
 };
 use crate::{
     assemble::told,
+    bucket::Place,
     import::{Files, IMPORT_BYTES_MAX, fetch, unpack::unpack},
     ledger::SystemClock,
-    s3::Place,
 };
 
 /// Where a model comes from.
@@ -36,7 +37,7 @@ enum Source {
 
 impl Source {
     fn parse(text: &str) -> Result<Self, Failure> {
-        if text.starts_with("s3://") {
+        if Place::is_one(text) {
             let place = Place::parse(text).map_err(|error| Failure::new(error.to_string()))?;
             return Ok(Self::Object(place));
         }
@@ -127,19 +128,18 @@ pub async fn run(common: &Common, command: Import) -> Result<(), Failure> {
             pinned(fetched.map_err(|error| unreachable(&error))?.into(), sha256, &name)?
         }
         Source::Object(place) => {
-            let (service, credential) = bucket::service(outside.endpoint.as_deref())?;
-            let now = SystemClock.now();
-            let seconds = credential
-                .seconds(bucket::TRANSFER_SECONDS, now)
-                .map_err(|error| bucket::unusable(&error))?;
-            let url = service.presign(&Method::GET, place, &credential, now, seconds);
+            let (service, now) = (bucket::of(place, outside.endpoint.as_deref())?, SystemClock.now());
+            let seconds =
+                service.seconds(bucket::TRANSFER_SECONDS, now).map_err(|error| bucket::unusable(&error))?;
+            let url = service.presign(&Method::GET, place, now, seconds);
             let url = url.map_err(|error| bucket::unusable(&error))?;
             let fetched = fetch::get(&url, &way(&outside, redirects)?).await;
             pinned(fetched.map_err(|error| unreachable(&error))?.into(), sha256, &name)?
         }
     };
     let verdict = judge(&files)?;
-    write(&files, &out)
+    let named = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()));
+    write_anew(named, &out)
         .map_err(|error| Failure::new(format!("cannot write to `{}`: {error}", out.display())))?;
     let bytes: usize = files.values().map(Vec::len).sum();
     let is_package = files.contains_key(MODEL_FILE) && files.contains_key(SETTINGS_FILE);
@@ -221,20 +221,4 @@ fn stem(name: &str) -> &str {
         .find_map(|ending| name.strip_suffix(ending))
         .filter(|stem| !stem.is_empty())
         .unwrap_or(name)
-}
-
-/// Writes every file anew. INVARIANT: names are canonical, the readers give no others, and the directory is ours and new, so none
-/// leads anywhere else.
-fn write(files: &Files, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for (name, bytes) in files {
-        let path = to.join(name);
-        if let Some(parent) = path.parent() {
-            DirBuilder::new().recursive(true).create(parent)?;
-        }
-        let mut file = File::create_new(&path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-    }
-    Ok(())
 }

@@ -1,23 +1,20 @@
 //! `mantlet model features|weights|export`: looking into registered models, through door 2.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, DirBuilder, File},
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Method;
 use mantlet_models::package::Package;
-use mantlet_types::{ModelName, Version};
+use mantlet_types::ModelRef;
 use serde_json::{Value, json};
 
 use super::{
     args::Common,
     exit::Failure,
+    files::write_anew,
     print,
     session::{self, Session},
+    share::version_path,
     transport::{self, Reply},
 };
 use crate::{
@@ -28,11 +25,6 @@ use crate::{
     },
 };
 
-fn path(model: &ModelName, version: Option<Version>, of: &str) -> String {
-    let version = version.map(|version| format!("/versions/{version}")).unwrap_or_default();
-    format!("/v2/models/{model}{version}/{of}")
-}
-
 async fn get(common: &Common, path: &str) -> Result<Value, Failure> {
     let session = Session::open(common).await?;
     let reply = session.call(Method::GET, path, None).await;
@@ -41,8 +33,8 @@ async fn get(common: &Common, path: &str) -> Result<Value, Failure> {
 }
 
 /// Prints a model's features.
-pub async fn features(common: &Common, model: &ModelName, version: Option<Version>) -> Result<(), Failure> {
-    let reply = get(common, &path(model, version, "features")).await?;
+pub async fn features(common: &Common, which: &ModelRef) -> Result<(), Failure> {
+    let reply = get(common, &version_path(which, "features")).await?;
     if common.json {
         return print::json(&reply);
     }
@@ -51,7 +43,8 @@ pub async fn features(common: &Common, model: &ModelName, version: Option<Versio
         print::note(format_args!("there is no profile, hence nothing to say of reference data"));
     } else {
         let rows = print::cell(reference, "rows");
-        print::line(format!("{model} version {}: {rows} reference rows", print::cell(&reply, "version")))?;
+        let (model, version) = (&which.model, print::cell(&reply, "version"));
+        print::line(format!("{model} version {version}: {rows} reference rows"))?;
     }
     let row = |feature: &Value| {
         let cell = |member| print::cell(feature, member);
@@ -112,8 +105,7 @@ fn short(value: f64) -> String {
 /// Prints a model's tensors, or a page of one's values.
 pub async fn weights(
     common: &Common,
-    model: &ModelName,
-    version: Option<Version>,
+    which: &ModelRef,
     tensor: Option<&str>,
     offset: usize,
     limit: Option<usize>,
@@ -126,7 +118,7 @@ pub async fn weights(
         query.push_str("&tensor=");
         query.extend(tensor.bytes().map(|byte| format!("%{byte:02X}")));
     }
-    let reply = get(common, &format!("{}?{query}", path(model, version, "weights"))).await?;
+    let reply = get(common, &format!("{}?{query}", version_path(which, "weights"))).await?;
     if common.json {
         return print::json(&reply);
     }
@@ -160,12 +152,7 @@ pub async fn weights(
 }
 
 /// Writes a model's package into a new directory, and verifies what is there then.
-pub async fn export(
-    common: &Common,
-    model: &ModelName,
-    version: Option<Version>,
-    to: &Path,
-) -> Result<(), Failure> {
+pub async fn export(common: &Common, which: &ModelRef, to: &Path) -> Result<(), Failure> {
     if to.symlink_metadata().is_ok() {
         let failure = Failure::new(format!("`{}` is there already", to.display()));
         return Err(failure.hint("name a directory to be made; nothing is overwritten"));
@@ -173,13 +160,13 @@ pub async fn export(
     // Before anything is asked for: what nobody can verify is not written.
     let signers = session::home(common).and_then(|home| trusted(&home.trusted_signers_dir()))?;
     let session = Session::open(common).await?;
-    let reply = match transport::request(Method::POST, &path(model, version, "export"), None) {
+    let reply = match transport::request(Method::POST, &version_path(which, "export"), None) {
         Ok(request) => session.send(request).await,
         Err(failure) => Err(failure),
     };
     session.close().await;
     let (package, digest) = received(reply?)?;
-    write(&package, to)
+    write_anew(package.files(), to)
         .map_err(|error| Failure::new(format!("cannot write the package to `{}`: {error}", to.display())))?;
     // What counts is what is on the disk now.
     let verified = Package::read(to).map_err(|error| told(&error, error.hint()))?.verify(&signers);
@@ -189,7 +176,7 @@ pub async fn export(
     }
     let files = package.files().count();
     if common.json {
-        return print::json(&json!({ "model": model, "to": to, "digest": digest, "files": files }));
+        return print::json(&json!({ "model": which.model, "to": to, "digest": digest, "files": files }));
     }
     print::line(format!("wrote {files} files to {}; the signature holds (digest {digest})", to.display()))
 }
@@ -210,20 +197,4 @@ fn received(reply: Reply) -> Result<(Package, String), Failure> {
         upload::decode(&reply.body).map_err(|error| Failure::new(error.to_string()))?;
     let package = Package::from_files(files, subject).map_err(|error| told(&error, error.hint()))?;
     Ok((package, digest))
-}
-
-/// Writes every file anew. INVARIANT: names are canonical, [`Package::from_files`] takes no others, and the directory is
-/// ours and new, so none leads anywhere else.
-fn write(package: &Package, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    for (name, bytes) in package.files() {
-        let path = to.join(name);
-        if let Some(parent) = path.parent() {
-            DirBuilder::new().recursive(true).create(parent)?;
-        }
-        let mut file = File::create_new(&path)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-    }
-    Ok(())
 }

@@ -6,12 +6,14 @@ pub mod attach;
 pub mod audit;
 pub mod break_glass;
 pub mod bucket;
+pub mod collect;
 pub mod config;
 pub mod consumer;
 pub mod env;
 pub mod evaluate;
 pub mod exit;
 pub mod explain;
+pub mod files;
 pub mod guard;
 pub mod identity;
 pub mod import;
@@ -92,7 +94,8 @@ async fn dispatch(common: &Common, command: Command, ready: Option<serve::Ready>
             Some(ready) => serve::run(common, ready).await,
             None => Err(Failure::new("there is no home to serve")),
         },
-        Command::Registrar => crate::registrar::run(common).await,
+        Command::Registrar { work: true } => crate::registrar::work(common).await,
+        Command::Registrar { work: false } => crate::registrar::watch(common).await,
         Command::Predict(command) => predict::run(common, command).await,
         Command::Explain(command) => explain::run(common, command).await,
         Command::Evaluate(command) => evaluate::run(common, command).await,

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     approve,
     args::{Common, Model, Step},
-    bucket,
+    bucket, collect,
     exit::Failure,
     identity::write_secret,
     import,
@@ -68,13 +68,12 @@ pub async fn run(common: &Common, command: Model) -> Result<(), Failure> {
             let body = json!({ "version": to.map(|to| to.to_string()) });
             staged(common, &format!("/admin/v1/models/{model}/rollback"), &body).await
         }
-        Model::Features { model, version_number } => inspect::features(common, &model, version_number).await,
-        Model::Weights { model, version_number, tensor, offset, limit } => {
-            inspect::weights(common, &model, version_number, tensor.as_deref(), offset, limit).await
+        Model::Features { which } => inspect::features(common, &which.reference()?).await,
+        Model::Weights { which, tensor, offset, limit } => {
+            inspect::weights(common, &which.reference()?, tensor.as_deref(), offset, limit).await
         }
-        Model::Export { model, to, version_number } => {
-            inspect::export(common, &model, version_number, &to).await
-        }
+        Model::Export { which, to } => inspect::export(common, &which.reference()?, &to).await,
+        Model::Collect { dry_run } => collect::run(common, dry_run).await,
         Model::Url(command) => share::url(common, command).await,
         Model::Publish(command) => bucket::publish(common, command).await,
         Model::Import(command) => import::run(common, command).await,

@@ -11,6 +11,7 @@ use super::{
     exit::{Exit, Failure},
     identity, print,
     session::{self, Session},
+    share::path_in,
     transport::{self, Trust},
 };
 use crate::config::env_vars::API_KEY;
@@ -26,7 +27,7 @@ pub async fn run(common: &Common, command: Predict) -> Result<(), Failure> {
     let held = reply["results"].as_array().map_or_else(|| is_held(&reply), |rows| rows.iter().any(is_held));
     match (withheld, held) {
         (_, true) => {
-            let (model, request) = (&command.asking.model, print::cell(&reply, "request_id"));
+            let (model, request) = (&command.asking.which.model.model, print::cell(&reply, "request_id"));
             Err(Failure::no("a person will decide")
                 .hint(format!("what was decided: mantlet review poll {model} {request}")))
         }
@@ -43,8 +44,7 @@ pub(super) async fn ask(
     verb: &str,
     body: &Value,
 ) -> Result<Value, Failure> {
-    let version = asking.version_number.map(|version| format!("/versions/{version}")).unwrap_or_default();
-    let path = format!("/{protocol}/models/{}{version}/{verb}", asking.model);
+    let path = path_in(protocol, &asking.which.reference()?, verb);
     reach(common, asking.ca.as_deref(), Method::POST, &path, Some(body)).await
 }
 

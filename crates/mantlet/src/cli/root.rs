@@ -118,7 +118,7 @@ async fn rotate(
     rotation.check_files().map_err(|error| told(&error, error.hint()))?;
     let root = rotation.newest().map_err(|error| told(&error, error.hint()))?;
     let (app, _) = App::open(home.clone(), root, config.clone(), super::overlay(), held).await?;
-    let noted = administer::announce(app.server.gate(), Event::SysRootKey).await;
+    let noted = administer::announce(app.server.gate(), Event::SysRootKey, Some(app.ring().clone())).await;
     // Until the last step the home is ours.
     let _held = app.close().await;
     noted?;

@@ -141,10 +141,18 @@ const THREADS_END: Duration = Duration::from_secs(2);
 /// Runs the command.
 pub async fn run(common: &Common, ready: Ready) -> Result<(), Failure> {
     let Ready { home, config, overlay, root, held, restored, registrar } = ready;
+    if let Some(registrar) = &registrar {
+        let failed =
+            |error: std::io::Error| Failure::new(format!("the registrar cannot be watched: {error}"));
+        registrar.attend().map_err(failed)?;
+    }
     let opened = App::open_kept_by(home.clone(), root, config.clone(), overlay, held, registrar);
     let (app, live) = opened.await?;
-    let noted =
-        if restored { administer::announce(app.server.gate(), Event::SysRestore).await } else { Ok(()) };
+    let noted = if restored {
+        administer::announce(app.server.gate(), Event::SysRestore, None).await
+    } else {
+        Ok(())
+    };
     let served = match noted {
         Ok(()) => attend(common, &home, &app, live, &config).await,
         Err(rejection) => Err(rejection.into()),

@@ -14,10 +14,14 @@ use super::{
 
 /// The path of a version's route; the live one's, unless another is named.
 pub(super) fn version_path(reference: &ModelRef, of: &str) -> String {
-    let model = &reference.model;
-    match &reference.version {
-        None | Some(VersionRef::Live) => format!("/v2/models/{model}/{of}"),
-        Some(version) => format!("/v2/models/{model}/versions/{version}/{of}"),
+    path_in("v2", reference, of)
+}
+
+/// The same in this protocol.
+pub(super) fn path_in(protocol: &str, ModelRef { model, version }: &ModelRef, of: &str) -> String {
+    match version {
+        None | Some(VersionRef::Live) => format!("/{protocol}/models/{model}/{of}"),
+        Some(version) => format!("/{protocol}/models/{model}/versions/{version}/{of}"),
     }
 }
 

@@ -9,7 +9,7 @@ use mantlet_models::{
     evaluate::{compare::Comparison, table},
     package::Package,
 };
-use mantlet_types::{ModelName, Version};
+use mantlet_types::{ModelName, Version, VersionRef};
 use serde_json::{Value, json};
 
 use super::{
@@ -43,9 +43,9 @@ pub async fn run(common: &Common, command: Update) -> Result<(), Failure> {
 }
 
 async fn update(common: &Common, session: &Session, command: &Update, body: &Value) -> Result<(), Failure> {
-    let (version, fresh) = match (&command.dir, command.number) {
+    let (version, fresh) = match (&command.dir, &command.number) {
         (Some(dir), _) => (candidate(session, command, &signed(session, dir)?).await?, true),
-        (None, Some(version)) => (version, false),
+        (None, Some(named)) => (numbered(session, &command.model, named).await?, false),
         (None, None) => return Err(Failure::new("name a package directory or a version")),
     };
     let model = &command.model;
@@ -87,6 +87,18 @@ async fn update(common: &Common, session: &Session, command: &Update, body: &Val
             Ok(())
         }
     }
+}
+
+/// The number of a registered version. It is asked for once: what is compared is then what goes live, whatever the name
+/// stands for by then.
+async fn numbered(session: &Session, model: &ModelName, named: &VersionRef) -> Result<Version, Failure> {
+    if let VersionRef::Number(version) = named {
+        return Ok(*version);
+    }
+    let path = format!("/admin/v1/models/{model}/versions/{named}");
+    let shown = session.call(Method::GET, &path, None).await?;
+    serde_json::from_value(shown["version"].clone())
+        .map_err(|error| Failure::new(format!("the server's reply names no version: {error}")))
 }
 
 /// Registers a package that answers nobody but its author.

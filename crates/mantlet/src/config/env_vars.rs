@@ -83,8 +83,34 @@ pub const AWS_CREDENTIAL_EXPIRATION: EnvVar = EnvVar {
     purpose: "when the key to buckets ends: no URL of theirs lives longer",
 };
 
+/// Who asks Google's buckets: a service account's key file.
+pub const GOOGLE_APPLICATION_CREDENTIALS: EnvVar = EnvVar {
+    name: "GOOGLE_APPLICATION_CREDENTIALS",
+    setting: None,
+    purpose: "the file with a service account's key to Google's buckets",
+};
+
+/// The same with an HMAC key.
+pub const GS_ACCESS_KEY_ID: EnvVar =
+    EnvVar { name: "GS_ACCESS_KEY_ID", setting: None, purpose: "the id of an HMAC key to Google's buckets" };
+
+/// The HMAC key.
+pub const GS_SECRET_ACCESS_KEY: EnvVar =
+    EnvVar { name: "GS_SECRET_ACCESS_KEY", setting: None, purpose: "the HMAC key to Google's buckets" };
+
+/// Whose containers of Azure's.
+pub const AZURE_STORAGE_ACCOUNT: EnvVar = EnvVar {
+    name: "AZURE_STORAGE_ACCOUNT",
+    setting: None,
+    purpose: "the account of Azure's containers that commands ask",
+};
+
+/// By what.
+pub const AZURE_STORAGE_KEY: EnvVar =
+    EnvVar { name: "AZURE_STORAGE_KEY", setting: None, purpose: "that account's key, in base 64" };
+
 /// All of them.
-pub const ALL: [EnvVar; 15] = [
+pub const ALL: [EnvVar; 20] = [
     HOME,
     LISTEN,
     LOG,
@@ -100,4 +126,9 @@ pub const ALL: [EnvVar; 15] = [
     AWS_SECRET_ACCESS_KEY,
     AWS_SESSION_TOKEN,
     AWS_CREDENTIAL_EXPIRATION,
+    GOOGLE_APPLICATION_CREDENTIALS,
+    GS_ACCESS_KEY_ID,
+    GS_SECRET_ACCESS_KEY,
+    AZURE_STORAGE_ACCOUNT,
+    AZURE_STORAGE_KEY,
 ];

@@ -334,12 +334,12 @@ impl Resolver<'_> {
     fn root_key_error(&mut self, error: &RootKeySourceError, source: &Source) {
         let hint = match error {
             RootKeySourceError::Literal => {
-                "say where it is: `inside`, `file:/…`, `credential:NAME` or `env:NAME`; a key that was typed into a \
+                "say where it is: `inside`, `file:/…`, `credential:NAME`, `env:NAME` or `aws-kms:ARN`; a key that was typed into a \
                  file is no secret any more"
             }
             RootKeySourceError::RelativePath => "write the whole path: `file:/…`",
-            RootKeySourceError::Name(_) | RootKeySourceError::Provider => {
-                "`inside`, `file:/…`, `credential:NAME` or `env:NAME`"
+            RootKeySourceError::Name(_) | RootKeySourceError::Provider | RootKeySourceError::Kms(_) => {
+                "`inside`, `file:/…`, `credential:NAME`, `env:NAME` or `aws-kms:ARN`"
             }
         };
         self.fail_unseen("store.root_key", source, &error.to_string(), hint);

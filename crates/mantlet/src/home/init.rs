@@ -184,7 +184,7 @@ fn make_root_key(
     unfinished: &mut Vec<PathBuf>,
 ) -> Result<RootKey, HomeError> {
     let Some(path) = home.root_key_path(source) else { return Ok(home.root_key(source, env)?) };
-    super::root_key::make_secret(&path)?;
+    super::root_key::make_secret(home, source, &path, &env)?;
     unfinished.push(path);
     Ok(home.root_key(source, env)?)
 }

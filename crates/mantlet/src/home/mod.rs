@@ -45,7 +45,7 @@ pub use root_key::{RootKey, RootKeyError, RootKeySource, RootKeySourceError};
 pub use rotation::{Rotation, RotationError};
 use zeroize::Zeroizing;
 
-use crate::config::env_vars;
+use crate::{config::env_vars, kms::KeyArn};
 
 /// Where a home is if nobody says otherwise.
 pub const DEFAULT_DIR: &str = "mantlet-home";
@@ -362,8 +362,14 @@ impl Home {
         match source {
             RootKeySource::Inside => Some(self.inside_root_key_path()),
             RootKeySource::File(path) => Some(path.clone()),
+            RootKeySource::AwsKms(key) => Some(self.wrapped_root_key_path(key)),
             RootKeySource::Credential(_) | RootKeySource::Env(_) => None,
         }
+    }
+
+    /// The file of a root key that this key of the key management service has wrapped.
+    fn wrapped_root_key_path(&self, key: &KeyArn) -> PathBuf {
+        self.keys_dir().join(key.file_name())
     }
 
     fn inside_root_key_path(&self) -> PathBuf {

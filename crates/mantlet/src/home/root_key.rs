@@ -4,11 +4,12 @@
 //! from the newest of them with the home's id as salt and the purpose as info, so that no key ever serves two uses and no
 //! two homes share one. While the root key is being replaced, former keys open what they sealed.
 
+mod source;
+
 use std::{
     ffi::OsString,
     fmt, fs, io,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use aws_lc_rs::{
@@ -19,87 +20,12 @@ use mantlet_models::registry::RegistryKey;
 use mantlet_store::{ReviewKey, StoreError, StoreKey};
 use zeroize::Zeroizing;
 
+pub use self::source::{RootKeySource, RootKeySourceError};
 use super::{
     Home, HomeError, HomeId, files,
     ring::{Ring, Secret},
 };
-
-/// Where the root key is: a reference, never the key itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RootKeySource {
-    /// `keys/root.key` in a one-person home.
-    Inside,
-    /// A file elsewhere.
-    File(PathBuf),
-    /// A systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`).
-    Credential(String),
-    /// An environment variable.
-    Env(String),
-}
-
-/// The text says no place for a root key. It is not repeated: it may be the key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RootKeySourceError {
-    /// Relative paths depend on where the server was started.
-    #[error("the path after `file:` must be absolute")]
-    RelativePath,
-    /// Not a name.
-    #[error("the name after `{0}` may have letters, digits, `.`, `_` and `-` only")]
-    Name(&'static str),
-    /// Most likely a key.
-    #[error("the root key itself must not be in the configuration")]
-    Literal,
-    /// A provider's own credentials are wrapped by the root key.
-    #[error("a secret provider cannot hold the root key that wraps its own credentials")]
-    Provider,
-}
-
-impl RootKeySource {
-    /// The files in which the root key may be found, one that waits to take its place included. Those inside the home are
-    /// among its keys.
-    #[must_use]
-    pub fn places(&self) -> Vec<PathBuf> {
-        match self {
-            Self::File(path) => vec![path.clone(), super::rotation::beside(path)],
-            Self::Credential(name) => std::env::var_os("CREDENTIALS_DIRECTORY")
-                .map(|dir| Path::new(&dir).join(name))
-                .into_iter()
-                .collect(),
-            Self::Inside | Self::Env(_) => Vec::new(),
-        }
-    }
-}
-
-impl FromStr for RootKeySource {
-    type Err = RootKeySourceError;
-    fn from_str(text: &str) -> Result<Self, RootKeySourceError> {
-        let named = |name: &str, prefix| {
-            let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-            let usable = plain && !name.is_empty() && !name.starts_with('.');
-            if usable { Ok(name.to_owned()) } else { Err(RootKeySourceError::Name(prefix)) }
-        };
-        match text.split_once(':') {
-            None if text == "inside" => Ok(Self::Inside),
-            Some(("file", path)) if Path::new(path).is_absolute() => Ok(Self::File(path.into())),
-            Some(("file", _)) => Err(RootKeySourceError::RelativePath),
-            Some(("credential", name)) => named(name, "credential:").map(Self::Credential),
-            Some(("env", name)) => named(name, "env:").map(Self::Env),
-            Some(("secret", _)) => Err(RootKeySourceError::Provider),
-            _ => Err(RootKeySourceError::Literal),
-        }
-    }
-}
-
-impl fmt::Display for RootKeySource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inside => f.write_str("inside"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Credential(name) => write!(f, "credential:{name}"),
-            Self::Env(name) => write!(f, "env:{name}"),
-        }
-    }
-}
+use crate::kms::{self, KeyArn, KmsError};
 
 /// Why there is no root key.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +46,9 @@ pub enum RootKeyError {
     /// It is not the one that opens the home's keys.
     #[error(transparent)]
     Ring(Box<HomeError>),
+    /// The key management service does not open it.
+    #[error("the root key stays wrapped: {0}")]
+    Kms(#[from] KmsError),
     /// Not started by systemd, or without the credential.
     #[error("systemd has passed no credentials (`$CREDENTIALS_DIRECTORY` is not set)")]
     NoCredentials,
@@ -138,6 +67,7 @@ impl RootKeyError {
             Self::NoVariable { name } => {
                 Some(format!("set `{name}` to the 64 hexadecimal characters of the key"))
             }
+            Self::Kms(error) => error.hint(),
             Self::NoCredentials => Some("add `LoadCredential=` to the unit, or name a file".into()),
         }
     }
@@ -147,6 +77,7 @@ impl RootKeyError {
 pub struct RootKey {
     newest: Prk,
     former: Vec<Prk>,
+    replaced: u64,
 }
 
 impl fmt::Debug for RootKey {
@@ -165,11 +96,17 @@ impl KeyType for Bytes32 {
 }
 
 impl RootKey {
-    /// From the home's keys, the newest first; `None` if there are none.
-    pub(super) fn of(keys: &[Secret], home: &HomeId) -> Option<Self> {
+    /// From the home's keys, the newest first, and how often the root key has been replaced; `None` if there are none.
+    pub(super) fn of(keys: &[Secret], replaced: u64, home: &HomeId) -> Option<Self> {
         let prk = |key: &Secret| Salt::new(HKDF_SHA256, home.as_str().as_bytes()).extract(key.as_slice());
         let (newest, former) = keys.split_first()?;
-        Some(Self { newest: prk(newest), former: former.iter().map(prk).collect() })
+        Some(Self { newest: prk(newest), former: former.iter().map(prk).collect(), replaced })
+    }
+
+    /// How often the root key has been replaced, as the log is to know it: this only grows.
+    #[must_use]
+    pub const fn replaced(&self) -> u64 {
+        self.replaced
     }
 
     pub(super) fn fetch(
@@ -178,13 +115,15 @@ impl RootKey {
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, RootKeyError> {
         let ring = Ring::open(home, &secret(source, home, &env)?);
-        let keys = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.content.keys;
+        let content = ring.map_err(|error| RootKeyError::Ring(Box::new(error)))?.content;
+        let (keys, replaced) = (content.keys, content.completed);
         // A former key is believed by whoever takes it away and by nobody else: a ring that was put back would bring it
         // back.
         if keys.len() > 1 {
             return Err(RootKeyError::Ring(Box::new(HomeError::Resealing)));
         }
-        Self::of(&keys, home.id()).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
+        Self::of(&keys, replaced, home.id())
+            .ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
     }
 
     /// The key of the store's sealed columns.
@@ -301,6 +240,7 @@ pub(super) fn secret(
             let dir = env("CREDENTIALS_DIRECTORY").ok_or(RootKeyError::NoCredentials)?;
             read(&Path::new(&dir).join(name))?
         }
+        RootKeySource::AwsKms(key) => return unwrap(key, home, &home.wrapped_root_key_path(key), env),
         RootKeySource::Env(name) => {
             let value = env(name).ok_or_else(|| RootKeyError::NoVariable { name: name.clone() })?;
             Zeroizing::new(value.into_encoded_bytes())
@@ -309,8 +249,27 @@ pub(super) fn secret(
     parse(&text).ok_or_else(|| RootKeyError::Malformed { place: source.to_string() })
 }
 
+/// Opens a root key that the key management service has wrapped.
+fn unwrap(
+    key: &KeyArn,
+    home: &Home,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, RootKeyError> {
+    let text = |name: &str| env(name).and_then(|value| value.into_string().ok());
+    Ok(kms::unwrap(key, home.id().as_str(), &read_private(path)?, &text)?)
+}
+
 /// Reads a root key that waits in a file until it takes its place.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, RootKeyError> {
+pub(super) fn read_secret(
+    home: &Home,
+    source: &RootKeySource,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, RootKeyError> {
+    if let RootKeySource::AwsKms(key) = source {
+        return unwrap(key, home, path, env);
+    }
     parse(&read_private(path)?).ok_or_else(|| RootKeyError::Malformed { place: path.display().to_string() })
 }
 
@@ -318,24 +277,43 @@ pub(super) fn read_secret(path: &Path) -> Result<Secret, RootKeyError> {
 ///
 /// # Errors
 /// If there is anything of that name, a link that leads nowhere included: it may be the key of something else.
-pub(super) fn make_secret(path: &Path) -> Result<Secret, HomeError> {
-    let (secret, text) = generate()?;
+pub(super) fn make_secret(
+    home: &Home,
+    source: &RootKeySource,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, HomeError> {
+    let (secret, text) = generate(home, source, env)?;
     files::make_parents(path)?;
     files::make_whole(path, text.as_bytes())?;
     Ok(secret)
 }
 
 /// The same in a place that is ours alone, where an earlier attempt may have left something.
-pub(super) fn replace_secret(path: &Path) -> Result<Secret, HomeError> {
-    let (secret, text) = generate()?;
+pub(super) fn replace_secret(
+    home: &Home,
+    source: &RootKeySource,
+    path: &Path,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<Secret, HomeError> {
+    let (secret, text) = generate(home, source, env)?;
     files::replace(path, text.as_bytes())?;
     Ok(secret)
 }
 
-/// A random key, and the line that holds it.
-fn generate() -> Result<(Secret, Zeroizing<String>), HomeError> {
+/// A random key, and the text that holds it where this source keeps it.
+fn generate(
+    home: &Home,
+    source: &RootKeySource,
+    env: &impl Fn(&str) -> Option<OsString>,
+) -> Result<(Secret, Zeroizing<String>), HomeError> {
     let mut bytes: Secret = Zeroizing::new([0; 32]);
     aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| HomeError::Provider)?;
+    if let RootKeySource::AwsKms(key) = source {
+        let text = |name: &str| env(name).and_then(|value| value.into_string().ok());
+        let wrapped = kms::wrap(key, home.id().as_str(), &bytes, &text).map_err(RootKeyError::from)?;
+        return Ok((bytes, Zeroizing::new(wrapped)));
+    }
     let mut text = bytes.iter().fold(Zeroizing::new(String::with_capacity(65)), |mut text, byte| {
         text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or_default());
         text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or_default());

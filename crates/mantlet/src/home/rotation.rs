@@ -137,7 +137,7 @@ impl<'a> Rotation<'a> {
         let (new, stage) = match (place, to) {
             (Some(place), None) => {
                 let waiting = beside(&place);
-                (root_key::replace_secret(&waiting)?, Stage::Waiting(waiting, place))
+                (root_key::replace_secret(home, source, &waiting, &env)?, Stage::Waiting(waiting, place))
             }
             (None, None) => return Err(RotationError::NotOurs(source.clone())),
             (_, Some(to)) => (made_or_found(home, to, &env)?, Stage::Unnamed),
@@ -169,7 +169,10 @@ impl<'a> Rotation<'a> {
             (_, Some(to)) => (root_key::secret(to, home, &env).map_err(HomeError::from)?, Stage::Unnamed),
             (Some(place), None) if beside(&place).exists() => {
                 let waiting = beside(&place);
-                (root_key::read_secret(&waiting).map_err(HomeError::from)?, Stage::Waiting(waiting, place))
+                (
+                    root_key::read_secret(home, source, &waiting, &env).map_err(HomeError::from)?,
+                    Stage::Waiting(waiting, place),
+                )
             }
             _ => return Err(RotationError::UnderWay),
         };
@@ -199,7 +202,7 @@ impl<'a> Rotation<'a> {
         }
         let waiting = home.root_key_path(source).map(|place| beside(&place));
         let waiting = waiting.filter(|path| {
-            let new = root_key::read_secret(path);
+            let new = root_key::read_secret(home, source, path, &env);
             new.is_ok_and(|new| Ring::open(home, &new).is_ok_and(|ring| ring.newest_root))
         });
         Ring::put(home, &[(&present, &ring.content)])?;
@@ -256,7 +259,7 @@ impl<'a> Rotation<'a> {
     /// # Errors
     /// None while there are keys.
     pub fn root(&self) -> Result<RootKey, RotationError> {
-        Ok(RootKey::of(&self.content.keys, self.home.id()).ok_or(HomeError::Provider)?)
+        Ok(RootKey::of(&self.content.keys, self.replaced(), self.home.id()).ok_or(HomeError::Provider)?)
     }
 
     /// What is left once the former key is gone.
@@ -265,7 +268,13 @@ impl<'a> Rotation<'a> {
     /// None while there are keys.
     pub fn newest(&self) -> Result<RootKey, RotationError> {
         let newest = self.content.keys.get(..1).unwrap_or_default();
-        Ok(RootKey::of(newest, self.home.id()).ok_or(HomeError::Provider)?)
+        Ok(RootKey::of(newest, self.replaced(), self.home.id()).ok_or(HomeError::Provider)?)
+    }
+
+    /// How often the root key has been replaced, this time included once the home has a new key: from then on the log may have
+    /// seen it.
+    fn replaced(&self) -> u64 {
+        self.content.completed.saturating_add(u64::from(self.content.keys.len() > 1))
     }
 
     /// Seals the home's key files under its newest key. They are replaced one by one, each whole or not at all.
@@ -329,7 +338,7 @@ fn made_or_found(
     env: &impl Fn(&str) -> Option<OsString>,
 ) -> Result<Secret, HomeError> {
     match home.root_key_path(to) {
-        Some(place) if fs::symlink_metadata(&place).is_err() => root_key::make_secret(&place),
+        Some(place) if fs::symlink_metadata(&place).is_err() => root_key::make_secret(home, to, &place, env),
         _ => Ok(root_key::secret(to, home, env)?),
     }
 }

@@ -128,15 +128,23 @@ pub async fn get(url: &str, way: &Way) -> Result<Bytes, FetchError> {
     Err(FetchError::Hops)
 }
 
-/// Puts bytes where a URL says.
+/// Puts bytes where a URL says, with headers that the place asks for.
 ///
 /// # Errors
 /// If the place is none that is connected to, or does not take them.
-pub async fn put(url: &str, way: &Way, body: Bytes) -> Result<(), FetchError> {
+pub async fn put(
+    url: &str,
+    way: &Way,
+    more: &[(&'static str, &'static str)],
+    body: Bytes,
+) -> Result<(), FetchError> {
     let (destination, authority, path) = split(url)?;
     let host = destination.host();
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, HeaderValue::from_str(&authority).map_err(|_| FetchError::Url)?);
+    for (name, value) in more {
+        headers.insert(*name, HeaderValue::from_static(value));
+    }
     let reply = outbound(destination, way)?.send(Method::PUT, &path, headers, body).await?;
     match reply.status.as_u16() {
         200 | 201 | 204 => Ok(()),

@@ -23,10 +23,11 @@ use mantlet_gate::{
             WithdrawCertificate,
         },
     },
+    releases::alias::number,
 };
 use mantlet_models::register::Registration;
 use mantlet_types::{
-    Code, ModelName, PrincipalId, ProjectId, Rejection, RequestId, Sha256, Timestamp, UserId, VersionRef,
+    ModelName, PrincipalId, ProjectId, Rejection, RequestId, Sha256, Timestamp, UserId, VersionRef,
     digest::DigestError,
     entry::{Decision, Event, Token},
     id::IdError,
@@ -275,16 +276,14 @@ pub(super) fn register_model(call: Call) -> Replying {
 
 /// The version that a path names: by number, by alias, or as `live`. What is recorded from here on is the number.
 pub(super) fn way(gate: &Gate, params: &Params) -> Result<Way, Rejection> {
-    named(gate, params.require("model")?, &params.require("version")?)
+    Ok(named(gate, params.require("model")?, &params.require("version")?))
 }
 
-/// The version of a model that is meant. A number is taken as it is: whether there is such a version is the deed's business.
-pub(super) fn named(gate: &Gate, model: ModelName, version: &VersionRef) -> Result<Way, Rejection> {
-    let version = match version {
-        VersionRef::Number(version) => Some(*version),
-        other => gate.snapshot().directory.models.get(&model).and_then(|record| record.resolve(other)),
-    };
-    Ok(Way { model, version: version.ok_or(Code::NotFound)? })
+/// The version of a model that is meant. Whether there is such a version, and who may know, is the deed's business: a name
+/// that stands for nothing is decided on like a number that is not there.
+pub(super) fn named(gate: &Gate, model: ModelName, version: &VersionRef) -> Way {
+    let version = number(&gate.snapshot().directory, &model, version);
+    Way { model, version }
 }
 
 /// `POST /admin/v1/models/{model}/versions/{version}/activate`.
@@ -307,8 +306,8 @@ pub(super) fn roll_back(call: Call) -> Replying {
     let gate = Arc::clone(&call.server.gate);
     call.deed_of_optional(Event::ModelRollback, move |params, Return { version }| {
         let model: ModelName = params.require("model")?;
-        let version = version.map(|version| named(&gate, model.clone(), &version)).transpose()?;
-        Ok(RollBack { model, version: version.map(|way| way.version) })
+        let version = version.map(|version| named(&gate, model.clone(), &version).version);
+        Ok(RollBack { model, version })
     })
 }
 

@@ -5,15 +5,16 @@
 use std::sync::Arc;
 
 use mantlet_gate::{
-    Snapshot,
+    Gate, Snapshot,
     administer::{Claims, Deed, Done, Office},
     directory::Directory,
     identity::Principal,
     policy::{self, Target},
     ports::Model,
+    releases::alias::number_or_live,
 };
 use mantlet_types::{
-    Action, Code, Contract, ModelName, Rejection, Resource, TensorSpec, Version,
+    Action, Code, Contract, ModelName, PrincipalId, Rejection, Resource, TensorSpec, Version, VersionRef,
     entry::{Event, Token},
 };
 use serde::{Deserialize, Serialize};
@@ -31,18 +32,35 @@ pub(super) struct Which {
 }
 
 impl Which {
-    fn of(params: &Params) -> Result<Self, Rejection> {
-        Ok(Self { model: params.require("model")?, version: params.optional("version")? })
+    fn of(gate: &Gate, params: &Params) -> Result<Self, Rejection> {
+        let version: Option<VersionRef> = params.optional("version")?;
+        Ok(Self::new(gate, params.require("model")?, version.as_ref()))
     }
 
-    /// The claim of who wants to know of it: leave to ask it. A version that is not live is its author's alone.
-    fn claims(&self, directory: &Directory) -> Claims {
-        let live = directory.models.get(&self.model).and_then(|record| record.live);
-        let claim = match self.version.filter(|version| live != Some(*version)) {
-            Some(version) => (Action::TryCandidate, Resource::ModelVersion(self.model.clone(), version)),
-            None => (Action::Predict, Resource::Model(self.model.clone())),
+    /// The version of this name, as it is now.
+    pub(super) fn new(gate: &Gate, model: ModelName, named: Option<&VersionRef>) -> Self {
+        let version = number_or_live(&gate.snapshot().directory, &model, named);
+        Self { model, version }
+    }
+
+    /// The claim of who wants to know of it: leave to ask it. A version that is not live is its author's alone, and one that
+    /// never was is to others as if there were none.
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Claims {
+        let model = directory.models.get(&self.model);
+        let live = model.and_then(|record| record.live);
+        let Some(version) = self.version.filter(|version| live != Some(*version)) else {
+            let model = Target::Resource(Resource::Model(self.model.clone()));
+            return Claims::All(vec![(Action::Predict, model)]);
         };
-        Claims::All(vec![(claim.0, Target::Resource(claim.1))])
+        let known = model.and_then(|model| model.versions.get(&version)).is_some_and(|record| {
+            record.was_live || *caller.id() == PrincipalId::User(record.author.clone())
+        });
+        let target = if known {
+            Target::Resource(Resource::ModelVersion(self.model.clone(), version))
+        } else {
+            Target::Unknown
+        };
+        Claims::All(vec![(Action::TryCandidate, target)])
     }
 
     /// The model, if it is loaded.
@@ -73,8 +91,8 @@ impl<R: Send + 'static> Deed for Read<R> {
         false
     }
 
-    fn claims(&self, _: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
-        Ok(self.which.claims(directory))
+    fn claims(&self, caller: &Principal, directory: &Directory) -> Result<Claims, Rejection> {
+        Ok(self.which.claims(caller, directory))
     }
 
     fn subject(&self) -> Option<Token> {
@@ -99,8 +117,9 @@ impl<R: Send + 'static> Deed for Read<R> {
 }
 
 fn read<R: Serialize + Send + 'static>(call: Call, read: fn(&Contract, Vec<Version>) -> R) -> Replying {
+    let gate = Arc::clone(&call.server.gate);
     call.deed(Event::ModelRead, &[], move |params, _| {
-        Ok(Read { which: Which::of(params)?, of_disabled: true, read, unready: None })
+        Ok(Read { which: Which::of(&gate, params)?, of_disabled: true, read, unready: None })
     })
 }
 
@@ -148,9 +167,10 @@ pub(super) fn extents(spec: &TensorSpec) -> Vec<i64> {
 /// `GET /v2/models/{model}/ready`.
 pub(super) fn ready(call: Call) -> Replying {
     let read = |contract: &Contract, _| Ready { name: contract.model.clone(), ready: true };
+    let gate = Arc::clone(&call.server.gate);
     call.deed(Event::ModelRead, &[], move |params, _| {
         let unready = || Err(Rejection::unavailable("the model does not answer where it runs"));
-        Ok(Read { which: Which::of(params)?, of_disabled: false, read, unready: Some(unready) })
+        Ok(Read { which: Which::of(&gate, params)?, of_disabled: false, read, unready: Some(unready) })
     })
 }
 

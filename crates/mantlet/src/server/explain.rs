@@ -73,7 +73,7 @@ impl Server {
         headers: &HeaderMap,
     ) -> Outcome {
         let (began, request_id, id) = (Instant::now(), arrival.request_id, Arc::new(OnceLock::new()));
-        let asked = (ask.model.clone(), ask.version);
+        let (model, version) = (ask.model.clone(), ask.version.clone());
         let payload = Explain { parcel, header_bytes: v2::header_bytes(headers), id: Arc::clone(&id) };
         let released = mediate_explanation(Arc::clone(&self.gate), arrival, ask, payload).await;
         let (explanation, receipt) = released.into_parts();
@@ -83,9 +83,7 @@ impl Server {
                 self.statistics.answered(&explained.contract, row, self.gate.now(), began.elapsed());
             }
             Err(rejection) if rejection.code.blame() == Blame::Server => {
-                if let Some(model) = self.gate.snapshot().model(&asked.0, asked.1) {
-                    self.statistics.failed(&asked.0, model.contract().version, began.elapsed());
-                }
+                self.failed(&model, version.as_ref(), began);
             }
             Err(_) => {}
         }

@@ -1,10 +1,13 @@
 //! Looking into models: their features, their weights, and their packages, each by a deed of its own right.
 
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, header};
+use mantlet_gate::{Gate, releases::alias::number_or_live};
 use mantlet_models::inspect::{Export, Exported, InspectFeatures, ViewWeights, Which, Window};
-use mantlet_types::{Rejection, entry::Event};
+use mantlet_types::{ModelName, Rejection, VersionRef, entry::Event};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -21,19 +24,25 @@ pub const MODEL_DIGEST: HeaderName = HeaderName::from_static("mantlet-model-dige
 /// Digest of the body (RFC 9530).
 pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
 
-pub(super) fn which(params: &Params) -> Result<Which, Rejection> {
-    Ok(Which { model: params.require("model")?, version: params.optional("version")? })
+/// The model, or the version of it, that a path names.
+pub(super) fn which(gate: &Gate, params: &Params) -> Result<Which, Rejection> {
+    let (model, version): (ModelName, Option<VersionRef>) =
+        (params.require("model")?, params.optional("version")?);
+    let version = number_or_live(&gate.snapshot().directory, &model, version.as_ref());
+    Ok(Which { model, version })
 }
 
 /// `GET /v2/models/{model}/features`.
 pub(super) fn features(call: Call) -> Replying {
-    let shelf = call.server.facilities.shelf.clone();
-    call.deed(Event::ModelRead, &[], move |params, _| Ok(InspectFeatures { which: which(params)?, shelf }))
+    let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
+    call.deed(Event::ModelRead, &[], move |params, _| {
+        Ok(InspectFeatures { which: which(&gate, params)?, shelf })
+    })
 }
 
 /// `GET /v2/models/{model}/weights`.
 pub(super) fn weights(call: Call) -> Replying {
-    let shelf = call.server.facilities.shelf.clone();
+    let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
     call.deed(Event::ModelRead, &["tensor", "offset", "limit"], move |params, query| {
         let offset: Option<usize> = query.optional("offset")?;
         let window = Window {
@@ -41,14 +50,15 @@ pub(super) fn weights(call: Call) -> Replying {
             offset: offset.unwrap_or(0),
             limit: query.optional("limit")?,
         };
-        Ok(ViewWeights { which: which(params)?, window, shelf })
+        Ok(ViewWeights { which: which(&gate, params)?, window, shelf })
     })
 }
 
 /// `POST /v2/models/{model}/export`.
 pub(super) fn export(call: Call) -> Replying {
-    let shelf = call.server.facilities.shelf.clone();
-    call.deed_shown(Event::ModelExport, move |params| Ok(Export { which: which(params)?, shelf }), packed)
+    let (shelf, gate) = (call.server.facilities.shelf.clone(), Arc::clone(&call.server.gate));
+    let make = move |params: &Params| Ok(Export { which: which(&gate, params)?, shelf });
+    call.deed_shown(Event::ModelExport, make, packed)
 }
 
 /// A SHA-256 digest as RFC 9530 writes it.

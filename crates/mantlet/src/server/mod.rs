@@ -64,9 +64,10 @@ use mantlet_gate::{
     mediate::{self, Ask, Payload, examine, mediate},
     output::Answer,
     ports::Receipt,
+    releases::alias::number_or_live,
 };
 use mantlet_models::register::Shelf;
-use mantlet_types::{Action, Code, ModelName, Rejection, RequestId, Version, limits, rejection::Blame};
+use mantlet_types::{Action, Code, ModelName, Rejection, RequestId, VersionRef, limits, rejection::Blame};
 
 pub use self::peer::Peer;
 use self::{
@@ -214,7 +215,7 @@ impl Server {
         let id = self.gate.request_id();
         let mut reply = match self.router.find(method, path) {
             Found::Route(route @ Route { way: Way::Open(page), .. }, _) if !route.is_rpc() => {
-                page(self.gate.is_ready())
+                page(self.is_ready())
             }
             _ => Dialect::of(path).reject(&Rejection::new(Code::NotFound), id),
         };
@@ -261,7 +262,7 @@ impl Server {
             return self.call(route.way, arrival, parts, body).await;
         }
         match route.way {
-            Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
+            Way::Open(page) => Outcome { reply: Ok(page(self.is_ready())), receipt: None },
             Way::Ask(_, Protocol::Llm(endpoint)) => {
                 let parcel = Parcel::new(&parts.headers, body);
                 self.complete(arrival, endpoint, parcel).await
@@ -383,7 +384,7 @@ impl Server {
         ask: Ask,
         payload: P,
     ) -> (Result<Answer, Rejection>, Option<Receipt>) {
-        let (began, asked) = (Instant::now(), (ask.model.clone(), ask.version));
+        let (began, asked) = (Instant::now(), (ask.model.clone(), ask.version.clone()));
         let released = mediate(Arc::clone(&self.gate), arrival, ask, payload).await;
         let (answer, receipt) = released.into_parts();
         self.count(&answer, Some(&asked), began);
@@ -394,7 +395,7 @@ impl Server {
     fn count(
         &self,
         answer: &Result<Answer, Rejection>,
-        asked: Option<&(ModelName, Option<Version>)>,
+        asked: Option<&(ModelName, Option<VersionRef>)>,
         began: Instant,
     ) {
         match (answer, asked) {
@@ -402,12 +403,23 @@ impl Server {
                 self.statistics.answered(&answer.contract, &answer.rows, self.gate.now(), began.elapsed());
             }
             (Err(rejection), Some((model, version))) if rejection.code.blame() == Blame::Server => {
-                let snapshot = self.gate.snapshot();
-                if let Some(served) = snapshot.model(model, *version) {
-                    self.statistics.failed(model, served.contract().version, began.elapsed());
-                }
+                self.failed(model, version.as_ref(), began);
             }
             (Err(_), _) => {}
+        }
+    }
+
+    /// Whether it answers, and can do what answering it is to go on needs: whoever writes its packages and certificates is there.
+    fn is_ready(&self) -> bool {
+        self.gate.is_ready() && self.facilities.shelf.keeper.is_there()
+    }
+
+    /// Counts a question to this model that the server failed to answer.
+    fn failed(&self, model: &ModelName, version: Option<&VersionRef>, began: Instant) {
+        let snapshot = self.gate.snapshot();
+        let version = number_or_live(&snapshot.directory, model, version);
+        if let Some(served) = snapshot.model(model, version) {
+            self.statistics.failed(model, served.contract().version, began.elapsed());
         }
     }
 

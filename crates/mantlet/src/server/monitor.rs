@@ -10,9 +10,10 @@ use mantlet_gate::{
     directory::{Directory, ModelRecord},
     identity::Principal,
     policy::{self, Target},
+    releases::alias::number,
 };
 use mantlet_types::{
-    Action, Code, ModelName, ProjectId, Rejection, Resource, Version,
+    Action, Code, ModelName, ProjectId, Rejection, Resource, Version, VersionRef,
     entry::{Event, Token},
 };
 use prometheus_client::{
@@ -39,13 +40,13 @@ fn may_monitor(office: &Office<'_>, project: &ProjectId) -> bool {
 
 /// `GET /v2/models[/{model}[/versions/{version}]]/stats`.
 pub(super) fn statistics(call: Call) -> Replying {
-    let statistics = Arc::clone(&call.server.statistics);
+    let (statistics, gate) = (Arc::clone(&call.server.statistics), Arc::clone(&call.server.gate));
     call.deed(Event::MonitorRead, &[], move |params, _| {
-        Ok(ReadStatistics {
-            statistics,
-            model: params.optional("model")?,
-            version: params.optional("version")?,
-        })
+        let model: Option<ModelName> = params.optional("model")?;
+        let version: Option<VersionRef> = params.optional("version")?;
+        let directory = &gate.snapshot().directory;
+        let version = model.as_ref().zip(version).map(|(model, version)| number(directory, model, &version));
+        Ok(ReadStatistics { statistics, model, version })
     })
 }
 

@@ -55,7 +55,7 @@ pub(super) fn set_alias(call: Call) -> Replying {
     let gate = Arc::clone(&call.server.gate);
     call.deed_of(Event::ModelAlias, move |params, Naming { version }| {
         let model: ModelName = params.require("model")?;
-        Ok(SetAlias { alias: params.require("alias")?, way: named(&gate, model, &version)? })
+        Ok(SetAlias { alias: params.require("alias")?, way: named(&gate, model, &version) })
     })
 }
 
@@ -91,8 +91,7 @@ pub(super) fn history(call: Call) -> Replying {
     call.deed(Event::ModelRead, &[], move |params, _| {
         let model: ModelName = params.require("model")?;
         let version: Option<VersionRef> = params.optional("version")?;
-        let way = version.map(|version| named(&gate, model.clone(), &version)).transpose();
-        let version = way.map(|way| way.map(|way| way.version))?;
+        let version = version.map(|version| named(&gate, model.clone(), &version).version);
         Ok::<_, Rejection>(ShowHistory { model, version, log, dir })
     })
 }

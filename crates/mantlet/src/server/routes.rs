@@ -240,6 +240,16 @@ pub static TABLE: &[Route] = &[
         Deed(Export, artifacts::sign),
         "a URL that gives a version's signed package to whoever brings it",
     ),
+    post(
+        "/v2/models/{model}/export/elsewhere",
+        Deed(Export, artifacts::lend),
+        "leave to have a bucket give a model's signed package by a URL of its own",
+    ),
+    post(
+        "/v2/models/{model}/versions/{version}/export/elsewhere",
+        Deed(Export, artifacts::lend),
+        "leave to have a bucket give a version's signed package by a URL of its own",
+    ),
     // For whoever brings a signed URL.
     get(
         "/artifacts/v1/{model}/{version}/{package}",

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use mantlet_gate::deployments::{
-    Way,
-    update::{RequestCompared, UpdateModel},
-};
-use mantlet_types::{Rejection, Version, entry::Event};
+use mantlet_gate::deployments::update::{RequestCompared, UpdateModel};
+use mantlet_types::{Rejection, VersionRef, entry::Event};
 use serde::Deserialize;
 
 use super::{
     Facilities,
-    admin::way,
+    admin::{named, way},
     call::{Call, Replying},
 };
 use crate::deeds::{
@@ -28,7 +25,7 @@ fn evidence(facilities: &Facilities) -> impl Fn(Brought) -> Evidence + Send + 's
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Update {
-    version: Version,
+    version: VersionRef,
     comparison: String,
     receipt: String,
     #[serde(default)]
@@ -40,7 +37,7 @@ pub(super) fn update_model(call: Call) -> Replying {
     let (evidence, gate) = (evidence(&call.server.facilities), Arc::clone(&call.server.gate));
     call.deed_of(Event::ModelActivate, move |params, update: Update| {
         let Update { version, comparison, receipt, max_changed } = update;
-        let way = Way { model: params.require("model")?, version };
+        let way = named(&gate, params.require("model")?, &version);
         let exhibit = evidence(Brought { comparison, receipt, max_changed });
         Ok(UpdateModel { way, exhibit, began: gate.now() })
     })

@@ -110,3 +110,48 @@ fn who_must_be_confined_does_not_serve_otherwise() {
     let said = Server::try_with(&home, &[], &[]).err().expect("it serves");
     assert!(said.contains("exit status: 2") && said.contains("cannot be confined"), "{said}");
 }
+
+fn kill(pid: u32) {
+    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_registrar_that_ends_is_started_again_and_the_server_says_when_there_is_none() {
+    let home = Home::demo();
+    let server = Server::start(&home);
+    if !is_confined(&server) {
+        return;
+    }
+    let ready = || server.client().get("/v2/health/ready").status;
+    assert_eq!(ready(), 200);
+    let watcher = started_by_any(server.pid()).expect("who starts the registrar");
+    let registrar = || until("a registrar", || started_by_any(watcher));
+    let first = registrar();
+    kill(first);
+    until("another registrar", || started_by_any(watcher).filter(|pid| *pid != first));
+    until("the server to be ready", || (ready() == 200).then_some(()));
+    home.add_model("second");
+    let said = server.said();
+    assert!(said.contains("the registrar has ended, and is started again"), "{said}");
+    // Without anybody who would start it, there is none any more, and everybody is told at once.
+    kill(watcher);
+    until("the server to say so", || (ready() != 200).then_some(()));
+    let add = home.run(&["model", "add", home.package("third").to_str().unwrap()]);
+    assert!(!add.status.success());
+    let asked = server
+        .client_with(home.said("demo_key"))
+        .post("/v1/models/breast-cancer/predict", &question(&benign()));
+    assert_eq!(asked.status, 200, "what is served is served all the same: {}", asked.text());
+    assert!(server.said().contains("ended for good"));
+    assert!(server.stop().success());
+}
+
+/// A process that any thread of this one has started.
+fn started_by_any(pid: u32) -> Option<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let mut started = threads.flatten().flat_map(|thread| {
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()
+    });
+    started.next()
+}

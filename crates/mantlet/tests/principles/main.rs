@@ -25,6 +25,7 @@ mod secure_defaults;
 mod separation_of_duties;
 
 // Every route × method × credential class.
+mod names;
 mod walk;
 mod walk_grpc;
 

@@ -153,6 +153,34 @@ fn an_older_ring_is_of_no_use() {
     assert!(opens(&home));
 }
 
+/// All that is sealed, put back together with the key that it was sealed under, agrees with itself. The log does not.
+#[test]
+fn a_home_from_before_a_replacement_is_refused_keys_and_all() {
+    let home = Home::demo();
+    let aside = home.beside("aside");
+    let copy = |from: &Path, to: &Path| {
+        let copied = std::process::Command::new("cp").args(["-a", "--"]).arg(from).arg(to).status().unwrap();
+        assert!(copied.success());
+    };
+    copy(&home.path, &aside);
+    assert!(opens(&home));
+    assert_eq!(home.json(&["root", "key", "rotate"])["finished"], true);
+    assert!(opens(&home));
+    for part in ["keys", "registry", "store.db", "reviews.db", "ca.pem"] {
+        let (from, to) = (aside.join(part), home.path.join(part));
+        if !from.exists() {
+            continue;
+        }
+        let _ = if to.is_dir() { fs::remove_dir_all(&to) } else { fs::remove_file(&to) };
+        copy(&from, &to);
+    }
+    for arguments in [["model", "list"].as_slice(), &["root", "key", "rotate"]] {
+        let output = home.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        assert!(said(&output).contains("keys were rolled back"), "{arguments:?}: {}", said(&output));
+    }
+}
+
 #[test]
 fn a_change_is_given_up_while_either_key_opens_the_home() {
     let home = Home::demo();

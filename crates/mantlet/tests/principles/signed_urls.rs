@@ -410,3 +410,31 @@ fn a_signature_is_kept_nowhere() {
         assert!(kept.is_empty(), "{kept:?}");
     }
 }
+
+/// What a bucket gives away nobody here can take back, so the log says all of what was asked for and not less.
+#[test]
+fn leave_for_a_buckets_own_url_is_given_and_written_down_for_what_it_is() {
+    let scene = Scene::new();
+    let path = format!("/v2/models/{MODEL}/export/elsewhere");
+    let client = scene.server.client_as(&scene.ada);
+    let given = client.post(&path, &json!({ "at": "gs", "method": "HEAD", "seconds": 604_800 }));
+    assert_eq!(given.status, 200, "{}", given.text());
+    let signed = scene.sign(&[]);
+    for member in ["sha256", "bytes", "digest", "version"] {
+        assert_eq!(given.json()[member], signed.said[member], "{member}");
+    }
+    assert!(given.json()["path"].is_null(), "no URL of ours comes of it");
+    let entry = scene.home.entry_of(&given);
+    assert_eq!((&entry["event"], &entry["subject"]), (&json!("url.sign"), &json!("gs:HEAD:604800s")));
+    for refused in [
+        json!({ "at": "s3", "seconds": 0 }),
+        json!({ "at": "s3", "seconds": 604_801 }),
+        json!({ "at": "ftp", "seconds": 1 }),
+        json!({ "seconds": 1 }),
+    ] {
+        assert_eq!(client.post(&path, &refused).status, 400, "{refused}");
+    }
+    let key = scene.home.key("shop", &["--model", MODEL]).key;
+    let asked = json!({ "at": "s3", "seconds": 1 });
+    assert_eq!(scene.server.client_with(&key).post(&path, &asked).status, 404);
+}

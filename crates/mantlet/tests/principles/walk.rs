@@ -26,7 +26,7 @@ pub(crate) const MODEL: &str = "breast-cancer";
 const HELD: &str = "other";
 
 /// A request, and a held row, that never was.
-const ABSENT: &str = "01ARYZ6S41ZZZZZZZZZZZZZZZZ";
+pub(crate) const ABSENT: &str = "01ARYZ6S41ZZZZZZZZZZZZZZZZ";
 
 /// Limits that a walk does not meet: it is about who may, not about how often.
 pub(crate) const WIDE: &str =
@@ -53,17 +53,17 @@ const POLICY: &str =
     r#"@id("X_walk") forbid(principal, action == Mantlet::Action::"configure_route", resource);"#;
 
 /// What routes take names of.
-struct Names {
-    kid: String,
-    user: &'static str,
-    receipt: String,
+pub(crate) struct Names {
+    pub(crate) kid: String,
+    pub(crate) user: &'static str,
+    pub(crate) receipt: String,
     /// Who asks the model whose answers are held.
-    asker: String,
+    pub(crate) asker: String,
     /// A held row, and the request that it is of.
-    item: String,
-    request: String,
+    pub(crate) item: String,
+    pub(crate) request: String,
     /// Path and query of a signed URL; until one is signed, of one that nobody signed.
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Names {
@@ -76,20 +76,20 @@ impl Names {
 }
 
 /// Whether a route is for those who bring a signed URL, whoever they are.
-fn redeems(route: &Route) -> bool {
+pub(crate) fn redeems(route: &Route) -> bool {
     matches!(route.way, Way::Deed(Action::RedeemUrl, _))
 }
 
 /// A request that the right caller gets an answer for.
-struct Sample {
-    path: String,
-    body: Value,
+pub(crate) struct Sample {
+    pub(crate) path: String,
+    pub(crate) body: Value,
     /// What the right caller gets.
-    status: u16,
+    pub(crate) status: u16,
 }
 
 /// A valid request for every route. A new route fails the walk until it has one.
-fn sample(route: &Route, names: &Names, model: &str) -> Sample {
+pub(crate) fn sample(route: &Route, names: &Names, model: &str) -> Sample {
     let home = "home";
     let (body, status) = match (route.verb, route.path) {
         // In a one-person home nothing waits for a second person.
@@ -154,6 +154,9 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
         }
         (Verb::Post, path) if path.ends_with("/export") => (json!({}), 200),
         (Verb::Post, path) if path.ends_with("/infer") => (inference(&benign()), 200),
+        (Verb::Post, path) if path.ends_with("/export/elsewhere") => {
+            (json!({ "at": "s3", "seconds": 60 }), 200)
+        }
         (Verb::Post, path) if path.ends_with("/export/url") => (json!({}), 200),
         (Verb::Post, "/admin/v1/url-keys/rotate") => (json!({}), 200),
         (Verb::Post, "/v2/repository/index" | "/admin/v1/reload" | "/admin/v1/keys/{kid}/rotate") => {
@@ -217,7 +220,7 @@ fn sample(route: &Route, names: &Names, model: &str) -> Sample {
     Sample { path, body, status }
 }
 
-fn send(client: &Client, method: &str, sample: &Sample) -> Reply {
+pub(crate) fn send(client: &Client, method: &str, sample: &Sample) -> Reply {
     let body = if sample.body.is_null() { String::new() } else { sample.body.to_string() };
     client.clone().header("content-type", "application/json").send(method, &sample.path, body)
 }
@@ -227,7 +230,7 @@ fn published(route: &Route) -> bool {
 }
 
 /// The table but for gRPC's methods, which are walked over HTTP/2 beside this.
-fn routes() -> impl Iterator<Item = &'static Route> {
+pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
     TABLE.iter().filter(|route| !route.is_rpc())
 }
 

@@ -1,9 +1,19 @@
 //! Who may ask which model, who learns what of a denial, and what the record says.
 
-use mantlet_types::{Action, Code, Entry, Resource, Role, entry::Decision};
+use mantlet_types::{
+    Action, Code, Entry, ModelName, Resource, Role, VersionRef,
+    entry::{Decision, Token},
+};
 
-use super::{super::testing::*, *};
-use crate::{directory::Directory, policy::Policy};
+use super::{
+    super::{asker::NO_ROLE, testing::*},
+    *,
+};
+use crate::{directory::Directory, policy::Policy, releases::alias::Aliased};
+
+fn number(version: u32) -> VersionRef {
+    VersionRef::Number(version.try_into().unwrap())
+}
 
 /// What comes of asking: the version that answers and whether it is a candidate, or the code; and the entry.
 fn asked(
@@ -14,7 +24,7 @@ fn asked(
     version: Option<u32>,
 ) -> (Result<(u32, bool), Code>, Entry) {
     let principal = id(principal);
-    let question = Ask { model: id(model), version: version.map(|n| n.try_into().unwrap()), action };
+    let question = Ask { model: id(model), version: version.map(number), action };
     let mut record = record();
     let outcome = ask(asker(&principal, snapshot), &question, NOW, &mut record)
         .map(|(model, candidate)| (model.contract().version.number(), candidate))
@@ -259,4 +269,38 @@ fn the_record_names_nothing_that_is_not_there() {
     assert_eq!(registers("user:rita", "nowhere"), (false, None, false));
     let nowhere = Target::Resource(Resource::Project(id("nowhere")));
     assert_eq!(recorded("user:op", Action::ManageUsers, &nowhere), (false, None, false));
+}
+
+/// A name is resolved in the directory that decides, and one that names nothing is answered as a number that is not there.
+#[test]
+fn a_name_stands_for_its_version_and_tells_nobody_what_there_is() {
+    let mut home = home();
+    let model = home.models.get_mut(&id::<ModelName>("red-model")).unwrap();
+    for (alias, version) in [("champion", 1), ("challenger", 2)] {
+        let aliased = Aliased { version: version.try_into().unwrap(), by: id("bob"), since: NOW };
+        model.aliases.insert(id(alias), aliased);
+    }
+    let snapshot = snapshot(home);
+    let named = |principal: &str, name: &str| {
+        let principal = id(principal);
+        let version = Some(name.parse().unwrap());
+        let question = Ask { model: id("red-model"), version, action: Action::Predict };
+        let mut record = record();
+        let outcome = ask(asker(&principal, &snapshot), &question, NOW, &mut record)
+            .map(|(model, candidate)| (model.contract().version.number(), candidate))
+            .map_err(|rejection| (rejection.code, rejection.detail));
+        (outcome, record.entry().clone())
+    };
+    assert_eq!(named("consumer:app", "champion").0, Ok((1, false)));
+    assert_eq!(named("consumer:app", "live").0, Ok((1, false)));
+    assert_eq!(named("user:rita", "challenger").0, Ok((2, true)), "its author tries it by its name");
+    for stranger in ["consumer:app", "user:reader", "user:bob", "user:nobody", "component:serving"] {
+        let hidden = named(stranger, "challenger").0;
+        assert!(matches!(hidden, Err((Code::NotFound, _))), "{stranger}");
+        for other in ["no-such-alias", "2", "77"] {
+            assert_eq!(named(stranger, other).0, hidden, "{stranger} {other}");
+        }
+        let (_, entry) = named(stranger, "no-such-alias");
+        assert_eq!(entry.resource, None, "an alias that nothing has is a caller's text");
+    }
 }

@@ -226,3 +226,31 @@ fn a_directory_signed_by_certificate_is_verified_by_its_authority() {
     let stranger = three(now, now, now).0;
     assert!(!vouches(&TrustedSigner::from_pem(&pem(&stranger)).unwrap(), artifact.signer()));
 }
+
+/// What is put among those who are trusted is looked at when it is read, and not when the first model is refused for it.
+#[test]
+fn an_authority_that_can_vouch_for_nobody_is_found_out_at_once() {
+    let check = |made: &Made| Authority::from_der(&made.der).check().map_err(|error| error.to_string());
+    let (root, between, leaf) = three(AS_IT_IS, AS_IT_IS, AS_IT_IS);
+    assert_eq!((check(&root), check(&between)), (Ok(()), Ok(())));
+    assert!(check(&leaf).unwrap_err().contains("neither an authority's"), "a signer below an authority");
+    let own = Made::new("own", IsCa::ExplicitNoCa, None, AS_IT_IS);
+    assert_eq!(check(&own), Ok(()), "the one signer that certified itself");
+    let ended: Change<'_> = &|params| params.not_after = date_time_ymd(2026, 1, 2);
+    assert_eq!(check(&three(ended, AS_IT_IS, AS_IT_IS).0), Ok(()), "time is asked when it vouches");
+    let named: Change<'_> = &|params| {
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("a.example".into())],
+            excluded_subtrees: Vec::new(),
+        });
+    };
+    assert!(check(&three(named, AS_IT_IS, AS_IT_IS).0).unwrap_err().contains("extension"));
+    let mute: Change<'_> = &|params| params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    assert!(
+        check(&three(mute, AS_IT_IS, AS_IT_IS).0).is_err(),
+        "an authority that may not sign certificates"
+    );
+    for cut in [0, 1, root.der.len() / 2, root.der.len() - 1] {
+        assert!(Authority::from_der(&root.der[..cut]).check().is_err(), "{cut}");
+    }
+}

@@ -9,19 +9,41 @@ use mantlet_types::{
 };
 
 use super::signing::{Sign, Verify};
-use crate::config::env_vars;
+use crate::{cli::exit::Failure, config::env_vars};
+
+/// A model, or one version of it.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// The model, or one version of it as NAME@VERSION or NAME@ALIAS
+    pub model: ModelRef,
+    /// A particular version: its number, an alias, or `live`
+    #[arg(long, value_name = "VERSION")]
+    pub version_number: Option<VersionRef>,
+}
+
+impl Which {
+    /// What is meant.
+    ///
+    /// # Errors
+    /// If the version is named twice.
+    pub fn reference(&self) -> Result<ModelRef, Failure> {
+        let Self { model: ModelRef { model, version }, version_number } = self.clone();
+        if version.is_some() && version_number.is_some() {
+            return Err(Failure::new("the version is named twice").hint("leave out --version-number"));
+        }
+        Ok(ModelRef { model, version: version.or(version_number) })
+    }
+}
 
 /// A question to a model, and the way to it.
 #[derive(Debug, Args)]
 pub struct Asking {
-    /// The model
-    pub model: ModelName,
+    /// The model, and which version of it.
+    #[command(flatten)]
+    pub which: Which,
     /// A JSON file: `{"features": …}`, or the features alone; `-` reads standard input
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub input: PathBuf,
-    /// A particular version
-    #[arg(long)]
-    pub version_number: Option<mantlet_types::Version>,
     /// The CA certificate to trust, instead of the home's
     #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
     pub ca: Option<PathBuf>,
@@ -50,7 +72,7 @@ pub struct Explain {
 /// `mantlet evaluate`.
 #[derive(Debug, Args)]
 pub struct Evaluate {
-    /// A package directory, which needs no server, or else the name of a registered model
+    /// A package directory, which needs no server, or else a registered model, or a version as NAME@VERSION or NAME@ALIAS
     #[arg(value_name = "MODEL|DIR")]
     pub model: PathBuf,
     /// Rows with the truth, as CSV or Parquet
@@ -68,9 +90,9 @@ pub struct Evaluate {
     /// Write the report as one HTML page with plots
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// A particular version of a registered model
-    #[arg(long)]
-    pub version_number: Option<mantlet_types::Version>,
+    /// A particular version of a registered model: its number, an alias, or `live`
+    #[arg(long, value_name = "VERSION")]
+    pub version_number: Option<VersionRef>,
     /// The CA certificate to trust, instead of the home's
     #[arg(long, env = env_vars::CA.name, value_name = "PEM")]
     pub ca: Option<PathBuf>,
@@ -98,19 +120,15 @@ pub enum Model {
     List,
     /// A model's features, and what its reference data were like
     Features {
-        /// The model
-        model: ModelName,
-        /// A particular version
-        #[arg(long)]
-        version_number: Option<mantlet_types::Version>,
+        /// The model, and which version of it.
+        #[command(flatten)]
+        which: Which,
     },
     /// What a model has learned: tensors with statistics, or the values of one
     Weights {
-        /// The model
-        model: ModelName,
-        /// A particular version
-        #[arg(long)]
-        version_number: Option<mantlet_types::Version>,
+        /// The model, and which version of it.
+        #[command(flatten)]
+        which: Which,
         /// The tensor whose values are wanted
         #[arg(long, value_name = "NAME")]
         tensor: Option<String>,
@@ -123,14 +141,12 @@ pub enum Model {
     },
     /// Take a model's signed package away, as it was registered
     Export {
-        /// The model
-        model: ModelName,
+        /// The model, and which version of it.
+        #[command(flatten)]
+        which: Which,
         /// A directory to make
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
-        /// A particular version
-        #[arg(long)]
-        version_number: Option<mantlet_types::Version>,
     },
     /// Have a URL signed that gives a version's package to whoever brings it, for a while
     Url(super::SignUrl),
@@ -163,6 +179,12 @@ pub enum Model {
     },
     /// Withdraw a version for good: it answers nobody, and nothing rolls back to it
     Retire(Step),
+    /// Take away what the registry keeps and no version names, once it is a day old; the server must be stopped
+    Collect {
+        /// Say what it would be, and take nothing away
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Names of versions
     #[command(subcommand)]
     Alias(AliasCommand),
@@ -250,9 +272,9 @@ pub struct Update {
     /// The column with the truth [default: `target`, if there]
     #[arg(long, value_name = "COLUMN")]
     pub target: Option<String>,
-    /// A version that is registered already
+    /// A version that is registered already: its number or an alias
     #[arg(long = "version-number", value_name = "VERSION")]
-    pub number: Option<mantlet_types::Version>,
+    pub number: Option<VersionRef>,
     /// Go on, whatever the differences: in a team's home ask for approval, otherwise or once approved put it live
     #[arg(long, conflicts_with = "max_changed")]
     pub activate: bool,

@@ -31,9 +31,9 @@ pub struct SignUrl {
     #[arg(long, value_name = "NAME")]
     pub file: Option<String>,
     /// A bucket's own URL, for what `model publish` put below this place, instead of the server's
-    #[arg(long, value_name = "s3://BUCKET[/PREFIX]")]
+    #[arg(long, value_name = "s3|gs|az://BUCKET[/PREFIX]")]
     pub via: Option<String>,
-    /// Where the bucket is, if not at Amazon
+    /// Where the bucket is, if not at Amazon, Google or Azure
     #[arg(long, value_name = "URL", requires = "via")]
     pub endpoint: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct Publish {
     #[arg(value_name = "NAME@VERSION")]
     pub model: ModelRef,
     /// The bucket, and what its packages stand below
-    #[arg(long, value_name = "s3://BUCKET[/PREFIX]")]
+    #[arg(long, value_name = "s3|gs|az://BUCKET[/PREFIX]")]
     pub to: String,
     /// The way out.
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub struct Publish {
 #[derive(Debug, Args)]
 pub struct Import {
     /// A file or directory here, or one file elsewhere: an archive, a package, or the model alone
-    #[arg(value_name = "s3://…|https://…|DIR|FILE")]
+    #[arg(value_name = "s3|gs|az://…|https://…|DIR|FILE")]
     pub source: String,
     /// The file's digest as whoever published it names it; what comes from elsewhere is not taken in without
     #[arg(long, value_name = "DIGEST")]
@@ -81,7 +81,7 @@ pub struct Outside {
     /// A network beside the public internet that the host's name may resolve to; repeat for several
     #[arg(long = "private-network", value_name = "CIDR", value_parser = network)]
     pub networks: Vec<IpNet>,
-    /// Where the bucket is, if not at Amazon
+    /// Where the bucket is, if not at Amazon, Google or Azure
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
 }

@@ -165,12 +165,15 @@ fn to_another_place_the_former_key_goes_once_the_configuration_names_the_new_one
 fn a_new_key_is_made_where_nothing_is() {
     let temp = tempfile::tempdir().unwrap();
     let (place, link) = (temp.path().join("a/b/root.key"), temp.path().join("link"));
-    root_key::make_secret(&place).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let home = made(&elsewhere.path().join("home"));
+    let make = |path: &Path| root_key::make_secret(&home, &INSIDE, path, &no_env);
+    make(&place).unwrap();
     let first = fs::read(&place).unwrap();
-    assert!(root_key::make_secret(&place).is_err());
+    assert!(make(&place).is_err());
     assert_eq!(fs::read(&place).unwrap(), first);
     std::os::unix::fs::symlink(temp.path().join("nowhere"), &link).unwrap();
-    assert!(root_key::make_secret(&link).is_err());
+    assert!(make(&link).is_err());
     assert!(!temp.path().join("nowhere").exists());
     let left =
         fs::read_dir(place.parent().unwrap()).unwrap().count() + fs::read_dir(temp.path()).unwrap().count();

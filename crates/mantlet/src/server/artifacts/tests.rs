@@ -1,7 +1,8 @@
 //! From terms to a URL and back, and pieces cut out of others.
 
 use http::Request;
-use mantlet_types::{Version, url::UrlId, url::UrlKid};
+use mantlet_gate::urls::Signature;
+use mantlet_types::{Timestamp, Version, url::UrlId, url::UrlKid};
 
 use super::*;
 use crate::server::routes::{Found, Router};

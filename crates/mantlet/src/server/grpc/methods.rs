@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mantlet_gate::releases::alias::number;
 use mantlet_types::{Contract, Datatype, Rejection, TensorSpec, Version, entry::Event};
 
 use super::{
@@ -33,9 +34,10 @@ fn reading<M: prost::Message + 'static>(
     read: fn(&Contract, Vec<Version>) -> M,
     unready: Option<fn() -> Result<M, Rejection>>,
 ) -> Replying {
+    let gate = Arc::clone(&call.server.gate);
     let make = move |Named { name, version }: Named| {
         let (model, version) = which(&name, &version)?;
-        Ok(Read { which: Which { model, version }, of_disabled, read, unready })
+        Ok(Read { which: Which::new(&gate, model, version.as_ref()), of_disabled, read, unready })
     };
     call.deed_of_message(Event::ModelRead, make, show)
 }
@@ -116,12 +118,13 @@ fn data_type(datatype: Datatype) -> i32 {
 
 /// `ModelStatistics`: of one model or version, or of all that the caller may monitor where none is named.
 pub(in crate::server) fn statistics(call: Call) -> Replying {
-    let statistics = Arc::clone(&call.server.statistics);
+    let (statistics, gate) = (Arc::clone(&call.server.statistics), Arc::clone(&call.server.gate));
     let make = move |Named { name, version }: Named| {
         if name.is_empty() && version.is_empty() {
             return Ok(ReadStatistics { statistics, model: None, version: None });
         }
         let (model, version) = which(&name, &version)?;
+        let version = version.map(|version| number(&gate.snapshot().directory, &model, &version));
         Ok(ReadStatistics { statistics, model: Some(model), version })
     };
     call.deed_of_message(Event::MonitorRead, make, |stats| {

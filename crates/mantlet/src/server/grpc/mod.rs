@@ -27,7 +27,7 @@ use mantlet_gate::{
     identity::Arrival,
     mediate::{Ask, Envelope, Payload, mediate_envelope},
 };
-use mantlet_types::{Action, Code, Contract, ModelName, Rejection, Version, question::Question};
+use mantlet_types::{Action, Code, Contract, ModelName, Rejection, VersionRef, question::Question};
 
 pub use answer::write;
 pub use request::{Form, asked, decode};
@@ -123,9 +123,9 @@ pub(super) fn server(_: bool) -> Reply {
     }))
 }
 
-/// The model and version that a message names; the empty version is the live one. A name that nothing can have is like
+/// The model and version that a message names, by its number or a name; the empty version is the live one. A name that nothing can have is like
 /// one that nothing has.
-fn which(model: &str, version: &str) -> Result<(ModelName, Option<Version>), Rejection> {
+fn which(model: &str, version: &str) -> Result<(ModelName, Option<VersionRef>), Rejection> {
     let model = model.parse().map_err(|_| Code::NotFound)?;
     let version = (!version.is_empty()).then(|| version.parse()).transpose().map_err(|_| Code::NotFound)?;
     Ok((model, version))
@@ -142,7 +142,7 @@ impl Server {
     ) -> Outcome {
         let parcel = Parcel::message(&parts.headers, body);
         match way {
-            Way::Open(page) => Outcome { reply: Ok(page(self.gate.is_ready())), receipt: None },
+            Way::Open(page) => Outcome { reply: Ok(page(self.is_ready())), receipt: None },
             Way::Ask(action, Protocol::Grpc) => self.infer(arrival, action, parcel).await,
             Way::Ask(..) => self.turned_away(Code::MethodNotAllowed, arrival.ip),
             Way::Deed(_, handler) => {
@@ -180,7 +180,7 @@ impl Server {
 /// What is known of a call to `ModelInfer` once its message is opened, and once it is decoded.
 #[derive(Debug, Default)]
 struct Noted {
-    asked: OnceLock<(ModelName, Option<Version>)>,
+    asked: OnceLock<(ModelName, Option<VersionRef>)>,
     form: OnceLock<Form>,
 }
 
@@ -202,7 +202,7 @@ impl Envelope for Infer {
         let Self { parcel, action, noted } = self;
         let bytes = parcel.read_question().await?;
         let (model, version) = asked(&bytes)?;
-        let _ = noted.asked.set((model.clone(), version)); // set nowhere else
+        let _ = noted.asked.set((model.clone(), version.clone())); // set nowhere else
         Ok((Ask { model, version, action }, Message { bytes, noted }))
     }
 }
@@ -278,8 +278,10 @@ mod tests {
     #[test]
     fn names_that_nothing_can_have_are_of_nothing() {
         assert_eq!(which("loans", "").unwrap(), ("loans".parse().unwrap(), None));
-        assert_eq!(which("loans", "3").unwrap().1.unwrap().number(), 3);
-        for (model, version) in [("", ""), ("a/b", ""), ("loans", "x"), ("loans", "0"), ("loans", "-1")] {
+        for version in ["3", "champion", "live"] {
+            assert_eq!(which("loans", version).unwrap().1.unwrap().to_string(), version);
+        }
+        for (model, version) in [("", ""), ("a/b", ""), ("loans", "X"), ("loans", "0"), ("loans", "-1")] {
             assert_eq!(which(model, version).unwrap_err().code, Code::NotFound, "{model} {version}");
         }
     }

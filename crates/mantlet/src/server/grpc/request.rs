@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use mantlet_types::{
-    Contract, Datatype, ModelName, Rejection, Tensor, TensorData, Version,
+    Contract, Datatype, ModelName, Rejection, Tensor, TensorData, VersionRef,
     limits::{ELEMENTS_MAX, RANK_MAX, TENSORS_MAX},
     question::{Question, Rows, Scalar},
 };
@@ -34,7 +34,7 @@ pub struct Form {
 ///
 /// # Errors
 /// 400 if it is no message; 404 for a name or version that nothing can have.
-pub fn asked(message: &[u8]) -> Result<(ModelName, Option<Version>), Rejection> {
+pub fn asked(message: &[u8]) -> Result<(ModelName, Option<VersionRef>), Rejection> {
     let whole = |_: Malformed| Rejection::invalid("message");
     let (mut model, mut version) = ("", "");
     let mut fields = Fields::of(message);

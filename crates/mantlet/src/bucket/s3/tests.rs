@@ -71,8 +71,8 @@ fn a_url_never_outlives_its_credential_nor_a_week() {
     let ending = |seconds| Credential { ends: Some(NOW.plus_seconds(seconds)), ..credential(Some("t")) };
     assert_eq!(ending(600).seconds(900, NOW), Ok(600));
     assert_eq!(ending(7_200).seconds(900, NOW), Ok(900));
-    assert_eq!(ending(0).seconds(900, NOW), Err(S3Error::Ended));
-    assert_eq!(ending(-1).seconds(900, NOW), Err(S3Error::Ended));
+    assert_eq!(ending(0).seconds(900, NOW), Err(BucketError::Ended));
+    assert_eq!(ending(-1).seconds(900, NOW), Err(BucketError::Ended));
 }
 
 #[test]
@@ -93,13 +93,13 @@ fn places_and_services_are_what_they_say() {
         "s3://models/a\nb",
         "https://models/x",
     ] {
-        assert_eq!(Place::parse(bad), Err(S3Error::Place), "{bad}");
+        assert_eq!(Place::parse(bad), Err(BucketError::Place), "{bad}");
     }
     for bad in ["", "EU", "eu/west"] {
-        assert_eq!(Service::new(bad, None), Err(S3Error::Region), "{bad}");
+        assert_eq!(Service::new(bad, None), Err(BucketError::Region), "{bad}");
     }
     for bad in ["ftp://x", "http://example.com", "https://example.com/path", "https://u@example.com"] {
-        assert_eq!(Service::new("eu-central-1", Some(bad)), Err(S3Error::Endpoint), "{bad}");
+        assert_eq!(Service::new("eu-central-1", Some(bad)), Err(BucketError::Endpoint), "{bad}");
     }
     let dotted = Place::parse("s3://my.models/x").unwrap();
     let service = Service::new("eu-central-1", None).unwrap();
