@@ -5,8 +5,9 @@
 //! be decided, so what it has decided after so many bytes does not depend on how they arrived.
 
 use super::{
+    html,
     redact::{self, Kind},
-    rules::Rules,
+    rules::{Html, Rules},
     window::{AHEAD, GLUE, Window, is_continuation},
 };
 
@@ -15,6 +16,12 @@ use super::{
 pub(crate) enum What {
     /// The label of a kind.
     Redacted(Kind),
+    /// A note that a link or an image was removed.
+    Link,
+    /// A note that markup was removed.
+    Html,
+    /// This text.
+    Text(String),
 }
 
 /// How far a replaced piece goes whose end was not yet seen when it was decided.
@@ -26,6 +33,10 @@ pub(crate) enum Until {
     Pem,
     /// To the first byte that no address has.
     Address,
+    /// To the end tag of an element, by its place in [`html::SWALLOWED`].
+    Element(u8),
+    /// To the end of a comment of markup.
+    Comment,
 }
 
 /// A piece of text and what stands in its place. Bounds are offsets in the scanned bytes.
@@ -39,6 +50,13 @@ pub(crate) struct Edit {
     pub(crate) what: What,
     /// How it goes on after `end`.
     pub(crate) until: Option<Until>,
+}
+
+impl Edit {
+    /// A piece whose end is known.
+    pub(crate) fn new(start: usize, end: usize, what: What) -> Self {
+        Self { start, end, what, until: None }
+    }
 }
 
 /// Bytes that may stand inside a word of letters and digits.
@@ -62,7 +80,7 @@ const fn classes() -> [u8; 256] {
             b'0'..=b'9' => WORD | DIGIT,
             b'A'..=b'Z' => WORD | UPPER,
             b'a'..=b'z' | b'_' => WORD,
-            b'@' | b':' | b'=' | b'-' | b'<' | b'[' | b'!' | b'/' | b'\\' => MARK,
+            b'@' | b':' | b'=' | b'-' | b'<' | b']' | b'(' | b'/' | b'\\' => MARK,
             // Full-width and Arabic digits, and those of India.
             0xEF | 0xD9 | 0xDB | 0xE0 => WIDE,
             _ => 0,
@@ -224,23 +242,34 @@ impl Word {
             || length >= LONG
             || self.seen & UPPER != 0 && (length <= 4 || first.is_ascii_uppercase() && length <= 9)
             || length <= 6 && matches!(bytes.get(self.end), Some(b'-' | b':'))
+            || length == 3 && bytes.get(self.end) == Some(&b'.')
     }
 }
 
 /// Asks the judges for the place, in the order in which they are to be believed.
 fn judge(rules: &Rules, window: &Window<'_>, place: usize, end: usize, class: u8) -> Option<Edit> {
-    let kinds = rules.kinds;
-    if kinds.is_empty() {
-        return None;
+    if class & MARK != 0 && window.at(place) == b'<' {
+        let clean = rules.html == Html::Clean;
+        let names = rules.pseudonyms.as_ref();
+        let restored = names.and_then(|names| names.restore(window, place, clean));
+        return restored.or_else(|| if clean { html::judge(rules, window, place) } else { None });
     }
-    let found = if class & WORD != 0 {
+    let kinds = rules.kinds;
+    let found = if kinds.is_empty() {
+        None
+    } else if class & WORD != 0 {
         redact::at_word(kinds, window, place, end)
     } else if class & WIDE != 0 {
         redact::at_wide(kinds, window, place)
     } else {
         redact::at_mark(kinds, window, place)
-    }?;
-    Some(Edit { start: found.start, end: found.end, what: What::Redacted(found.kind), until: found.until })
+    };
+    if let Some(found) = found {
+        let what = What::Redacted(found.kind);
+        return Some(Edit { start: found.start, end: found.end, what, until: found.until });
+    }
+    let links = rules.links.as_ref()?;
+    if class & WORD != 0 { links.bare(window, place) } else { links.judge(window, place) }
 }
 
 /// How far an open piece goes in the bytes that have arrived, and whether it ends there.
@@ -254,5 +283,7 @@ fn end_of(until: Until, bytes: &[u8], place: usize, whole: bool) -> (usize, bool
         Until::Token => run(redact::in_token),
         Until::Pem => redact::end_of_pem(bytes, place, whole),
         Until::Address => run(|byte| byte > b' '),
+        Until::Element(index) => html::end_of_element(index, bytes, place, whole),
+        Until::Comment => html::end_of_comment(bytes, place, whole),
     }
 }

@@ -101,6 +101,11 @@ impl<'a> Window<'a> {
         self.bytes.get(start..index.min(self.bytes.len())).unwrap_or_default()
     }
 
+    /// Whether an index is the end of the window, so that a run up to it may go on.
+    pub(crate) fn is_limit(&self, index: usize) -> bool {
+        index >= self.limit
+    }
+
     /// Whether a byte was asked for that has not arrived.
     pub(crate) fn starved(&self) -> bool {
         self.starved.get()

@@ -1,75 +1,97 @@
-//! Canaries and system prompts in an answer, however they are written.
+//! Canaries and system prompts in an answer, however they are written: in any case, spaced, with invisible characters or
+//! look-alikes, backwards, rotated by thirteen, in base64 at any alignment or hexadecimal, and two of these at once.
+//!
+//! Every view of the answer is hashed at every symbol by a rolling hash and looked up among the windows of what must not
+//! be said, so it does not matter where in an answer a piece begins. A prompt in other words is not recognized.
 
-use super::{rules::BadRule, stream::Stopped};
+mod decode;
+mod ear;
+mod fold;
+mod index;
 
-/// What must not be said. Only hashes and folded canaries are kept.
-#[derive(Debug, Clone, Default)]
-pub struct Secrets {
-    canaries: Vec<Vec<u8>>,
-}
+pub use index::Secrets;
 
-impl Secrets {
-    pub(crate) fn add_canary(&mut self, canary: &str) -> Result<(), BadRule> {
-        let folded: Vec<u8> = canary.chars().filter_map(fold).collect();
-        if !(12..=128).contains(&folded.len()) {
-            return Err(BadRule::Canary);
-        }
-        self.canaries.push(folded);
-        Ok(())
-    }
+use decode::Decoders;
+use ear::Ear;
+use fold::Folder;
 
-    pub(crate) fn add_prompt(&mut self, prompt: &str) {
-        let folded: Vec<u8> = prompt.chars().filter_map(fold).collect();
-        if folded.len() >= 32 {
-            self.canaries.push(folded);
-        }
-    }
-}
+use super::stream::Stopped;
 
-/// Lower case of letters and digits of ASCII.
-fn fold(character: char) -> Option<u8> {
-    let byte = u8::try_from(character).ok()?;
-    byte.is_ascii_alphanumeric().then(|| byte.to_ascii_lowercase())
+/// How many bytes are held back while nothing was heard: what a canary takes up, spelled in hexadecimal.
+const HELD: usize = 192;
+
+/// How many bytes are held back once a piece of a prompt was heard. With a character more it stays below
+/// [`super::HELD_BYTES_MAX`].
+const HELD_WARM: usize = 480;
+
+/// What a view has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Heard {
+    Nothing,
+    /// A piece of a prompt, too little to be a leak.
+    Warm,
+    /// A leak, and which.
+    Leak(&'static str),
 }
 
 /// What was heard of the secrets in one answer.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    tail: Vec<u8>,
-    length: usize,
-    held: usize,
+    /// Nothing at all if there is nothing to look for.
+    views: Option<Box<Views>>,
+    /// How many bytes came.
+    count: u64,
+    /// How many of them may leave.
+    free: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Views {
+    folder: Folder,
+    plain: Ear,
+    decoded: Decoders,
 }
 
 impl Watch {
     pub(crate) fn new(secrets: &Secrets) -> Self {
-        let length = secrets.canaries.iter().map(Vec::len).max().unwrap_or_default();
-        Self { tail: Vec::new(), length, held: if length == 0 { 0 } else { 192 } }
+        let views = || {
+            Box::new(Views { folder: Folder::default(), plain: Ear::default(), decoded: Decoders::new(true) })
+        };
+        Self { views: (!secrets.is_empty()).then(views), count: 0, free: 0 }
     }
 
     /// Hears a piece. On a leak, how many of its bytes came before the character that completed it.
     pub(crate) fn push(&mut self, secrets: &Secrets, piece: &str) -> Result<(), (Stopped, usize)> {
-        if self.length == 0 {
-            return Ok(());
-        }
+        let Some(views) = &mut self.views else { return Ok(()) };
         for (index, character) in piece.char_indices() {
-            let Some(byte) = fold(character) else { continue };
-            self.tail.push(byte);
-            if secrets.canaries.iter().any(|canary| self.tail.ends_with(canary)) {
-                return Err((Stopped { code: "canary" }, index));
-            }
-            if self.tail.len() > 2 * self.length {
-                self.tail.drain(..self.length);
-            }
+            let mut heard = views.decoded.hear(secrets, character);
+            let plain = &mut views.plain;
+            views.folder.push(character, &mut |symbol| heard = heard.max(plain.hear(secrets, symbol)));
+            let held = match heard {
+                Heard::Leak(code) => return Err((Stopped { code }, index)),
+                Heard::Warm => HELD_WARM,
+                Heard::Nothing => HELD,
+            };
+            self.count += character.len_utf8() as u64;
+            // INVARIANT (every cut alike): what may leave is decided at every character, not at the end of a chunk.
+            self.free = self.free.max(self.count.saturating_sub(held as u64));
         }
         Ok(())
     }
 
-    pub(crate) fn finish(&mut self, _secrets: &Secrets) -> Option<Stopped> {
-        None
+    /// Hears the end of the answer.
+    pub(crate) fn finish(&mut self, secrets: &Secrets) -> Option<Stopped> {
+        match self.views.as_ref()?.decoded.ends(secrets) {
+            Heard::Leak(code) => Some(Stopped { code }),
+            _ => None,
+        }
     }
 
     /// How many of the bytes that were heard must not leave yet.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.held
+        if self.views.is_none() { 0 } else { usize::try_from(self.count - self.free).unwrap_or(usize::MAX) }
     }
 }
+
+#[cfg(test)]
+mod tests;

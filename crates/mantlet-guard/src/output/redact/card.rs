@@ -33,7 +33,7 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> bool {
     match strength(text) {
         Strength::None => false,
         Strength::Strong => true,
-        Strength::Weak => context().says(WORDS),
+        Strength::Weak => cut.groups.len() > 3 || context().says(WORDS),
     }
 }
 
@@ -66,7 +66,8 @@ fn strength(text: &[u8]) -> Strength {
         16 if diners || two == 35 => Strength::Strong,
         15 if amex || matches!(four, 2131 | 1800) => Strength::Strong,
         14 if diners => Strength::Strong,
-        17..=19 if visa && text.len() == 19 || unionpay || maestro || discover || jcb => Strength::Strong,
+        17..=19 if two == 62 => Strength::Strong,
+        17..=19 if visa && text.len() == 19 || unionpay || maestro || discover || jcb => Strength::Weak,
         13 if visa => Strength::Weak,
         12..=15 if maestro || four == 604 => Strength::Weak,
         _ => Strength::None,

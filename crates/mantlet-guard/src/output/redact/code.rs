@@ -57,7 +57,7 @@ impl Code {
                     Read::Character(byte, size) => {
                         // Lower case is read in the first group alone: prose ends a code.
                         let lower = byte.is_ascii_lowercase();
-                        if length == CHARACTERS || lower && code.count > 0 {
+                        if length == CHARACTERS || lower && (code.count > 0 || is_extended(window, index)) {
                             break;
                         }
                         if let Some(place) = code.characters.get_mut(length) {
@@ -71,7 +71,8 @@ impl Code {
                 }
             }
             // A group that goes on in lower case or beyond what is read is none.
-            let goes_on = matches!(character(window, index), Read::Character(..));
+            let goes_on =
+                matches!(character(window, index), Read::Character(..)) && !is_extended(window, index);
             if length == before || goes_on && code.count > 0 {
                 break;
             }
@@ -79,7 +80,7 @@ impl Code {
                 *group = Group { separator, end: index, through: length };
             }
             code.count += 1;
-            if goes_on {
+            if goes_on || is_extended(window, index) {
                 break;
             }
             let Some((byte, next)) = between(window, index) else { break };
@@ -101,6 +102,13 @@ impl Code {
 }
 
 impl Cut<'_> {
+    /// Whether the cut, which begins at `start`, stands apart from other groups of digits: it is no piece of a row of numbers.
+    pub(super) fn is_isolated(&self, window: &Window<'_>, start: usize) -> bool {
+        let before = window.before(start) == b' ' && window.before(start.saturating_sub(1)).is_ascii_digit();
+        let after = window.at(self.end) == b' ' && window.at(self.end + 1).is_ascii_digit();
+        !before && !after
+    }
+
     /// Whether every character is a digit.
     pub(super) fn is_number(&self) -> bool {
         self.text.iter().all(u8::is_ascii_digit)
@@ -150,6 +158,14 @@ impl Cut<'_> {
     }
 }
 
+/// Whether the extension of a telephone number begins at an index, right behind its digits: `4567x89`.
+fn is_extended(window: &Window<'_>, index: usize) -> bool {
+    window.at(index) == b'x'
+        && window.before(index).is_ascii_digit()
+        && window.before(index - 1).is_ascii_digit()
+        && window.at(index + 1).is_ascii_digit()
+}
+
 /// Reads a letter or a digit, of ASCII or wide.
 fn character(window: &Window<'_>, index: usize) -> Read {
     let byte = window.at(index);
@@ -192,19 +208,11 @@ fn between(window: &Window<'_>, index: usize) -> Option<(u8, usize)> {
     let (byte, size) = separator(window, index)?;
     let mut next = index + size;
     if let Some((second, more)) = separator(window, next) {
-        // `) `, ` (`, `)-` and ` – `, but not two spaces or two hyphens.
-        let pair = byte == b')' || second == b'(' || byte == b' ' && second == b'-';
-        if !pair {
+        // `) `, ` (`, `)-`, but not two spaces, two hyphens or the ` - ` of arithmetic.
+        if byte != b')' && second != b'(' {
             return None;
         }
         next += more;
-        if byte == b' ' && second == b'-' {
-            let (third, more) = separator(window, next)?;
-            if third != b' ' {
-                return None;
-            }
-            next += more;
-        }
     }
     matches!(character(window, next), Read::Character(..)).then_some((byte, next))
 }

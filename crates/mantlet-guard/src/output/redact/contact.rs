@@ -140,11 +140,13 @@ pub(super) fn phone(window: &Window<'_>, code: &Code, start: usize) -> Option<Fo
         let believed = if plus {
             is_international(cut.text, cut.groups.len())
         } else if let Some(rest) = cut.text.strip_prefix(b"00").filter(|_| !opened) {
-            is_international(rest.strip_prefix(b"0").unwrap_or(rest), cut.groups.len())
-                && (cut.groups.len() > 1 || context().says(PHONE))
-                || cut.text.starts_with(b"001") && cut.groups.len() > 3
+            is_international(rest, cut.groups.len())
+                && (splits_after_country(rest, cut.length(0))
+                    && cut.is_isolated(window, begin)
+                    && !context().denies()
+                    || context().says(PHONE))
         } else {
-            is_national(&cut, opened, &context)
+            is_national(&cut, opened, cut.is_isolated(window, begin), &context)
         };
         if believed {
             return Some(Found::new(begin, extension(window, cut.end), Kind::Phone));
@@ -173,6 +175,16 @@ fn prefix(window: &Window<'_>, start: usize) -> (usize, bool) {
         }
     }
     (begin, plus)
+}
+
+/// Whether the first group, after `00`, ends with the country code or has it all.
+fn splits_after_country(digits: &[u8], first: usize) -> bool {
+    let code = match digits {
+        [b'1' | b'7', ..] => 1,
+        _ if is_small(digits) => 3,
+        _ => 2,
+    };
+    first == 2 || first == 2 + code
 }
 
 /// Whether the digits are a number of E.164: an assigned country code and 8 to 15 digits.
@@ -225,7 +237,7 @@ fn is_small(digits: &[u8]) -> bool {
 }
 
 /// Whether the cut is a number as it is written inside a country.
-fn is_national(cut: &Cut<'_>, opened: bool, context: &dyn Fn() -> Context) -> bool {
+fn is_national(cut: &Cut<'_>, opened: bool, isolated: bool, context: &dyn Fn() -> Context) -> bool {
     let digits = cut.text;
     let grouped = cut.groups.len() > 1;
     let american = digits.len() == 10 && is_american(digits)
@@ -240,15 +252,19 @@ fn is_national(cut: &Cut<'_>, opened: bool, context: &dyn Fn() -> Context) -> bo
     // With a trunk prefix, in groups that no date, price or code has.
     let trunk = digits.first() == Some(&b'0') && digits.get(1).is_some_and(|byte| *byte != b'0');
     let groups = cut.groups.len();
-    if trunk && (9..=12).contains(&digits.len()) && grouped && groups <= 6 {
+    if trunk && isolated && (9..=12).contains(&digits.len()) && grouped && groups <= 6 {
         let first = cut.length(0);
+        let split = groups > 2 || digits.len() > 9 && cut.length(1) >= 6;
         let dated =
             cut.groups.iter().skip(1).all(|group| matches!(group.separator, b'.' | b'/')) && groups == 3;
-        if first >= 2 && !dated {
+        if first >= 2 && split && !dated {
             return !context().denies() || context().says(PHONE);
         }
     }
-    if opened && grouped && (8..=12).contains(&digits.len()) {
+    let closed = cut.groups.get(1).is_some_and(|group| group.separator == b')');
+    let once = cut.groups.iter().skip(2).all(|group| !matches!(group.separator, b'(' | b')'));
+    let year = cut.length(0) == 4 && matches!(digits.get(..2), Some(b"19" | b"20"));
+    if opened && closed && once && !year && (8..=12).contains(&digits.len()) {
         return !context().denies() || context().says(PHONE);
     }
     (7..=13).contains(&digits.len()) && groups <= 6 && !is_dated(cut) && context().says(PHONE)

@@ -73,7 +73,8 @@ fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> 
             let kind = if number && card::judge(&cut, &context) {
                 Some(Kind::Card)
             } else if number {
-                national::judge(&cut, &context).or_else(|| lettered::is_rut(&cut).then_some(Kind::NationalId))
+                national::judge(&cut, cut.is_isolated(window, start), &context)
+                    .or_else(|| lettered::is_rut(&cut).then_some(Kind::NationalId))
             } else {
                 lettered::judge(&cut, &context)
             };

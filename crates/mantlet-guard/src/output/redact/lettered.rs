@@ -24,6 +24,7 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind
             is_nino(cut)
                 || (compact || cut.has_shape("8~1") || cut.has_shape("1~7~1") || cut.has_shape("2.3.3-1"))
                     && (is_dni(text) || compact && is_nric(text))
+                    && !context().denies()
                 || compact && is_ppsn(text) && context().says(&["pps", "ppsn", "pps number"])
         }
         10 => compact && (is_pan(text) || is_twid(text) && !context().denies()),
@@ -219,7 +220,8 @@ fn is_hetu_with_sign(cut: &Cut<'_>) -> bool {
     is_hetu_of(cut.text)
 }
 
-fn is_hetu_of(text: &[u8]) -> bool {
+/// Finnish personal identity code without the sign of its century.
+pub(super) fn is_hetu_of(text: &[u8]) -> bool {
     let birth = || Some((part(text, 4, 6)?, part(text, 2, 4)?, part(text, 0, 2)?));
     birth().is_some_and(|(year, month, day)| is_short_date(year, month, day))
         && text.len() == 10
@@ -341,7 +343,7 @@ fn is_ppsn(text: &[u8]) -> bool {
 
 /// Chilean RUT that ends in `K` or a digit, written `12.345.678-5`.
 pub(super) fn is_rut(cut: &Cut<'_>) -> bool {
-    let shapes = ["2.3.3-1", "1.3.3-1", "8-1", "7-1"];
+    let shapes = ["2.3.3-1", "1.3.3-1", "3.3-1", "8-1", "7-1"];
     if !shapes.iter().any(|shape| cut.has_shape(shape)) {
         return false;
     }

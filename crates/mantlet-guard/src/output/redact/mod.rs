@@ -71,9 +71,10 @@ pub fn redact_kinds(text: &str, kinds: Kinds) -> Redacted {
     for edit in edits {
         redacted.text.push_str(text.get(kept..edit.start).unwrap_or_default());
         kept = edit.end;
-        let What::Redacted(kind) = edit.what;
-        redacted.text.push_str(kind.label());
-        redacted.found.push(Found { kind, start: edit.start, end: edit.end });
+        if let What::Redacted(kind) = edit.what {
+            redacted.text.push_str(kind.label());
+            redacted.found.push(Found { kind, start: edit.start, end: edit.end });
+        }
     }
     redacted.text.push_str(text.get(kept..).unwrap_or_default());
     redacted

@@ -3,7 +3,7 @@
 
 mod valid;
 
-use super::{code::Cut, context::Context, kind::Kind};
+use super::{code::Cut, context::Context, kind::Kind, lettered};
 
 /// What must be beside a number that passes its check.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,12 @@ const TEN: &[Spec] = &[
         Alone::Grouped,
         &["rodné číslo", "rodne cislo", "birth number", "rč", "rodné"],
     ),
+    id(
+        &["6-4", "6+4"],
+        lettered::is_hetu_of,
+        Alone::Grouped,
+        &["hetu", "henkilötunnus", "personal identity"],
+    ),
     id(&[], valid::bg_egn, Alone::Never, &["egn", "егн"]),
     id(
         &["4 6", "4-6"],
@@ -175,11 +181,17 @@ const TWELVE: &[Spec] = &[
 const THIRTEEN: &[Spec] = &[
     id(
         &["6-7"],
+        valid::kr_rrn_unchecked,
+        Alone::Grouped,
+        &["rrn", "resident registration", "주민등록번호", "주민번호"],
+    ),
+    id(
+        &["6-7"],
         valid::kr_rrn,
         Alone::Undenied,
         &["rrn", "resident registration", "주민등록번호", "주민번호", "외국인등록번호"],
     ),
-    id(&[], valid::ro_cnp, Alone::Undenied, &["cnp", "cod numeric personal"]),
+    id(&[], valid::ro_cnp, Alone::Never, &["cnp", "cod numeric personal"]),
     id(
         &["6 4 2 1", "6 4 3"],
         valid::za_id,
@@ -198,7 +210,7 @@ const THIRTEEN: &[Spec] = &[
         Alone::Grouped,
         &["thai", "thai id", "บัตรประชาชน", "เลขประจำตัวประชาชน"],
     ),
-    id(&[], valid::yu_jmbg, Alone::Undenied, &["jmbg", "emšo", "emso"]),
+    id(&[], valid::yu_jmbg, Alone::Never, &["jmbg", "emšo", "emso"]),
 ];
 
 const FOURTEEN: &[Spec] =
@@ -229,7 +241,7 @@ const fn of_length(length: usize) -> &'static [Spec] {
 }
 
 /// The kind of number that a cut of digits is, if it is one.
-pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind> {
+pub(super) fn judge(cut: &Cut<'_>, isolated: bool, context: &dyn Fn() -> Context) -> Option<Kind> {
     let grouped = cut.groups.len() > 1;
     let mut believed = None;
     let mut said: Option<Context> = None;
@@ -244,8 +256,8 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind
         }
         let alone = match spec.alone {
             Alone::Always => true,
-            Alone::Undenied => !context.denies(),
-            Alone::Grouped => grouped && !context.denies(),
+            Alone::Undenied => isolated && !context.denies(),
+            Alone::Grouped => grouped && isolated && !context.denies(),
             Alone::Never => false,
         };
         if alone {

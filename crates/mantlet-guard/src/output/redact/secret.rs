@@ -230,7 +230,11 @@ fn name_before(window: &Window<'_>, place: usize) -> Option<&'static [u8]> {
 
 /// Whether a value can be a secret rather than a mention of one.
 fn is_secret(value: &[u8]) -> bool {
-    value.len() >= 4 && !is_placeholder(value) && !value.contains(&b'(') && !value.starts_with(b"$")
+    value.len() >= 4
+        && !value.starts_with(b" ")
+        && !is_placeholder(value)
+        && !value.contains(&b'(')
+        && !value.starts_with(b"$")
 }
 
 /// Whether a word after `password:` in a sentence is a secret: it has what words of prose have not, or nothing follows.
@@ -238,7 +242,7 @@ fn is_said(value: &[u8], next: u8) -> bool {
     let mixed = value.iter().any(u8::is_ascii_digit)
         || value.iter().any(|byte| byte.is_ascii_punctuation() && !matches!(byte, b'-' | b'.' | b'/' | b':'))
         || value.iter().skip(1).any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
-    mixed || matches!(next, b'\n' | b'\r' | b',' | b';') || next == 0
+    mixed || matches!(next, b'\n' | b'\r' | 0)
 }
 
 /// Whether a value stands for one: a variable, asterisks, or a word of documentation.

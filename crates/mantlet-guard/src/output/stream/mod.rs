@@ -17,6 +17,12 @@ use super::{
 /// How many bytes of an answer are held back at most.
 pub const HELD_BYTES_MAX: usize = 512;
 
+/// What stands in the place of a link or an image that was removed. With its space it is no destination in markdown.
+const LINK_REMOVED: &str = "[link removed]";
+
+/// What stands in the place of markup that was removed.
+const HTML_REMOVED: &str = "[markup removed]";
+
 /// How many bytes are taken from a chunk at a time, so that memory is bounded for chunks of any size.
 const PIECE: usize = 16 * 1024;
 
@@ -179,6 +185,15 @@ impl Stream {
                 *self.summary.redacted.entry(*kind).or_default() += 1;
                 output.push_str(kind.label());
             }
+            What::Link => {
+                self.summary.links_removed += 1;
+                output.push_str(LINK_REMOVED);
+            }
+            What::Html => {
+                self.summary.html_removed += 1;
+                output.push_str(HTML_REMOVED);
+            }
+            What::Text(text) => output.push_str(text),
         }
     }
 

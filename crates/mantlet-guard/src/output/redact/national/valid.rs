@@ -330,19 +330,22 @@ pub(super) fn my_nric(text: &[u8]) -> bool {
             .is_some_and(|place| !matches!(place, 0 | 17..=20 | 69..=70 | 73 | 80..=81 | 94..=97))
 }
 
-/// South Korean resident registration number: a date, the century in the seventh digit, and a weighted sum. Numbers
-/// given out since October 2020 have no check, so one that fails it must be of this century and of a newborn.
+/// South Korean resident registration number: a date, the century in the seventh digit, and a weighted sum.
 pub(super) fn kr_rrn(text: &[u8]) -> bool {
-    let Some((year, month, day)) = ymd(text) else { return false };
+    kr_rrn_unchecked(text)
+        && weighted(text, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5])
+            .is_some_and(|sum| (11 - sum % 11) % 10 == digit(text, 12))
+}
+
+/// The same without the sum, which numbers given out since October 2020 have not.
+pub(super) fn kr_rrn_unchecked(text: &[u8]) -> bool {
     let century = match text.get(6) {
         Some(b'1' | b'2' | b'5' | b'6') => 1900,
         Some(b'3' | b'4' | b'7' | b'8') => 2000,
         Some(b'9' | b'0') => 1800,
         _ => return false,
     };
-    let sound = weighted(text, &[2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5])
-        .is_some_and(|sum| (11 - sum % 11) % 10 == digit(text, 12));
-    is_birth(century + year, month, day) && (sound || century == 2000 && year >= 20)
+    ymd(text).is_some_and(|(year, month, day)| is_birth(century + year, month, day))
 }
 
 /// Romanian CNP: sex and century, a date, and a weighted sum.
@@ -358,10 +361,11 @@ pub(super) fn ro_cnp(text: &[u8]) -> bool {
         })
 }
 
-/// South African identity number: a date, the citizenship, and Luhn.
+/// South African identity number: a date, the citizenship, an 8 or 9, and Luhn.
 pub(super) fn za_id(text: &[u8]) -> bool {
     ymd(text).is_some_and(|(year, month, day)| is_short_date(year, month, day))
         && matches!(text.get(10), Some(b'0'..=b'2'))
+        && matches!(text.get(11), Some(b'8' | b'9'))
         && luhn(text)
 }
 
