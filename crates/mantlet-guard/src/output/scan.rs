@@ -235,14 +235,15 @@ impl Word {
     /// Whether anything that a judge knows can begin with this word.
     fn wanted(&self, bytes: &[u8]) -> bool {
         let length = self.end - self.start;
-        let first = bytes.get(self.start).copied().unwrap_or_default();
-        // Capital letters before a digit that stands apart (`AB 12 34 56 C`), the months of dates of birth, prefixes
-        // of keys that end with a hyphen (`sk-`), and hexadecimal groups without a digit.
+        // Capital letters before a digit that stands apart (`AB 12 34 56 C`), prefixes of keys that end with a hyphen
+        // (`sk-`), hexadecimal groups without a digit, and `www.`.
         self.seen & DIGIT != 0
             || length >= LONG
-            || self.seen & UPPER != 0 && (length <= 4 || first.is_ascii_uppercase() && length <= 9)
+            || self.seen & UPPER != 0
+                && length <= 4
+                && bytes.get(self.end + 1).is_none_or(|byte| byte.is_ascii_digit() || *byte == b'.')
             || length <= 6 && matches!(bytes.get(self.end), Some(b'-' | b':'))
-            || length == 3 && bytes.get(self.end) == Some(&b'.')
+            || matches!(length, 2 | 3) && bytes.get(self.end) == Some(&b'.')
     }
 }
 

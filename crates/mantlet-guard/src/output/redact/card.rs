@@ -1,9 +1,9 @@
 //! Payment cards: issuer ranges (ISO/IEC 7812), lengths and Luhn.
 
-use super::{checks, code::Cut, context::Context};
+use super::{checks, code::Cut, context::Told};
 
 /// Words that speak for a card where its form alone is weak.
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "card",
     "visa",
     "maestro",
@@ -23,7 +23,7 @@ const WORDS: &[&str] = &[
 const SHAPES: &[&str] = &["4~4~4~4", "4~6~5", "4~6~4", "4~4~4~4~3", "4~4~4~1", "4~4~4", "4.4.4.4", "4/4/4/4"];
 
 /// Whether the cut is a card's number.
-pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> bool {
+pub(super) fn judge(cut: &Cut<'_>, context: &Told<'_>) -> bool {
     let text = cut.text;
     let single = cut.groups.len() == text.len() && cut.is_even();
     let written = cut.groups.len() == 1 || single || SHAPES.iter().any(|shape| cut.has_shape(shape));
@@ -33,7 +33,7 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> bool {
     match strength(text) {
         Strength::None => false,
         Strength::Strong => true,
-        Strength::Weak => cut.groups.len() > 3 || context().says(WORDS),
+        Strength::Weak => cut.groups.len() > 3 || context.get().says(WORDS),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     code::{Code, Cut, may_begin, may_end},
-    context::Context,
+    context::Told,
     find::Found,
     kind::Kind,
 };
@@ -75,7 +75,7 @@ fn domain(window: &Window<'_>, start: usize) -> Option<usize> {
 }
 
 /// Words that say that a number is one of a telephone.
-const PHONE: &[&str] = &[
+pub(super) const PHONE: &[&str] = &[
     "phone",
     "telephone",
     "tel",
@@ -130,7 +130,7 @@ pub(super) fn phone(window: &Window<'_>, code: &Code, start: usize) -> Option<Fo
     if !may_begin(window, begin) {
         return None;
     }
-    let context = || Context::before(window, begin);
+    let context = Told::before(window, begin);
     for cut in code.cuts() {
         let written = cut.is_number() && cut.groups.iter().skip(1).all(|group| group.separator != b'+');
         if !written || !may_end(window, cut.end) && !is_extension(window, cut.end) {
@@ -143,8 +143,8 @@ pub(super) fn phone(window: &Window<'_>, code: &Code, start: usize) -> Option<Fo
             is_international(rest, cut.groups.len())
                 && (splits_after_country(rest, cut.length(0))
                     && cut.is_isolated(window, begin)
-                    && !context().denies()
-                    || context().says(PHONE))
+                    && !context.get().denies()
+                    || context.get().says(PHONE))
         } else {
             is_national(&cut, opened, cut.is_isolated(window, begin), &context)
         };
@@ -237,7 +237,7 @@ fn is_small(digits: &[u8]) -> bool {
 }
 
 /// Whether the cut is a number as it is written inside a country.
-fn is_national(cut: &Cut<'_>, opened: bool, isolated: bool, context: &dyn Fn() -> Context) -> bool {
+fn is_national(cut: &Cut<'_>, opened: bool, isolated: bool, context: &Told<'_>) -> bool {
     let digits = cut.text;
     let grouped = cut.groups.len() > 1;
     let american = digits.len() == 10 && is_american(digits)
@@ -247,7 +247,7 @@ fn is_national(cut: &Cut<'_>, opened: bool, isolated: bool, context: &dyn Fn() -
         "1 3-3-4", "3 3-4", "1-3)3-4", "3)3)4",
     ];
     if american && (shapes.iter().any(|shape| cut.has_shape(shape)) || opened && grouped) {
-        return !context().denies() || context().says(PHONE);
+        return !context.get().denies() || context.get().says(PHONE);
     }
     // With a trunk prefix, in groups that no date, price or code has.
     let trunk = digits.first() == Some(&b'0') && digits.get(1).is_some_and(|byte| *byte != b'0');
@@ -258,16 +258,16 @@ fn is_national(cut: &Cut<'_>, opened: bool, isolated: bool, context: &dyn Fn() -
         let dated =
             cut.groups.iter().skip(1).all(|group| matches!(group.separator, b'.' | b'/')) && groups == 3;
         if first >= 2 && split && !dated {
-            return !context().denies() || context().says(PHONE);
+            return !context.get().denies() || context.get().says(PHONE);
         }
     }
     let closed = cut.groups.get(1).is_some_and(|group| group.separator == b')');
     let once = cut.groups.iter().skip(2).all(|group| !matches!(group.separator, b'(' | b')'));
     let year = cut.length(0) == 4 && matches!(digits.get(..2), Some(b"19" | b"20"));
     if opened && closed && once && !year && (8..=12).contains(&digits.len()) {
-        return !context().denies() || context().says(PHONE);
+        return !context.get().denies() || context.get().says(PHONE);
     }
-    (7..=13).contains(&digits.len()) && groups <= 6 && !is_dated(cut) && context().says(PHONE)
+    (7..=13).contains(&digits.len()) && groups <= 6 && !is_dated(cut) && context.get().says(PHONE)
 }
 
 /// Whether area and exchange are such as the North American Numbering Plan has.

@@ -1,6 +1,10 @@
 //! What the words before a number say of it.
 
-use crate::output::window::{CONTEXT, Window};
+use std::{cell::OnceCell, sync::LazyLock};
+
+use aho_corasick::AhoCorasick;
+
+use crate::output::window::Window;
 
 /// Words before a number that speak against its being an identifier of a person.
 const AGAINST: &[&str] = &[
@@ -87,31 +91,62 @@ const AGAINST: &[&str] = &[
     "code",
 ];
 
-/// The text before a place, in lower case.
+/// The words of all lists, found in one pass.
+static WORDS: LazyLock<Words> = LazyLock::new(Words::new);
+
+/// An automaton over the words of all lists.
+struct Words {
+    automaton: Option<AhoCorasick>,
+    words: Vec<&'static str>,
+}
+
+impl Words {
+    fn new() -> Self {
+        let mut words: Vec<&'static str> = super::word_lists().into_iter().flatten().copied().collect();
+        words.extend_from_slice(AGAINST);
+        words.sort_unstable();
+        words.dedup();
+        // Without an automaton no word would be found, and what needs one would stay: a test holds that there is one.
+        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(&words).ok();
+        Self { automaton, words }
+    }
+}
+
+/// The most words that are told of one place; beyond them the last ones count.
+const TOLD: usize = 12;
+
+/// The words of the lists that stand before a place.
 pub(super) struct Context {
-    text: [u8; CONTEXT],
-    length: usize,
+    /// Where each begins.
+    told: [(usize, &'static str); TOLD],
+    count: usize,
 }
 
 impl Context {
     /// What stands before a byte.
     pub(super) fn before(window: &Window<'_>, start: usize) -> Self {
         let bytes = window.context(start);
-        let mut text = [0; CONTEXT];
-        let length = bytes.len().min(CONTEXT);
-        for (place, byte) in text.iter_mut().zip(bytes) {
-            *place = byte.to_ascii_lowercase();
+        let mut context = Self { told: [(0, ""); TOLD], count: 0 };
+        for found in WORDS.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(bytes)) {
+            let word = WORDS.words.get(found.pattern().as_usize()).copied().unwrap_or_default();
+            if stands_alone(bytes, word, found.start(), found.end()) {
+                if context.count == TOLD {
+                    context.told.rotate_left(1);
+                    context.count -= 1;
+                }
+                if let Some(place) = context.told.get_mut(context.count) {
+                    *place = (found.start(), word);
+                }
+                context.count += 1;
+            }
         }
-        Self { text, length }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.text.get(..self.length).unwrap_or_default()
+        context
     }
 
     /// Where the last of the words begins, if one is there.
     pub(super) fn last_of(&self, words: &[&str]) -> Option<usize> {
-        words.iter().filter_map(|word| self.last(word.as_bytes())).max()
+        let told = self.told.iter().take(self.count);
+        told.filter(|(_, word)| words.contains(word)).map(|(place, _)| *place).max()
     }
 
     /// Whether one of the words is there and no word that speaks against it stands nearer.
@@ -124,19 +159,37 @@ impl Context {
     pub(super) fn denies(&self) -> bool {
         self.last_of(AGAINST).is_some()
     }
+}
 
-    /// The last place at which a word stands by itself. Beside letters outside ASCII, every place counts: their
-    /// languages may write no spaces.
-    fn last(&self, word: &[u8]) -> Option<usize> {
-        let bytes = self.bytes();
-        let ascii = word.is_ascii();
-        let last = bytes.len().checked_sub(word.len())?;
-        (0..=last).rev().find(|&start| {
-            let end = start + word.len();
-            let edge = |byte: Option<&u8>| !ascii || byte.is_none_or(|byte| !byte.is_ascii_alphabetic());
-            bytes.get(start..end) == Some(word)
-                && edge(start.checked_sub(1).and_then(|index| bytes.get(index)))
-                && edge(bytes.get(end))
-        })
+/// The words before a place, found when they are first asked for.
+pub(super) struct Told<'a> {
+    window: &'a Window<'a>,
+    start: usize,
+    context: OnceCell<Context>,
+}
+
+impl<'a> Told<'a> {
+    /// What stands before a byte.
+    pub(super) fn before(window: &'a Window<'a>, start: usize) -> Self {
+        Self { window, start, context: OnceCell::new() }
+    }
+
+    pub(super) fn get(&self) -> &Context {
+        self.context.get_or_init(|| Context::before(self.window, self.start))
+    }
+}
+
+/// Whether a word stands by itself. One outside ASCII always does: its language may write no spaces.
+fn stands_alone(bytes: &[u8], word: &str, start: usize, end: usize) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphabetic());
+    !word.is_ascii() || edge(start.checked_sub(1).and_then(|index| bytes.get(index))) && edge(bytes.get(end))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn there_is_an_automaton_and_lists_are_in_lower_case() {
+        assert!(super::WORDS.automaton.is_some());
+        assert!(super::WORDS.words.iter().all(|word| word.to_lowercase() == **word && !word.is_empty()));
     }
 }

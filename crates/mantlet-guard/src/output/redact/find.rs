@@ -4,7 +4,7 @@ use super::{
     card,
     code::{Code, may_begin, may_end, wide_digit},
     contact,
-    context::Context,
+    context::Told,
     kind::{Kind, Kinds},
     lettered, national, network, secret, token,
 };
@@ -37,7 +37,17 @@ pub(crate) fn at_word(kinds: Kinds, window: &Window<'_>, start: usize, end: usiz
     token::judge(window, start, end)
         .or_else(|| network::judge(window, start, end))
         .and_then(|found| found.among(kinds))
-        .or_else(|| identifier(kinds, window, start))
+        .or_else(
+            || if begins_identifier(window, start, end) { identifier(kinds, window, start) } else { None },
+        )
+}
+
+/// Whether an identifier can begin with the word: it has a digit, or it is a few capital letters before a group that
+/// begins with one (`AB 12 34 56 C`).
+fn begins_identifier(window: &Window<'_>, start: usize, end: usize) -> bool {
+    let word = window.slice(start, end);
+    let capital = word.len() <= 4 && word.iter().all(u8::is_ascii_uppercase);
+    word.iter().any(u8::is_ascii_digit) || capital && window.at(end + 1).is_ascii_digit()
 }
 
 /// What begins with a digit outside ASCII.
@@ -63,7 +73,7 @@ pub(crate) fn at_mark(kinds: Kinds, window: &Window<'_>, place: usize) -> Option
 /// A number of a person, an account or a telephone that begins at `start`.
 fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> {
     let code = Code::read(window, start);
-    let context = || Context::before(window, start);
+    let context = Told::before(window, start);
     if may_begin(window, start) {
         for cut in code.cuts() {
             if !may_end(window, cut.end) && !lettered::is_rut(&cut) {

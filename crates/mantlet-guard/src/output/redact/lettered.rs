@@ -3,12 +3,51 @@
 use super::{
     checks::{self, is_birth, is_short_date, mod_11_2, mod_97, number, part, weighted},
     code::Cut,
-    context::Context,
+    context::Told,
     kind::Kind,
 };
 
+/// Words before the number of a passport or driving license.
+pub(super) const PASSPORT: &[&str] = &[
+    "passport",
+    "passport no",
+    "reisepass",
+    "passnummer",
+    "passeport",
+    "pasaporte",
+    "passaporto",
+    "paspoort",
+    "driver's license",
+    "drivers license",
+    "driver license",
+    "driving licence",
+    "driving license",
+    "dl number",
+    "licence number",
+    "license number",
+    "führerschein",
+    "permis de conduire",
+    "护照",
+    "パスポート",
+];
+
+/// Words before the number of an account.
+pub(super) const ACCOUNT: &[&str] = &[
+    "account number",
+    "account no",
+    "account #",
+    "acct",
+    "acct no",
+    "bank account",
+    "kontonummer",
+    "account",
+];
+
+/// Words before an Irish PPS number.
+pub(super) const PPSN: &[&str] = &["pps", "ppsn", "pps number"];
+
 /// The kind of a cut that has letters, if it is one. `lower` says that the first group was written in lower case.
-pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind> {
+pub(super) fn judge(cut: &Cut<'_>, context: &Told<'_>) -> Option<Kind> {
     if is_iban(cut) {
         return Some(Kind::Iban);
     }
@@ -17,17 +56,16 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind
     let national = match text.len() {
         8 => {
             (compact || cut.has_shape("7-1"))
-                && (is_ppsn(text) && context().says(&["pps", "ppsn", "pps number"])
-                    || is_hkid(text) && !context().denies())
+                && (is_ppsn(text) && context.get().says(PPSN) || is_hkid(text) && !context.get().denies())
         }
         9 => {
             is_nino(cut)
                 || (compact || cut.has_shape("8~1") || cut.has_shape("1~7~1") || cut.has_shape("2.3.3-1"))
                     && (is_dni(text) || compact && is_nric(text))
-                    && !context().denies()
-                || compact && is_ppsn(text) && context().says(&["pps", "ppsn", "pps number"])
+                    && !context.get().denies()
+                || compact && is_ppsn(text) && context.get().says(PPSN)
         }
-        10 => compact && (is_pan(text) || is_twid(text) && !context().denies()),
+        10 => compact && (is_pan(text) || is_twid(text) && !context.get().denies()),
         11 => compact && is_hetu(text, 6),
         15 => is_nir_of_corsica(cut),
         16 => is_codice_fiscale(text) && (compact || cut.has_shape("3 3 5 5") || cut.has_shape("6 5 5")),
@@ -43,49 +81,17 @@ pub(super) fn judge(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind
 }
 
 /// Documents by the words before them: at least five digits among six to twelve characters.
-pub(super) fn document(cut: &Cut<'_>, context: &dyn Fn() -> Context) -> Option<Kind> {
-    const PASSPORT: &[&str] = &[
-        "passport",
-        "passport no",
-        "reisepass",
-        "passnummer",
-        "passeport",
-        "pasaporte",
-        "passaporto",
-        "paspoort",
-        "driver's license",
-        "drivers license",
-        "driver license",
-        "driving licence",
-        "driving license",
-        "dl number",
-        "licence number",
-        "license number",
-        "führerschein",
-        "permis de conduire",
-        "护照",
-        "パスポート",
-    ];
-    const ACCOUNT: &[&str] = &[
-        "account number",
-        "account no",
-        "account #",
-        "acct",
-        "acct no",
-        "bank account",
-        "kontonummer",
-        "account",
-    ];
+pub(super) fn document(cut: &Cut<'_>, context: &Told<'_>) -> Option<Kind> {
     let digits = cut.text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let length = cut.text.len();
     if cut.groups.len() > 4 || digits < 5 || !(6..=17).contains(&length) {
         return None;
     }
     let letters = length - digits;
-    if length <= 15 && letters <= 4 && cut.groups.len() <= 4 && context().says(PASSPORT) {
+    if length <= 15 && letters <= 4 && cut.groups.len() <= 4 && context.get().says(PASSPORT) {
         return Some(Kind::Passport);
     }
-    (letters == 0 && length >= 7 && context().says(ACCOUNT)).then_some(Kind::BankAccount)
+    (letters == 0 && length >= 7 && context.get().says(ACCOUNT)).then_some(Kind::BankAccount)
 }
 
 /// IBAN (ISO 13616): length by country, MOD 97-10; written together or in groups of four.

@@ -27,6 +27,14 @@ use super::{
     scan::{Scanner, What},
 };
 
+/// Every list of words that a judge asks for in a [`context::Context`].
+fn word_lists() -> Vec<&'static [&'static str]> {
+    let mut lists = national::word_lists();
+    lists.extend([card::WORDS, contact::PHONE, lettered::PASSPORT, lettered::ACCOUNT, lettered::PPSN]);
+    lists.extend([network::VERSION, network::ADDRESS]);
+    lists
+}
+
 /// A text with labels in the place of what was found in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted {

@@ -3,7 +3,7 @@
 
 mod valid;
 
-use super::{code::Cut, context::Context, kind::Kind, lettered};
+use super::{code::Cut, context::Told, kind::Kind, lettered};
 
 /// What must be beside a number that passes its check.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,17 +240,23 @@ const fn of_length(length: usize) -> &'static [Spec] {
     }
 }
 
+/// The words of all lines.
+pub(super) fn word_lists() -> Vec<&'static [&'static str]> {
+    let specs =
+        [EIGHT, NINE, TEN, ELEVEN, TWELVE, THIRTEEN, FOURTEEN, FIFTEEN, EIGHTEEN].into_iter().flatten();
+    specs.map(|spec| spec.words).chain([TAX]).collect()
+}
+
 /// The kind of number that a cut of digits is, if it is one.
-pub(super) fn judge(cut: &Cut<'_>, isolated: bool, context: &dyn Fn() -> Context) -> Option<Kind> {
+pub(super) fn judge(cut: &Cut<'_>, isolated: bool, context: &Told<'_>) -> Option<Kind> {
     let grouped = cut.groups.len() > 1;
     let mut believed = None;
-    let mut said: Option<Context> = None;
     for spec in of_length(cut.text.len()) {
         let written = !grouped || spec.shapes.iter().any(|shape| cut.has_shape(shape));
         if !written || !(spec.valid)(cut.text) {
             continue;
         }
-        let context = said.get_or_insert_with(context);
+        let context = context.get();
         if context.says(spec.words) || context.last_of(TAX).is_some() && context.says(TAX) {
             return Some(spec.kind);
         }

@@ -6,7 +6,7 @@ use super::{context::Context, find::Found, kind::Kind};
 use crate::output::window::Window;
 
 /// Words before four numbers that make a version or a chapter of them.
-const VERSION: &[&str] = &[
+pub(super) const VERSION: &[&str] = &[
     "version",
     "versions",
     "ver",
@@ -41,7 +41,7 @@ const VERSION: &[&str] = &[
 ];
 
 /// Words before four numbers that make an address of them all the same.
-const ADDRESS: &[&str] = &[
+pub(super) const ADDRESS: &[&str] = &[
     "ip", "ipv4", "address", "host", "server", "dns", "gateway", "ping", "router", "subnet", "client",
     "peer", "proxy",
 ];

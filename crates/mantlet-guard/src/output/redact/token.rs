@@ -140,8 +140,23 @@ pub(crate) fn in_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'=' | b'+' | b'/' | b'~')
 }
 
+/// The bytes with which a prefix begins.
+const FIRST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut index = 0;
+    while index < FORMS.len() {
+        table[FORMS[index].prefix[0] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
 /// The key of a service.
 fn service(window: &Window<'_>, start: usize) -> Option<Found> {
+    // Most words are done with here, and most of the others at their second byte.
+    if !FIRST[usize::from(window.at(start))] || !in_token(window.at(start + 12)) {
+        return None;
+    }
     FORMS.iter().filter(|form| window.starts_with(start, form.prefix)).find_map(|form| {
         let body = start + form.prefix.len();
         let dots = form.prefix.contains(&b'.');
