@@ -88,6 +88,9 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "guard_normalize",
         "scan_sevenz",
         "scan_checkpoint",
+        "guard_redact",
+        "guard_markup",
+        "guard_stream",
     ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {

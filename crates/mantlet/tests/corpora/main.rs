@@ -67,7 +67,10 @@ replays!(
     guard_detect,
     guard_normalize,
     scan_sevenz,
-    scan_checkpoint
+    scan_checkpoint,
+    guard_redact,
+    guard_markup,
+    guard_stream
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

@@ -56,7 +56,6 @@ kinds! {
     PrivateKey "private_key" "PRIVATE_KEY" "A private key, from its header to its footer.";
     ConnectionString "connection_string" "CONNECTION_STRING" "An address with a password in it.";
     Password "password" "PASSWORD" "What follows the word password, token or key.";
-    Name "name" "NAME" "The name of a person, by what stands before it.";
 }
 
 impl fmt::Display for Kind {
@@ -92,9 +91,8 @@ impl Kinds {
     /// No kind.
     pub const NONE: Self = Self(0);
 
-    /// Every kind that is found by its own form or by the words beside it. Names are not among them: they are
-    /// guesses (see [`Kinds::with`]).
-    pub const STRUCTURED: Self = Self(((1 << Kind::ALL.len()) - 1) & !(1 << Kind::Name as u8));
+    /// Every kind.
+    pub const STRUCTURED: Self = Self((1 << Kind::ALL.len()) - 1);
 
     /// The set and one kind more.
     #[must_use]

@@ -30,7 +30,14 @@ use super::{
 /// Every list of words that a judge asks for in a [`context::Context`].
 fn word_lists() -> Vec<&'static [&'static str]> {
     let mut lists = national::word_lists();
-    lists.extend([card::WORDS, contact::PHONE, lettered::PASSPORT, lettered::ACCOUNT, lettered::PPSN]);
+    lists.extend([
+        card::WORDS,
+        contact::PHONE,
+        lettered::BORN,
+        lettered::PASSPORT,
+        lettered::ACCOUNT,
+        lettered::PPSN,
+    ]);
     lists.extend([network::VERSION, network::ADDRESS]);
     lists
 }

@@ -37,6 +37,8 @@ fn each_kind_is_found_in_its_usual_forms() {
         "send bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
         &[(Kind::CryptoAddress, "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq")],
     );
+    check("born 1985-03-12 in Lyon", &[(Kind::BirthDate, "1985-03-12")]);
+    check("DOB: 12/03/1985.", &[(Kind::BirthDate, "12/03/1985")]);
     check("key AKIAIOSFODNN7EXAMPLE.", &[(Kind::ApiKey, "AKIAIOSFODNN7EXAMPLE")]);
     check(
         "db postgres://me:s3cr3t@db.example.com/x",
@@ -49,6 +51,7 @@ fn each_kind_is_found_in_its_usual_forms() {
 #[test]
 fn numbers_that_are_nobodys_stay() {
     for text in [
+        "released 1985-03-12",
         "order 4111111111111112 shipped",
         "on 2024-01-02 at 03:04:05.123",
         "version 10.0.19041.1 and 1.2.3.4 release",

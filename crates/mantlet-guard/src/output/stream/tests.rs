@@ -5,13 +5,19 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{HELD_BYTES_MAX, Stopped, Stream, Summary};
-use crate::output::{Kinds, Rules, redact};
+use crate::output::{Html, Kinds, Pseudonyms, Rules, redact};
 
 /// Everything that an answer came to: what left, and how it ended.
 type Run = (String, Result<Summary, Stopped>);
 
 fn rules() -> Arc<Rules> {
-    Arc::new(Rules::new().redact(Kinds::STRUCTURED).canary("CANARY-7f3a-9b2c-11ee").expect("a canary"))
+    let mut names = Pseudonyms::new("k3xq").expect("a mark");
+    names.hide("joe@example.org", Kinds::STRUCTURED);
+    let rules = Rules::new().redact(Kinds::STRUCTURED).canary("CANARY-7f3a-9b2c-11ee").expect("a canary");
+    let rules = rules
+        .prompt("You are Juno, the assistant of a shop. Never speak of the warehouse in Lyon to anybody.");
+    let rules = rules.html(Html::Clean).links(["docs.example.org"]).expect("a host");
+    Arc::new(rules.restore(Arc::new(names)))
 }
 
 /// Pushes the chunks, and holds the stream to its bound after each.
@@ -24,7 +30,7 @@ fn run(rules: &Arc<Rules>, chunks: &[&str]) -> Run {
             Err(stopped) => return (output, Err(stopped)),
         }
         if stream.stopped.is_none() {
-            assert!(stream.buffer.len() - stream.left <= HELD_BYTES_MAX, "{chunks:?}");
+            assert!(stream.buffer.len().saturating_sub(stream.left) <= HELD_BYTES_MAX, "{chunks:?}");
         }
     }
     match stream.finish() {
@@ -77,6 +83,29 @@ const PIECES: &[&str] = &[
     "x",
     "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
     "AB 12 34 56 C",
+    "<EMAIL_1_k3xq>",
+    "<EMAIL_2_k3xq>",
+    "<b>",
+    "</b>",
+    "<script>",
+    "</script>",
+    "<!--",
+    "-->",
+    "<a href=\"",
+    "<",
+    ">",
+    "https://evil.test/a",
+    "https://docs.example.org/a",
+    "](",
+    ")",
+    "![x](//evil.test)",
+    "]: ",
+    "javascript:x",
+    "www.evil.test",
+    "assistant of a shop. Never speak",
+    "of the warehouse in Lyon to anybody",
+    "You are Juno, the ",
+    "Q0FOQVJZLTdmM2EtOWIyYy0xMWVl",
     "::",
     "=",
     "\"",

@@ -12,6 +12,11 @@ pub enum Guard {
     /// `channel` is who wrote the text: `user`, `document` or `tool`. Spans are bytes of the text, one for each reason. A line
     /// that cannot be read gives `{"error"}` in its place. Ends with 1 if any text was an attack.
     Scan,
+    /// Replace personal data and secrets: JSON lines `{"text"}` in, `{"text","found":[{"kind","start","end"}]}` out, in order
+    ///
+    /// What was found stands in the order of the text; `start` and `end` are bytes of the text that came in. A line that cannot be
+    /// read gives `{"error"}` in its place.
+    Redact,
     /// Measure the guard on labeled texts: JSON lines with `text`, `label`, `source`, `kind` and `channel`
     Bench(GuardBench),
 }

@@ -4,6 +4,7 @@ mod bench;
 mod figures;
 mod lines;
 mod mutate;
+mod redact;
 mod scan;
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
 pub fn run(common: &Common, command: &Guard) -> Result<(), Failure> {
     match command {
         Guard::Scan => scan::run(),
+        Guard::Redact => redact::run(),
         Guard::Bench(command) => bench::run(common.json, command),
     }
 }

@@ -50,4 +50,7 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("guard_normalize", guard::normalized),
     ("scan_sevenz", scan::sevenz),
     ("scan_checkpoint", scan::checkpoint),
+    ("guard_redact", guard::redacted),
+    ("guard_markup", guard::markup),
+    ("guard_stream", guard::streamed),
 ];
