@@ -21,6 +21,10 @@ struct View {
     backward: bool,
     /// What the view says, decoded once more.
     inner: Option<Box<Decoders>>,
+    /// How many groups of base64 in a row may be text.
+    streak: u8,
+    /// Whether the groups are heard: so many in a row may be text that a canary can be among them.
+    awake: bool,
 }
 
 impl View {
@@ -28,8 +32,10 @@ impl View {
     fn hear(&mut self, secrets: &Secrets, byte: u8) -> Heard {
         let Some(character) = self.assemble(byte) else { return Heard::Nothing };
         if character.is_control() && !matches!(character, '\n' | '\r' | '\t') {
+            // Here a code inside this one ends.
+            let heard = self.inner.as_ref().map_or(Heard::Nothing, |inner| inner.ends(secrets));
             self.pause();
-            return Heard::Nothing;
+            return heard;
         }
         let mut heard = Heard::Nothing;
         let ear = &mut self.ear;
@@ -89,12 +95,19 @@ impl View {
     }
 }
 
+/// Groups in a row that may be text, at which a view begins to be heard. The shortest canary fills three at every
+/// alignment; the group before them is heard too, so nothing is missed.
+const AWAKE: u8 = 3;
+
+/// Sextets that are kept: the groups that are heard when a view awakes.
+const KEPT: usize = 4 * (AWAKE as usize + 1);
+
 /// The views through one code, as it is or rotated.
 #[derive(Debug, Clone)]
 struct Code {
     rotated: bool,
-    /// The last four sextets, or the last two nibbles.
-    last: [u8; 4],
+    /// The last sextets, in a ring, or the last nibble.
+    last: [u8; KEPT],
     count: usize,
     /// The last character was the `x` of a prefix.
     prefixed: bool,
@@ -108,36 +121,62 @@ impl Code {
         let forward = (0..alignments).map(|_| View { inner: inner(), ..View::default() });
         let backward =
             (0..if outer { alignments } else { 0 }).map(|_| View { backward: true, ..View::default() });
-        Self { rotated, last: [0; 4], count: 0, prefixed: false, views: forward.chain(backward).collect() }
+        Self { rotated, last: [0; KEPT], count: 0, prefixed: false, views: forward.chain(backward).collect() }
     }
 
     /// Hears the value of a character of base64.
     fn sextet(&mut self, secrets: &Secrets, value: u8) -> Heard {
-        let [_, a, b, c] = self.last;
-        self.last = [a, b, c, value];
-        self.count += 1;
         // Before the first character there are zeros, which is what padding is read as.
+        if let Some(place) = self.last.get_mut(self.count % KEPT) {
+            *place = value;
+        }
+        self.count += 1;
         let phase = self.count % 4;
-        let bytes = quantum(a, b, c, value);
-        let mut heard = Heard::Nothing;
-        if let Some(view) = self.views.get_mut(phase) {
-            heard = bytes.iter().fold(heard, |heard, byte| heard.max(view.hear(secrets, *byte)));
+        self.group(secrets, phase, false).max(self.group(secrets, phase + 4, true))
+    }
+
+    /// Hears the group that the last sextet completes, if the view is awake or awakes.
+    fn group(&mut self, secrets: &Secrets, index: usize, backward: bool) -> Heard {
+        let bytes = self.bytes(0, backward);
+        let text = may_be_text(bytes);
+        let Some(view) = self.views.get_mut(index) else { return Heard::Nothing };
+        view.streak = if text { view.streak.saturating_add(1) } else { 0 };
+        if view.awake {
+            view.awake = text;
+            return hear_all(view, secrets, bytes, backward);
         }
-        if let Some(view) = self.views.get_mut(phase + 4) {
-            let bytes = quantum(value, c, b, a);
-            heard = bytes.iter().rev().fold(heard, |heard, byte| heard.max(view.hear(secrets, *byte)));
+        if view.streak < AWAKE {
+            return Heard::Nothing;
         }
-        heard
+        let groups = [3, 2, 1, 0].map(|back| self.bytes(back, backward));
+        let Some(view) = self.views.get_mut(index) else { return Heard::Nothing };
+        view.awake = true;
+        view.pause();
+        view.folder = Folder::default();
+        groups
+            .iter()
+            .fold(Heard::Nothing, |heard, bytes| heard.max(hear_all(view, secrets, *bytes, backward)))
+    }
+
+    /// The sextet that came so many ago.
+    fn back(&self, sextets: usize) -> u8 {
+        self.last.get(self.count.wrapping_sub(sextets + 1) % KEPT).copied().unwrap_or_default()
+    }
+
+    /// The bytes of a group that came so many groups ago, in the order of the text.
+    fn bytes(&self, groups: usize, backward: bool) -> [u8; 3] {
+        let [a, b, c, d] = [3, 2, 1, 0].map(|sextet| self.back(groups * 4 + sextet));
+        if backward { quantum(d, c, b, a) } else { quantum(a, b, c, d) }
     }
 
     /// What would be heard if the code ended here without padding. Changes nothing.
     fn ends(&self, secrets: &Secrets) -> Heard {
-        let [_, a, b, c] = self.last;
+        let [a, b, c] = [2, 1, 0].map(|sextet| self.back(sextet));
         let mut heard = Heard::Nothing;
         for missing in [1_usize, 2] {
             // The group that the last 4 - missing characters begin would be complete after `missing` more.
             let Some(view) = self.views.get((self.count + missing) % 4) else { continue };
-            if view.ear.since() < 8 {
+            if !view.awake || view.ear.since() < 8 {
                 continue;
             }
             let bytes = if missing == 1 { quantum(a, b, c, 0) } else { quantum(b, c, 0, 0) };
@@ -153,7 +192,8 @@ impl Code {
 
     /// What would be heard if the codes inside this one ended here.
     fn inner_ends(&self, secrets: &Secrets) -> Heard {
-        let inner = self.views.iter().filter_map(|view| view.inner.as_ref());
+        let heard = self.views.iter().filter(|view| view.ear.since() > 0);
+        let inner = heard.filter_map(|view| view.inner.as_ref());
         inner.map(|inner| inner.ends(secrets)).max().unwrap_or(Heard::Nothing)
     }
 
@@ -168,7 +208,7 @@ impl Code {
             b'A'..=b'F' => self.nibble(secrets, byte - b'A' + 10),
             b'x' | b'X' => {
                 // `0x41` and `\x41`: the zero before is no digit. No text has a byte whose first digit is 0.
-                let [_, _, _, last] = self.last;
+                let [last, ..] = self.last;
                 self.prefixed = last != 0;
                 self.count = self.count.saturating_sub(usize::from(last == 0));
                 Heard::Nothing
@@ -183,8 +223,8 @@ impl Code {
 
     /// Hears a hexadecimal digit.
     fn nibble(&mut self, secrets: &Secrets, value: u8) -> Heard {
-        let [_, _, _, before] = self.last;
-        self.last = [0, 0, before, value];
+        let [before, ..] = self.last;
+        self.last = [value; KEPT];
         self.count += 1;
         if self.count < 2 {
             return Heard::Nothing;
@@ -201,9 +241,32 @@ impl Code {
     }
 
     fn pause(&mut self) {
+        if self.count == 0 {
+            return;
+        }
         self.count = 0;
         self.views.iter_mut().for_each(View::pause);
     }
+}
+
+/// Hears a group in the order in which its view reads.
+fn hear_all(view: &mut View, secrets: &Secrets, bytes: [u8; 3], backward: bool) -> Heard {
+    let mut bytes = bytes;
+    if backward {
+        bytes.reverse();
+    }
+    bytes.iter().fold(Heard::Nothing, |heard, byte| heard.max(view.hear(secrets, *byte)))
+}
+
+/// Whether three bytes in a row can be a piece of text in UTF-8: ordinary prose read as base64 hardly ever is.
+fn may_be_text([a, b, c]: [u8; 3]) -> bool {
+    let sound = |byte: u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=0x7E | 0x80..=0xBF | 0xC2..=0xF4);
+    let follows = |first: u8, second: u8| match first {
+        0x80..=0xBF => true,
+        0xC2..=0xF4 => matches!(second, 0x80..=0xBF),
+        _ => !matches!(second, 0x80..=0xBF),
+    };
+    sound(a) && sound(b) && sound(c) && follows(a, b) && follows(b, c)
 }
 
 /// The three bytes that four sextets write.

@@ -45,7 +45,7 @@ impl Folder {
             (State::Unicode(missing, value), digit) => match digit.to_digit(16) {
                 Some(digit) if missing > 1 => self.state = State::Unicode(missing - 1, value << 4 | digit),
                 Some(digit) => {
-                    char::from_u32(value << 4 | digit).into_iter().for_each(|found| fold(found, out))
+                    char::from_u32(value << 4 | digit).into_iter().for_each(|found| fold(found, out));
                 }
                 None => self.push(character, out),
             },

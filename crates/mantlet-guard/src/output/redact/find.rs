@@ -5,6 +5,7 @@ use super::{
     code::{Code, may_begin, may_end, wide_digit},
     contact,
     context::Told,
+    document,
     kind::{Kind, Kinds},
     lettered, national, network, secret, token,
 };
@@ -100,7 +101,7 @@ fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> 
         return None;
     }
     code.cuts().filter(|cut| may_end(window, cut.end)).find_map(|cut| {
-        let kind = lettered::document(&cut, &context)?;
+        let kind = document::judge(&cut, &context)?;
         Found::new(start, cut.end, kind).among(kinds)
     })
 }

@@ -8,6 +8,7 @@ mod code;
 mod coin;
 mod contact;
 mod context;
+mod document;
 mod find;
 mod kind;
 mod lettered;
@@ -33,9 +34,9 @@ fn word_lists() -> Vec<&'static [&'static str]> {
     lists.extend([
         card::WORDS,
         contact::PHONE,
-        lettered::BORN,
-        lettered::PASSPORT,
-        lettered::ACCOUNT,
+        document::BORN,
+        document::PASSPORT,
+        document::ACCOUNT,
         lettered::PPSN,
     ]);
     lists.extend([network::VERSION, network::ADDRESS]);
