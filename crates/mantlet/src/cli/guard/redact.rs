@@ -19,7 +19,7 @@ struct Cleared {
 }
 
 /// Clears each line of standard input.
-pub fn run() -> Result<(), Failure> {
+pub(super) fn run() -> Result<(), Failure> {
     lines::answer(|line: Line| {
         let redacted = redact(&line.text);
         Cleared { text: redacted.text, found: redacted.found }
