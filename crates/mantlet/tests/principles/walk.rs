@@ -411,8 +411,9 @@ fn a_path_answers_only_the_methods_that_the_table_has() {
 }
 
 /// Lists hold what the caller may see. To those who may see nothing they are empty, and that is their answer.
-const LISTS: [(Verb, &str); 9] = [
+const LISTS: [(Verb, &str); 10] = [
     (Verb::Get, "/v1/models"),
+    (Verb::Get, "/admin/v1/secrets"),
     (Verb::Get, "/admin/v1/reviews"),
     (Verb::Get, "/admin/v1/approvals"),
     (Verb::Get, "/admin/v1/keys"),
@@ -504,6 +505,12 @@ fn the_right_caller_is_answered_and_leaves_its_trace() {
     hold(&home, &server, &mut names);
     let asker = server.client_with(&names.asker);
     names.receipt = receipt(&consumer);
+    let kept = Sample {
+        path: "/admin/v1/secrets/walked".to_owned(),
+        body: json!({ "value": "first" }),
+        status: 200,
+    };
+    assert_eq!(send(&operator, "PUT", &kept).status, kept.status);
     let signed = operator.post(&format!("/v2/models/{MODEL}/export/url"), &json!({}));
     names.url = signed.json()["path"].as_str().unwrap().to_owned();
     let nobody = server.client();
