@@ -13,12 +13,13 @@ use mantlet_gate::routes::{
     rules::{Guard, Mode, Output, System},
 };
 use mantlet_guard::output as guard;
+use mantlet_secrets::SecretRef;
 use mantlet_types::{ProjectId, RouteName, entry::Token};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Danger, file::Given, resolve::Resolver};
-use crate::{egress::Destination, llm::secret::SecretRef, server::llm};
+use crate::{egress::Destination, server::llm};
 
 /// The keys of a `[[route]]`.
 pub(super) const ROUTE_KEYS: [&str; 24] = [
