@@ -93,6 +93,7 @@ def route(upstream, tmp_path_factory):
     made = subprocess.run([BINARY, "init", str(home), "--demo", "--json"], check=True, capture_output=True, text=True,
                           env=clean_environment())
     (home.parent / "key").write_text(SECRET)
+    (home.parent / "key").chmod(0o600)
     with open(home / "mantlet.toml", "a") as config:
         config.write(f"""
 [[route]]

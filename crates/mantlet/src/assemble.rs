@@ -147,6 +147,7 @@ impl App {
         let gate = gate.with_reviews(Arc::clone(&reviews) as _).with_urls(UrlSigner::new(&signer));
         let pseudonyms = root.pseudonym_secret().ok_or_else(|| Failure::new("pseudonyms cannot be made"))?;
         let gate = Arc::new(gate.with_pseudonyms(Pseudonyms::new(&pseudonyms)));
+        peers.attach(&gate);
         let live = Arc::new(Live {
             // Whoever has a registrar needs the keys' key no more.
             issuing: registrar.map_or_else(|| Issuing::Own(root), Issuing::Registrar),

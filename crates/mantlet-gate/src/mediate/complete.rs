@@ -109,7 +109,7 @@ async fn answered<L: Letter>(
     let valid = routes::validate(gate, admission, prompt, record)?;
     let screened = routes::screen(valid, record)?;
     let replied = tokio::select! {
-        replied = routes::ask(screened) => replied?,
+        replied = routes::ask(gate, screened) => replied?,
         _ = gone => return Err(Code::Cancelled.into()),
     };
     match replied {

@@ -10,16 +10,20 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Answer, Event, Events, Prompt, Reply, Upstream, UpstreamFault,
-    prompt::{Content, Role, Task, Turn},
+    filter::Filter,
+    frame::frame,
+    prompt::{Content, Role, Task},
     rules::System,
     screen::ScreenedPrompt,
 };
-use crate::perimeter::RouteAdmission;
+use crate::{Gate, perimeter::RouteAdmission};
 
 /// A prompt on its way to an upstream. Only the gate makes one.
 pub struct Forwarded {
     prompt: Prompt,
     model: Token,
+    /// The system prompt as it was written.
+    system: String,
 }
 
 impl Forwarded {
@@ -27,6 +31,11 @@ impl Forwarded {
     #[must_use]
     pub fn prompt(&self) -> &Prompt {
         &self.prompt
+    }
+
+    /// The system prompt as it was written.
+    pub(super) fn system(&self) -> &str {
+        &self.system
     }
 
     /// The model, as the configuration calls it.
@@ -50,7 +59,9 @@ pub(crate) struct Begun {
     pub(super) first: Option<Event>,
     pub(super) events: Box<dyn Events>,
     /// The principal's turn with the upstream, as long as the answer is coming.
-    _turn: OwnedSemaphorePermit,
+    pub(super) turn: OwnedSemaphorePermit,
+    /// What it passes through.
+    pub(super) filter: Filter,
 }
 
 impl Begun {
@@ -69,12 +80,14 @@ pub(crate) enum Replied {
 ///
 /// # Errors
 /// 503 if none answers; 400 if one does not take the prompt.
-pub(crate) async fn ask(screened: ScreenedPrompt) -> Result<Replied, Rejection> {
+pub(crate) async fn ask(gate: &Gate, screened: ScreenedPrompt) -> Result<Replied, Rejection> {
     let ScreenedPrompt { admission, mut prompt } = screened;
     let permit = admission.permit();
     let route = permit.route().clone();
-    settle(&mut prompt, &route.rules.system);
-    let forwarded = Forwarded { prompt, model: permit.model().clone() };
+    let system = system_of(&prompt, &route.rules.system);
+    let key = gate.pseudonyms.as_ref().and_then(|names| names.tenant(permit.principal().id()));
+    frame(&mut prompt, &route.rules.system, key)?;
+    let forwarded = Forwarded { prompt, model: permit.model().clone(), system };
     let mut last = Rejection::unavailable("no upstream of the route runs the model");
     for upstream in route.upstreams.iter().filter(|upstream| upstream.serves(&forwarded.model)) {
         match first(upstream.as_ref(), &admission, &forwarded).await {
@@ -82,13 +95,9 @@ pub(crate) async fn ask(screened: ScreenedPrompt) -> Result<Replied, Rejection> 
                 return Ok(Replied::Whole(Box::new(Completing { admission, forwarded, answer })));
             }
             Ok(First::Piece(first, events, turn)) => {
-                return Ok(Replied::Begun(Box::new(Begun {
-                    admission,
-                    forwarded,
-                    first,
-                    events,
-                    _turn: turn,
-                })));
+                let filter = Filter::new(&route.rules, &forwarded)?;
+                let begun = Begun { admission, forwarded, first, events, filter, turn };
+                return Ok(Replied::Begun(Box::new(begun)));
             }
             Err(UpstreamFault::Refused(why)) => return Err(Rejection::invalid("body").because(why)),
             Err(fault) => {
@@ -132,10 +141,16 @@ pub(super) fn rejection(fault: UpstreamFault) -> Rejection {
     }
 }
 
-/// Puts the route's own system prompt first, where it has one. It is a turn of its own, never joined with anybody's text.
-fn settle(prompt: &mut Prompt, system: &System) {
-    if let (Task::Chat(turns), System::Route(text)) = (&mut prompt.task, system) {
-        let parts = vec![Content::Text(text.clone())];
-        turns.insert(0, Turn { role: Role::System, parts, ..Turn::default() });
+/// The system prompt that must not leave: the caller's or the route's, without what is said to the model about boundaries.
+fn system_of(prompt: &Prompt, system: &System) -> String {
+    if let System::Route(text) = system {
+        return text.clone();
     }
+    let Task::Chat(turns) = &prompt.task else { return String::new() };
+    let own = turns.iter().filter(|turn| matches!(turn.role, Role::System | Role::Developer));
+    let texts = own.flat_map(|turn| &turn.parts).filter_map(|part| match part {
+        Content::Text(text) => Some(text.as_str()),
+        Content::Document { .. } | Content::Image { .. } => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
 }

@@ -1,41 +1,60 @@
-//! What leaves of an answer, piece by piece: each choice has a filter of its own, and whatever pieces an answer comes in, the
-//! same leaves.
+//! What leaves of an answer, piece by piece: each text of each choice has a stream of the guard's of its own, and whatever
+//! pieces an answer comes in, the same leaves. Arguments of calls leave when their choice ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use mantlet_guard::output::{Stopped, Stream};
 use mantlet_types::{Code, Rejection, entry::Token};
 
-use super::{Event, ask::Forwarded, prompt::Task, rules::Rules};
+use super::{
+    Event,
+    arguments::{Arguments, CALL, note},
+    ask::Forwarded,
+    prompt::Task,
+    rules::{Checks, Rules},
+};
 
 /// Choices that are told apart, over what any route allows: whatever an upstream numbers beyond is no answer.
-const CHOICES_MAX: usize = 128;
+const CHOICES_MAX: u32 = 128;
 
 /// Calls of one choice.
 const CALLS_MAX: usize = 128;
 
+/// Bytes of a call's id, several times what any server has.
+const ID_BYTES_MAX: usize = 256;
+
 /// The filter of one answer.
 pub(super) struct Filter {
+    checks: Checks,
     /// Functions that the model may ask for.
     tools: BTreeSet<String>,
-    /// Bytes that may still leave.
+    /// Bytes that may still come.
     left: usize,
     choices: BTreeMap<u32, Choice>,
+    choices_max: u32,
     /// What was done, by its codes.
     done: BTreeSet<&'static str>,
-    choices_max: u32,
 }
 
 /// One choice under way.
 #[derive(Default)]
 struct Choice {
-    /// Calls that have begun.
-    calls: BTreeSet<u32>,
+    text: Option<Stream>,
+    refusal: Option<Stream>,
+    /// Arguments of the calls that have begun, held until the choice ends.
+    calls: BTreeMap<u32, String>,
     ended: bool,
 }
 
 impl Filter {
     /// For the answer to a prompt.
-    pub(super) fn new(rules: &Rules, forwarded: &Forwarded) -> Self {
+    ///
+    /// # Errors
+    /// 503 if the route's rules cannot be kept.
+    pub(super) fn new(rules: &Rules, forwarded: &Forwarded) -> Result<Self, Rejection> {
         let prompt = forwarded.prompt();
         let asked =
             prompt.option("n").and_then(serde_json::Value::as_u64).and_then(|n| u32::try_from(n).ok());
@@ -43,13 +62,15 @@ impl Filter {
             Task::Text { prompts, .. } => u32::try_from(prompts.len()).unwrap_or(u32::MAX),
             Task::Chat(_) | Task::Embed(_) => 1,
         };
-        Self {
+        let checks = rules.output.checks(forwarded.system());
+        Ok(Self {
+            checks: checks.map_err(|error| Rejection::unavailable(error.to_string()))?,
             tools: prompt.tools.iter().map(|tool| tool.name.clone()).collect(),
             left: rules.answer_bytes_max,
             choices: BTreeMap::new(),
+            choices_max: asked.unwrap_or(1).saturating_mul(texts).min(CHOICES_MAX),
             done: BTreeSet::new(),
-            choices_max: asked.unwrap_or(1).saturating_mul(texts),
-        }
+        })
     }
 
     /// What may leave of a piece.
@@ -57,25 +78,32 @@ impl Filter {
     /// # Errors
     /// 400 `withheld` if nothing may any more; 503 for what is no answer to the prompt.
     pub(super) fn push(&mut self, event: Event) -> Result<Vec<Event>, Rejection> {
+        let rules = Arc::clone(&self.checks.text);
+        let new = || Stream::new(rules);
         match event {
             Event::Text { choice, text } => {
-                self.choice(choice)?;
                 self.count(text.len())?;
-                Ok(vec![Event::Text { choice, text }])
+                let said = self.choice(choice)?.text.get_or_insert_with(new).push(&text);
+                let text = self.passed(said)?;
+                Ok(text.map(|text| Event::Text { choice, text }).into_iter().collect())
             }
             Event::Refusal { choice, text } => {
-                self.choice(choice)?;
                 self.count(text.len())?;
-                Ok(vec![Event::Refusal { choice, text }])
+                let said = self.choice(choice)?.refusal.get_or_insert_with(new).push(&text);
+                let text = self.passed(said)?;
+                Ok(text.map(|text| Event::Refusal { choice, text }).into_iter().collect())
             }
             Event::Call { choice, index, id, name, arguments } => {
                 self.count(arguments.len())?;
-                self.call(choice, index, name.as_deref())?;
-                Ok(vec![Event::Call { choice, index, id, name, arguments }])
+                let begins = self.call(choice, index, id.as_deref(), name.as_deref())?;
+                self.choice(choice)?.calls.entry(index).or_default().push_str(&arguments);
+                let call = Event::Call { choice, index, id, name, arguments: String::new() };
+                Ok(begins.then_some(call).into_iter().collect())
             }
             Event::Finish { choice, finish } => {
-                self.choice(choice)?.ended = true;
-                Ok(vec![Event::Finish { choice, finish }])
+                let mut events = self.flush(choice)?;
+                events.push(Event::Finish { choice, finish });
+                Ok(events)
             }
             usage @ Event::Usage(_) => Ok(vec![usage]),
         }
@@ -85,11 +113,11 @@ impl Filter {
     ///
     /// # Errors
     /// 503 if it is cut off.
-    pub(super) fn finish(&mut self) -> Result<Vec<Event>, Rejection> {
+    pub(super) fn finish(&mut self) -> Result<(), Rejection> {
         if self.choices.is_empty() || self.choices.values().any(|choice| !choice.ended) {
             return Err(Rejection::unavailable("the upstream's answer is cut off"));
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
     /// What was done to the answer.
@@ -97,8 +125,59 @@ impl Filter {
         self.done.iter().map(|code| Token::of(code)).collect()
     }
 
+    /// The end of a choice: what was held back of its texts.
+    fn flush(&mut self, number: u32) -> Result<Vec<Event>, Rejection> {
+        let choice = self.choice(number)?;
+        choice.ended = true;
+        let (text, refusal) = (choice.text.take(), choice.refusal.take());
+        let calls = std::mem::take(&mut choice.calls);
+        let mut events = Vec::new();
+        if let Some(text) = self.ended(text)? {
+            events.push(Event::Text { choice: number, text });
+        }
+        if let Some(text) = self.ended(refusal)? {
+            events.push(Event::Refusal { choice: number, text });
+        }
+        for (index, arguments) in calls {
+            let judged = Arguments { checks: &self.checks, done: &mut self.done }.judge(arguments);
+            let arguments = judged.map_err(|code| self.withheld(code))?;
+            if !arguments.is_empty() {
+                events.push(Event::Call { choice: number, index, id: None, name: None, arguments });
+            }
+        }
+        Ok(events)
+    }
+
+    fn ended(&mut self, stream: Option<Stream>) -> Result<Option<String>, Rejection> {
+        let Some(stream) = stream else { return Ok(None) };
+        match stream.finish() {
+            Ok((rest, summary)) => {
+                note(&summary, &mut self.done);
+                Ok(Some(rest).filter(|rest| !rest.is_empty()))
+            }
+            Err(stopped) => Err(self.stopped(stopped)),
+        }
+    }
+
+    /// A text that may leave, if any of it may yet.
+    fn passed(&mut self, said: Result<String, Stopped>) -> Result<Option<String>, Rejection> {
+        match said {
+            Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Err(stopped) => Err(self.stopped(stopped)),
+        }
+    }
+
+    fn stopped(&mut self, stopped: Stopped) -> Rejection {
+        self.withheld(stopped.code)
+    }
+
+    fn withheld(&mut self, code: &'static str) -> Rejection {
+        self.done.insert(code);
+        Code::Withheld.into()
+    }
+
     fn choice(&mut self, number: u32) -> Result<&mut Choice, Rejection> {
-        if number >= self.choices_max || (number as usize) >= CHOICES_MAX {
+        if number >= self.choices_max {
             return Err(Rejection::unavailable("the upstream answers more than it was asked"));
         }
         let choice = self.choices.entry(number).or_default();
@@ -109,26 +188,34 @@ impl Filter {
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), Rejection> {
-        self.left = self
-            .left
-            .checked_sub(bytes)
+        let left = self.left.checked_sub(bytes);
+        self.left = left
             .ok_or_else(|| Rejection::unavailable("the upstream's answer is longer than the route allows"))?;
         Ok(())
     }
 
-    /// A call must be of a function that the caller has, named when the call begins.
-    fn call(&mut self, choice: u32, index: u32, name: Option<&str>) -> Result<(), Rejection> {
+    /// Whether a call begins. It must be of a function that the caller has, and named when it begins.
+    fn call(
+        &mut self,
+        choice: u32,
+        index: u32,
+        id: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<bool, Rejection> {
         let known = name.map(|name| self.tools.contains(name));
-        let calls = &mut self.choice(choice)?.calls;
-        let begins = !calls.contains(&index);
-        match (begins, known) {
-            (true, Some(true)) if calls.len() < CALLS_MAX => drop(calls.insert(index)),
-            (false, None) => {}
-            _ => {
-                self.done.insert("tool-call");
-                return Err(Code::Withheld.into());
-            }
+        let calls = &self.choice(choice)?.calls;
+        let begins = match (calls.contains_key(&index), known) {
+            (false, Some(true)) if calls.len() < CALLS_MAX => true,
+            (true, None) => return Ok(false),
+            _ => return Err(self.withheld(CALL)),
+        };
+        // An id is the upstream's word too, and leaves as it is.
+        let id = id.unwrap_or_default();
+        if id.len() > ID_BYTES_MAX {
+            return Err(self.withheld(CALL));
         }
-        Ok(())
+        let leaks = Arguments { checks: &self.checks, done: &mut self.done }.leaks(id);
+        leaks.map_err(|code| self.withheld(code))?;
+        Ok(begins)
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn judge(
     if let Task::Embed(inputs) = &forwarded.prompt().task {
         return vectors(answer, inputs.len(), record);
     }
-    let mut filter = Filter::new(rules, &forwarded);
+    let mut filter = Filter::new(rules, &forwarded)?;
     let mut tally = Tally::new(&forwarded);
     let judged = filtered(&mut filter, &mut tally, answer);
     record.entry().sanitized = filter.done();
@@ -69,7 +69,7 @@ fn filtered(filter: &mut Filter, tally: &mut Tally, answer: Answer) -> Result<An
     if let Some(usage) = answer.usage {
         put(filter.push(Event::Usage(usage))?, tally);
     }
-    put(filter.finish()?, tally);
+    filter.finish()?;
     let usage = Some(tally.usage());
     Ok(Answer { choices: whole.choices.into_values().collect(), vectors: Vec::new(), usage })
 }

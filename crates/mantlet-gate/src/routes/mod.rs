@@ -7,8 +7,10 @@
 //! [`answer::Event`]s, an [`Upstream`] does the reverse.
 
 pub mod answer;
+mod arguments;
 mod ask;
 mod filter;
+mod frame;
 mod guard;
 mod judge;
 pub mod prompt;

@@ -4,6 +4,7 @@
 //! not meet what another calls its own at an upstream that both share one credential for.
 
 use aws_lc_rs::hmac;
+use mantlet_guard::structure::TenantKey;
 use mantlet_types::{PrincipalId, Sha256};
 
 /// Makes pseudonyms.
@@ -25,6 +26,11 @@ impl Pseudonyms {
     pub(crate) fn word(&self, tenant: &PrincipalId, kind: &str, word: &str) -> String {
         let tag = self.sign(&[b"word", tenant.to_string().as_bytes(), kind.as_bytes(), word.as_bytes()]);
         tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// What the boundaries in a tenant's prompts are made with: nobody else's are the same.
+    pub(crate) fn tenant(&self, tenant: &PrincipalId) -> Option<TenantKey> {
+        TenantKey::new(self.sign(&[b"boundary", tenant.to_string().as_bytes()]).as_ref()).ok()
     }
 
     /// INVARIANT (no ambiguity): each part has its length before it, so that no two lists of parts are one text.

@@ -1,8 +1,11 @@
 //! What is allowed on a route.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use mantlet_guard::Channel;
+use mantlet_guard::{
+    Channel,
+    output::{self, BadRule, Html, Kind, Kinds},
+};
 
 /// What a route's prompts and answers may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,4 +116,53 @@ pub struct Output {
     pub redact: BTreeSet<Box<str>>,
     /// Whether markup is made harmless.
     pub html: bool,
+}
+
+/// The guard's rules for one answer.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    /// For what is said.
+    pub text: Arc<output::Rules>,
+    /// For arguments of calls: nobody shows them as markup.
+    pub arguments: Arc<output::Rules>,
+    /// Only what must not be said at all.
+    pub leaks: Arc<output::Rules>,
+}
+
+/// A rule for answers that cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadOutput {
+    /// Of canaries or hosts.
+    #[error(transparent)]
+    Rule(#[from] BadRule),
+    /// Nothing of this kind is redacted.
+    #[error("nothing of this kind is redacted")]
+    Kind,
+}
+
+impl Output {
+    /// The rules for the answer to a prompt with this system prompt.
+    ///
+    /// # Errors
+    /// If one cannot be kept; the configuration has been asked before.
+    pub fn checks(&self, system: &str) -> Result<Checks, BadOutput> {
+        let mut leaks = output::Rules::new();
+        for canary in &self.canaries {
+            leaks = leaks.canary(canary)?;
+        }
+        if self.keep_system {
+            leaks = leaks.prompt(system);
+        }
+        let mut kinds = Kinds::NONE;
+        for name in &self.redact {
+            kinds = kinds.with(name.parse::<Kind>().map_err(|_| BadOutput::Kind)?);
+        }
+        let mut arguments = leaks.clone().redact(kinds);
+        if let Some(hosts) = &self.link_hosts {
+            arguments = arguments.links(hosts.iter().map(AsRef::as_ref))?;
+        }
+        let html = if self.html { Html::Clean } else { Html::Keep };
+        let text = arguments.clone().html(html);
+        Ok(Checks { text: Arc::new(text), arguments: Arc::new(arguments), leaks: Arc::new(leaks) })
+    }
 }

@@ -10,7 +10,7 @@ use mantlet_types::{Code, Rejection};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    Event,
+    Event, Events,
     answer::Usage,
     ask::{Begun, rejection},
     filter::Filter,
@@ -59,12 +59,11 @@ enum End {
     Failed(Rejection),
 }
 
-async fn drive(gate: &Gate, mut begun: Begun, outcome: Outcome, sender: mpsc::Sender<Part>) {
-    let rules = &begun.admission.permit().route().rules;
-    let ends = Instant::now() + rules.stream_time_max;
-    let mut filter = Filter::new(rules, &begun.forwarded);
-    let mut tally = Tally::new(&begun.forwarded);
-    let pieces = pass(&mut begun, &mut filter, &mut tally, &sender);
+async fn drive(gate: &Gate, begun: Begun, outcome: Outcome, sender: mpsc::Sender<Part>) {
+    let Begun { admission, forwarded, first, mut events, mut filter, turn } = begun;
+    let ends = Instant::now() + admission.permit().route().rules.stream_time_max;
+    let mut tally = Tally::new(&forwarded);
+    let pieces = pass((first, events.as_mut()), &mut filter, &mut tally, &sender);
     let ended = tokio::select! {
         biased;
         ended = pieces => ended,
@@ -89,7 +88,7 @@ async fn drive(gate: &Gate, mut begun: Begun, outcome: Outcome, sender: mpsc::Se
         }
     });
     // The connection to the upstream ends here, before anybody waits for a client to take the last part.
-    drop(begun);
+    drop((events, turn, admission));
     let last = match (ended, concluded) {
         (Err(End::Cancelled), _) => return,
         (_, Err(rejection)) | (Err(End::Failed(rejection)), _) => Part::Failed(rejection),
@@ -100,17 +99,17 @@ async fn drive(gate: &Gate, mut begun: Begun, outcome: Outcome, sender: mpsc::Se
 
 /// Passes pieces on until the answer ends.
 async fn pass(
-    begun: &mut Begun,
+    (first, events): (Option<Event>, &mut dyn Events),
     filter: &mut Filter,
     tally: &mut Tally,
     sender: &mpsc::Sender<Part>,
 ) -> Result<(), End> {
-    let mut next = begun.first.take();
+    let mut next = first;
     while let Some(event) = next {
         hand_on(filter.push(event).map_err(End::Failed)?, tally, sender).await?;
-        next = begun.events.next().await.map_err(|fault| End::Failed(rejection(fault)))?;
+        next = events.next().await.map_err(|fault| End::Failed(rejection(fault)))?;
     }
-    hand_on(filter.finish().map_err(End::Failed)?, tally, sender).await
+    filter.finish().map_err(End::Failed)
 }
 
 async fn hand_on(events: Vec<Event>, tally: &mut Tally, sender: &mpsc::Sender<Part>) -> Result<(), End> {

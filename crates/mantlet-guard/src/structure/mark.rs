@@ -62,7 +62,7 @@ pub fn mark(text: &str, form: Form, boundary: &Boundary) -> String {
 
 /// A text of the conversation's own, in which the boundary's id has nothing to do either: each occurrence is broken.
 #[must_use]
-pub(super) fn disarm<'a>(text: &'a str, boundary: &Boundary) -> Cow<'a, str> {
+pub fn disarm<'a>(text: &'a str, boundary: &Boundary) -> Cow<'a, str> {
     let forged = forged(text, boundary.id());
     if forged.is_empty() {
         return Cow::Borrowed(text);

@@ -24,7 +24,7 @@ mod truncate;
 pub use self::{
     boundary::{Boundary, TenantKey, WeakKey},
     form::Form,
-    mark::{mark, unmark},
+    mark::{disarm, mark, unmark},
     prompt::{Bounds, Made, Message, Part, Prompt, Role},
     reserved::{neutralize, reserved},
     template::{Template, UnknownTemplate},

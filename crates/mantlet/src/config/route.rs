@@ -12,12 +12,14 @@ use mantlet_gate::routes::{
     Rules,
     rules::{Guard, Mode, Output, System},
 };
+use mantlet_guard::output as guard;
+use mantlet_secrets::SecretRef;
 use mantlet_types::{ProjectId, RouteName, entry::Token};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Danger, file::Given, resolve::Resolver};
-use crate::{egress::Destination, llm::secret::SecretRef, server::llm};
+use crate::{egress::Destination, server::llm};
 
 /// The keys of a `[[route]]`.
 pub(super) const ROUTE_KEYS: [&str; 24] = [
@@ -362,9 +364,6 @@ impl Resolver<'_> {
         };
         let (request, answer) = (typed.request_bytes_max.as_ref(), typed.answer_bytes_max.as_ref());
         let most = mantlet_types::limits::BODY_BYTES_MAX as u32;
-        let words = |typed: &Option<Vec<Given<String>>>| -> BTreeSet<Box<str>> {
-            typed.iter().flatten().map(|word| word.value.as_str().into()).collect()
-        };
         Rules {
             options: self.options(typed.options.as_deref()),
             system: self.system(typed),
@@ -373,15 +372,9 @@ impl Resolver<'_> {
                 document: mode(self, "document", &typed.guard.document),
                 tool: mode(self, "tool", &typed.guard.tool),
             },
-            remote_hosts: words(&typed.remote_hosts),
-            hosted_tools: words(&typed.hosted_tools),
-            output: Output {
-                canaries: typed.output.canaries.iter().map(|text| text.value.clone()).collect(),
-                keep_system: typed.output.keep_system.as_ref().is_none_or(|keep| keep.value),
-                link_hosts: typed.output.link_hosts.is_some().then(|| words(&typed.output.link_hosts)),
-                redact: words(&typed.output.redact),
-                html: typed.output.html.as_ref().is_none_or(|html| html.value),
-            },
+            remote_hosts: words(typed.remote_hosts.as_deref().unwrap_or_default()),
+            hosted_tools: words(typed.hosted_tools.as_deref().unwrap_or_default()),
+            output: self.output(&typed.output),
             request_bytes_max: self.size("route.request_bytes_max", request, REQUEST_BYTES_MAX, 1_024..=most),
             answer_bytes_max: self.size("route.answer_bytes_max", answer, ANSWER_BYTES_MAX, 1_024..=1 << 26),
             messages_max: self.size(
@@ -392,6 +385,36 @@ impl Resolver<'_> {
             ),
             choices_max: self.number("route.choices_max", typed.choices_max.as_ref(), CHOICES_MAX, 1..=128),
             stream_time_max,
+        }
+    }
+
+    /// What cannot be kept is an error: a rule that nobody keeps would be believed in.
+    fn output(&mut self, typed: &OutputSection) -> Output {
+        for canary in &typed.canaries {
+            if let Err(error) = guard::Rules::new().canary(&canary.value) {
+                // Not shown: it is as good as a secret.
+                let hint = "take a long random word, such as `openssl rand -hex 16` gives";
+                self.fail_unseen("route.output.canaries", &canary.source, &error.to_string(), hint);
+            }
+        }
+        for host in typed.link_hosts.iter().flatten() {
+            if let Err(error) = guard::Rules::new().links([host.value.as_str()]) {
+                self.fail(&host.source, format!("`route.output.link_hosts`: {error}"), "write a host alone");
+            }
+        }
+        for kind in typed.redact.iter().flatten() {
+            if kind.value.parse::<guard::Kind>().is_err() {
+                let known = guard::Kind::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>().join("`, `");
+                let message = "`route.output.redact`: nothing of this kind is redacted";
+                self.fail(&kind.source, message, format!("known kinds: `{known}`"));
+            }
+        }
+        Output {
+            canaries: typed.canaries.iter().map(|text| text.value.clone()).collect(),
+            keep_system: typed.keep_system.as_ref().is_none_or(|keep| keep.value),
+            link_hosts: typed.link_hosts.as_deref().map(words),
+            redact: words(typed.redact.as_deref().unwrap_or_default()),
+            html: typed.html.as_ref().is_none_or(|html| html.value),
         }
     }
 
@@ -430,6 +453,10 @@ impl Resolver<'_> {
             (false, None) => System::Caller,
         }
     }
+}
+
+fn words(typed: &[Given<String>]) -> BTreeSet<Box<str>> {
+    typed.iter().map(|word| word.value.as_str().into()).collect()
 }
 
 impl RouteSettings {

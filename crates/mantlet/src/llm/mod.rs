@@ -6,23 +6,29 @@
 
 mod peer;
 pub mod read;
-pub mod secret;
+mod secret;
 pub mod sse;
 mod stream;
 mod write;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mantlet_gate::routes::{Route, Routes, Upstream};
+use mantlet_gate::{
+    Gate,
+    routes::{Route, Routes, Upstream},
+};
 use mantlet_types::RouteName;
 
-use self::peer::Peer;
+use self::{peer::Peer, secret::Keys};
 use crate::config::{Config, RouteSettings};
 
 /// The upstreams of all routes, by route and place. Those that a reload leaves as they were keep their connections and
 /// what is known of them.
 #[derive(Clone, Default)]
-pub struct Peers(BTreeMap<(RouteName, usize), Arc<Peer>>);
+pub struct Peers {
+    peers: BTreeMap<(RouteName, usize), Arc<Peer>>,
+    keys: Arc<Keys>,
+}
 
 impl Peers {
     /// Those of a configuration.
@@ -31,21 +37,27 @@ impl Peers {
     /// If a secret or a file cannot be read or used; for an operator.
     pub fn new(config: &Config, before: &Self) -> Result<Self, String> {
         let mut peers = BTreeMap::new();
+        let keys = Arc::clone(&before.keys);
         for route in &config.routes {
             for (place, settings) in route.upstreams.iter().enumerate() {
                 let key = (route.name.clone(), place);
-                let peer =
-                    Peer::new(route, settings).map_err(|why| format!("route `{}`: {why}", route.name))?;
-                let same = before.0.get(&key).filter(|known| known.is(&peer));
+                let peer = Peer::new(route, settings, Arc::clone(&keys));
+                let peer = peer.map_err(|why| format!("route `{}`: {why}", route.name))?;
+                let same = before.peers.get(&key).filter(|known| known.is(&peer));
                 peers.insert(key, same.map_or_else(|| Arc::new(peer), Arc::clone));
             }
         }
-        Ok(Self(peers))
+        Ok(Self { peers, keys })
+    }
+
+    /// Whose kept secrets their keys may be, from now on.
+    pub fn attach(&self, gate: &Arc<Gate>) {
+        self.keys.attach(gate);
     }
 
     /// Tells the operator of upstreams that cannot be asked, before anybody asks.
     pub fn look(&self) {
-        for ((route, place), peer) in &self.0 {
+        for ((route, place), peer) in &self.peers {
             if let Some(why) = peer.lacks() {
                 tracing::error!(%route, place, why, "a route's upstream cannot be asked");
             }
@@ -60,7 +72,7 @@ impl Peers {
 
     fn route(&self, settings: &RouteSettings) -> Route {
         let RouteSettings { name, project, models, rules, .. } = settings.clone();
-        let own = self.0.range((name.clone(), 0)..=(name.clone(), usize::MAX));
+        let own = self.peers.range((name.clone(), 0)..=(name.clone(), usize::MAX));
         let upstreams = own.map(|(_, peer)| Arc::clone(peer) as Arc<dyn Upstream>).collect();
         Route { name, project, models, upstreams, rules }
     }

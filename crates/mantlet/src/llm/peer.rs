@@ -13,7 +13,12 @@ use mantlet_gate::routes::{Asking, Forwarded, Reply, Upstream, UpstreamFault, pr
 use mantlet_types::entry::Token;
 use tokio::sync::Semaphore;
 
-use super::{read, secret::Key, stream::Stream, write};
+use super::{
+    read,
+    secret::{Keys, bearer},
+    stream::Stream,
+    write,
+};
 use crate::{
     config::{RouteSettings, RouteUpstream},
     egress::{Destination, EgressError, Options, Outbound, Roots},
@@ -37,7 +42,7 @@ const WHOLE_OVERHEAD: usize = 32 << 20;
 pub(super) struct Peer {
     settings: RouteUpstream,
     ca: Option<Vec<u8>>,
-    key: Key,
+    keys: Arc<Keys>,
     outbound: Outbound,
     breaker: Arc<Breaker>,
     places: Arc<Semaphore>,
@@ -48,8 +53,12 @@ impl Peer {
     /// Takes an upstream into use.
     ///
     /// # Errors
-    /// If its secret or its file cannot be read or used; for an operator.
-    pub(super) fn new(route: &RouteSettings, settings: &RouteUpstream) -> Result<Self, String> {
+    /// If its file cannot be read or used; for an operator.
+    pub(super) fn new(
+        route: &RouteSettings,
+        settings: &RouteUpstream,
+        keys: Arc<Keys>,
+    ) -> Result<Self, String> {
         let destination = Destination::parse(&settings.url).map_err(|error| error.to_string())?;
         let unreadable = |error: std::io::Error| format!("`ca` cannot be read: {error}");
         let ca = settings.ca.as_ref().map(std::fs::read).transpose().map_err(unreadable)?;
@@ -67,7 +76,7 @@ impl Peer {
         Ok(Self {
             settings: settings.clone(),
             ca,
-            key: Key::new(settings.secret.clone()),
+            keys,
             outbound,
             breaker: Arc::default(),
             places: Arc::new(Semaphore::new(settings.concurrent_max)),
@@ -77,7 +86,7 @@ impl Peer {
 
     /// Why it cannot be asked, if its secret is not there.
     pub(super) fn lacks(&self) -> Option<String> {
-        self.key.authorization().err()
+        self.keys.lacks(self.settings.secret.as_ref()?)
     }
 
     /// Whether it is this one.
@@ -95,22 +104,10 @@ impl Peer {
             retry_after: FULL_RETRY_AFTER,
         };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(full)?;
-        let open = |retry_after| UpstreamFault::Busy {
-            why: "the upstream has failed too often".to_owned(),
-            retry_after,
-        };
-        let attempt = self.breaker.admit(Instant::now(), Some(self.settings.timeout)).map_err(open)?;
-        let authorization = self.key.authorization().map_err(|why| broken(&why))?;
-        let streams = forwarded.prompt().stream;
         let (path, body) = write::request(forwarded, model);
-        let sent = self.outbound.open(Method::POST, path, headers(streams, authorization), body.into()).await;
-        let (response, attempt) = match sent {
-            Ok(response) => judged(response, attempt, streams)?,
-            Err(error) => {
-                attempt.failed();
-                return Err(broken(&error));
-            }
-        };
+        let (body, streams) = (Bytes::from(body), forwarded.prompt().stream);
+        let (response, attempt) = self.keyed(path, &body, streams).await?;
+        let (response, attempt) = judged(response, attempt, streams)?;
         if streams {
             let bytes_max = self.answer_bytes_max.saturating_mul(STREAM_OVERHEAD);
             let stream =
@@ -118,6 +115,52 @@ impl Peer {
             return Ok(Reply::Stream(Box::new(stream)));
         }
         self.whole(response, attempt, forwarded).await
+    }
+
+    /// Asks by the upstream's key, and once more where that is refused and has been replaced.
+    async fn keyed(
+        &self,
+        path: &str,
+        body: &Bytes,
+        streams: bool,
+    ) -> Result<(Response<Incoming>, Attempt), UpstreamFault> {
+        let Some(place) = &self.settings.secret else {
+            return self.exchange(path, body, headers(streams, None)).await;
+        };
+        let secret = self.keys.get(place).await.map_err(|why| broken(&why))?;
+        let authorization = bearer(place, &secret).map_err(|why| broken(&why))?;
+        let (response, attempt) = self.exchange(path, body, headers(streams, Some(authorization))).await?;
+        if !matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Ok((response, attempt));
+        }
+        let Some(other) = self.keys.after_refusal(place, &secret).await else {
+            return Ok((response, attempt));
+        };
+        attempt.answered();
+        drop(response);
+        let authorization = bearer(place, &other).map_err(|why| broken(&why))?;
+        self.exchange(path, body, headers(streams, Some(authorization))).await
+    }
+
+    /// Sends a request and takes the head of its reply.
+    async fn exchange(
+        &self,
+        path: &str,
+        body: &Bytes,
+        headers: HeaderMap,
+    ) -> Result<(Response<Incoming>, Attempt), UpstreamFault> {
+        let open = |retry_after| UpstreamFault::Busy {
+            why: "the upstream has failed too often".to_owned(),
+            retry_after,
+        };
+        let attempt = self.breaker.admit(Instant::now(), Some(self.settings.timeout)).map_err(open)?;
+        match self.outbound.open(Method::POST, path, headers, body.clone()).await {
+            Ok(response) => Ok((response, attempt)),
+            Err(error) => {
+                attempt.failed();
+                Err(broken(&error))
+            }
+        }
     }
 
     async fn whole(

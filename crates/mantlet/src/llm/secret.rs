@@ -1,121 +1,90 @@
-//! Secrets by reference: where one is, never what it is.
+//! Keys that upstreams are asked by: fetched from where the configuration says that they are, kept for a while, and fetched
+//! again when an upstream refuses one.
 
-use std::{
-    fmt,
-    io::Read,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, OnceLock, Weak};
 
 use http::HeaderValue;
+use mantlet_gate::Gate;
+use mantlet_secrets::{Keeping, Kept, Providers, Secret, SecretRef, Secrets};
+use mantlet_types::SecretName;
 use zeroize::Zeroizing;
 
-/// Longest secret. Keys of providers have some 200 bytes.
-const BYTES_MAX: u64 = 16 << 10;
+/// The home's own store of secrets, as the gate has it at the moment. Routes are there before their gate is: until then it
+/// keeps none.
+#[derive(Clone, Default)]
+struct Store(Arc<OnceLock<Weak<Gate>>>);
 
-/// Where a secret is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretRef {
-    /// In an environment variable.
-    Env(String),
-    /// In a file, but for white space around it.
-    File(PathBuf),
-    /// In the home's own store of secrets.
-    Named(String),
-}
-
-/// A text that is no reference. It may be the secret itself, so it is not repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a reference to a secret")]
-pub struct NoReference;
-
-impl std::str::FromStr for SecretRef {
-    type Err = NoReference;
-
-    fn from_str(text: &str) -> Result<Self, NoReference> {
-        let (kind, place) = text.split_once(':').ok_or(NoReference)?;
-        let name = !place.is_empty()
-            && place.len() <= 128
-            && place.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-        match kind {
-            "env" if name => Ok(Self::Env(place.to_owned())),
-            "secret" if name => Ok(Self::Named(place.to_owned())),
-            "file" if PathBuf::from(place).is_absolute() => Ok(Self::File(place.into())),
-            _ => Err(NoReference),
-        }
+impl Kept for Store {
+    fn value(&self, name: &SecretName) -> Option<Arc<Secret>> {
+        let gate = self.0.get()?.upgrade()?;
+        Some(Arc::clone(&gate.snapshot().directory.secrets.get(name)?.value))
     }
 }
 
-impl fmt::Display for SecretRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Env(name) => write!(f, "env:{name}"),
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Named(name) => write!(f, "secret:{name}"),
-        }
+/// The keys of all upstreams.
+pub(super) struct Keys {
+    store: Store,
+    secrets: Secrets<Providers<Store>>,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        let store = Store::default();
+        Self { secrets: Secrets::new(Providers::new(store.clone()), Keeping::default()), store }
     }
 }
 
-impl SecretRef {
-    /// Reads it.
+impl Keys {
+    /// Whose secrets the home's are, from now on.
+    pub(super) fn attach(&self, gate: &Arc<Gate>) {
+        // There is one gate; a second would change nothing.
+        let _ = self.store.0.set(Arc::downgrade(gate));
+    }
+
+    /// Why a key could not be sent now.
+    pub(super) fn lacks(&self, place: &SecretRef) -> Option<String> {
+        let secret = Providers::new(self.store.clone()).resolve(place).map_err(|error| error.to_string());
+        secret.and_then(|secret| bearer(place, &secret)).err()
+    }
+
+    /// A key.
     ///
     /// # Errors
-    /// If it is not there, or is nothing that a header can carry; for an operator.
-    pub fn read(&self) -> Result<Zeroizing<String>, String> {
-        let value = match self {
-            Self::Env(name) => {
-                Zeroizing::new(std::env::var(name).map_err(|_| format!("`{self}` is not set"))?)
+    /// If it cannot be had; for an operator.
+    pub(super) async fn get(&self, place: &SecretRef) -> Result<Arc<Secret>, String> {
+        self.secrets.get(place).await.map_err(|error| error.to_string())
+    }
+
+    /// Another key than the one that was refused, if there is one by now.
+    pub(super) async fn after_refusal(
+        &self,
+        place: &SecretRef,
+        refused: &Arc<Secret>,
+    ) -> Option<Arc<Secret>> {
+        match self.secrets.after_refusal(place, refused).await {
+            Ok(other) => other,
+            Err(error) => {
+                tracing::warn!(%error, "an upstream refuses its key, and there is no other");
+                None
             }
-            Self::File(path) => {
-                let mut text = Zeroizing::new(String::new());
-                let file = std::fs::File::open(path).map_err(|error| format!("`{self}`: {error}"))?;
-                file.take(BYTES_MAX)
-                    .read_to_string(&mut text)
-                    .map_err(|error| format!("`{self}`: {error}"))?;
-                text
-            }
-            Self::Named(_) => return Err(format!("`{self}`: this home keeps no secrets by name")),
-        };
-        let trimmed = value.trim();
-        if trimmed.is_empty() || !trimmed.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(format!("`{self}` holds nothing that can be sent as a key"));
         }
-        Ok(Zeroizing::new(trimmed.to_owned()))
     }
 }
 
-/// How long a secret is used before it is read again: a replaced one counts within this time, without a restart.
-const KEPT: Duration = Duration::from_secs(300);
-
-/// A key that an upstream is asked by, read when it is needed and kept for a while.
-pub(super) struct Key {
-    place: Option<SecretRef>,
-    kept: Mutex<Option<(Instant, HeaderValue)>>,
-}
-
-impl Key {
-    pub(super) fn new(place: Option<SecretRef>) -> Self {
-        Self { place, kept: Mutex::new(None) }
+/// What says a key to an upstream, without white space around it.
+///
+/// # Errors
+/// If no header can carry it; for an operator.
+pub(super) fn bearer(place: &SecretRef, secret: &Secret) -> Result<HeaderValue, String> {
+    let no_key = || format!("`{place}` holds nothing that can be sent as a key");
+    let text = secret.expose_str().map(str::trim).filter(|text| !text.is_empty()).ok_or_else(no_key)?;
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(no_key());
     }
-
-    /// What says it to the upstream; nothing where the operator has named no secret.
-    ///
-    /// # Errors
-    /// If it cannot be read; for an operator. What was read before is not used in its place: it was replaced, or taken away.
-    pub(super) fn authorization(&self) -> Result<Option<HeaderValue>, String> {
-        let Some(place) = &self.place else { return Ok(None) };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, value)) = kept.as_ref().filter(|(read, _)| read.elapsed() < KEPT) {
-            return Ok(Some(value.clone()));
-        }
-        *kept = None;
-        let bearer = Zeroizing::new(format!("Bearer {}", place.read()?.as_str()));
-        let mut value = HeaderValue::from_str(&bearer).map_err(|_| format!("`{place}` is no key"))?;
-        value.set_sensitive(true); // never shown, nor kept in tables of compressed headers
-        *kept = Some((Instant::now(), value.clone()));
-        Ok(Some(value))
-    }
+    let header = Zeroizing::new(format!("Bearer {text}"));
+    let mut value = HeaderValue::from_str(&header).map_err(|_| no_key())?;
+    value.set_sensitive(true); // never shown, nor kept in tables of compressed headers
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -123,24 +92,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_are_read_and_secrets_are_not_taken_for_them() {
-        for text in ["env:OPENAI_KEY", "file:/run/secrets/key", "secret:openai"] {
-            assert_eq!(text.parse::<SecretRef>().unwrap().to_string(), text);
-        }
-        for text in ["", "sk-canary", "env:", "env:A B", "file:key", "http://x", "Bearer:sk/canary"] {
-            let error = text.parse::<SecretRef>().unwrap_err();
-            assert!(!error.to_string().contains("canary"));
+    fn a_key_is_one_word_and_an_error_does_not_repeat_it() {
+        let place: SecretRef = "env:OPENAI_KEY".parse().unwrap();
+        let said = |bytes: &[u8]| bearer(&place, &Secret::new(bytes.to_vec()).unwrap());
+        let value = said(b" sk-1\t").unwrap();
+        assert_eq!((value.to_str().unwrap(), value.is_sensitive()), ("Bearer sk-1", true));
+        for bytes in [&b" \n"[..], b"two canaries", b"canary\r\nx: y", "c\u{e4}nary".as_bytes(), &[0xFF]] {
+            let error = said(bytes).unwrap_err();
+            assert!(error.contains("env:OPENAI_KEY") && !error.contains("nar"), "{error}");
         }
     }
 
     #[test]
-    fn a_file_s_secret_is_its_one_line() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let secret = SecretRef::File(file.path().into());
-        assert!(secret.read().is_err(), "empty");
-        std::fs::write(file.path(), "sk-1\n").unwrap();
-        assert_eq!(secret.read().unwrap().as_str(), "sk-1");
-        std::fs::write(file.path(), "two lines\nof canary").unwrap();
-        assert!(!secret.read().unwrap_err().contains("canary"));
+    fn before_there_is_a_gate_the_home_keeps_nothing() {
+        assert!(Keys::default().lacks(&"secret:openai".parse().unwrap()).is_some());
     }
 }

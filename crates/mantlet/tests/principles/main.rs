@@ -58,6 +58,7 @@ mod elsewhere_faults;
 
 // Language models, and what an upstream of theirs can do wrong.
 mod routes;
+mod routes_texts;
 
 // No acknowledged entry is lost, however the process ends.
 mod crash;

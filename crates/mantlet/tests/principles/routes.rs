@@ -1,7 +1,7 @@
 //! Language models under the same doors: who may ask which, what a prompt and an answer may be, and that each is written
 //! down without its text.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::{Value, json};
 
@@ -28,6 +28,7 @@ impl Assistant {
         let home = Home::demo();
         let secret = home.beside("openai.key");
         fs::write(&secret, format!("{SECRET}\n")).unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
         let keys = format!("secret = \"file:{}\"\n{keys}", secret.display());
         home.configure(&model.section("assistant", &keys));
         let key = home.key("app", &["--route", "assistant", "--rate", "6000000/min"]).key;
