@@ -170,7 +170,8 @@ mod tests {
         ] {
             assert_eq!(judged(json).0, Err("canary"), "{json}");
         }
-        for json in [r#"{"a":"vi\u006flet-harbor-77a1","a":1}"#, r#"{"a":"vi\u006flet-harbor-77a1"#] {
+        // What is no plain JSON is stopped for its escapes alone, whatever they hide.
+        for json in [r#"{"a":"ann\u0040example.com","a":1}"#, r#"{"a":"ann\u0040example.com"#] {
             assert_eq!(judged(json).0, Err(CALL), "{json}");
         }
     }
