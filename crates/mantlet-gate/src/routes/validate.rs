@@ -47,8 +47,7 @@ pub(crate) fn validate(
     Ok(ValidPrompt { admission, prompt })
 }
 
-/// About as many tokens as a text of this length has: four bytes each, as English has (Kudo, "Subword Regularization",
-/// 2018, counts 4 to 5 characters). What the upstream counts takes its place.
+/// About as many tokens as a text of this length has, at four bytes each. What the upstream counts takes its place.
 pub(super) const fn estimate(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
