@@ -17,6 +17,7 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
         batch,
         client_ip,
         confidence_bp,
+        cost_micros,
         count,
         decision,
         error_code,
@@ -63,6 +64,7 @@ pub(crate) fn entry(out: &mut Vec<u8>, entry: &Entry) {
     members.number("batch", batch.map(u64::from));
     members.shown("client_ip", client_ip.as_ref());
     members.number("confidence_bp", confidence_bp.map(u64::from));
+    members.number("cost_micros", *cost_micros);
     members.number("count", *count);
     members.text("decision", decision.map(|decision| decision.as_str()));
     members.text("error_code", error_code.as_ref().map(Token::as_str));
@@ -212,6 +214,7 @@ mod tests {
             _ => std::net::Ipv4Addr::from_bits(number as u32).to_ipv6_mapped().into(),
         });
         entry.confidence_bp = has().then_some(number as u32);
+        entry.cost_micros = has().then_some(number);
         entry.count = has().then_some(number);
         entry.decision = has().then(|| pick(Decision::ALL, number));
         entry.error_code = has().then(token);

@@ -126,6 +126,21 @@ impl Reader {
         Entries { reader: self, next: from, bundle: None }
     }
 
+    /// The entries from an index on that have these bytes in them; the others are not parsed. Entries are canonical and carry
+    /// no free text, so the bytes of a member stand for nothing else.
+    pub fn having<'a>(
+        &'a self,
+        from: u64,
+        needle: &'a [u8],
+    ) -> impl Iterator<Item = Result<Entry, ReadError>> + 'a {
+        let mut entries = self.entries(from);
+        (from..self.size()).filter_map(move |index| match entries.bytes(index) {
+            Ok(bytes) if !bytes.windows(needle.len()).any(|window| window == needle) => None,
+            Ok(_) => Some(entries.read(index)),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
     /// The highest generation of policy and directory that the log's last entries name: those since the last start or
     /// stop that names one, or [`GENERATIONS_MAX`] of them. Requests name the generation that they began with, so that
     /// among the last few the order of generations is not that of entries.
@@ -196,7 +211,11 @@ pub struct Entries<'a> {
 
 impl Entries<'_> {
     fn read(&mut self, index: u64) -> Result<Entry, ReadError> {
-        let damaged = ReadError::Damaged(index);
+        let entry: Option<Entry> = serde_json::from_slice(self.bytes(index)?).ok();
+        entry.filter(|entry| entry.idx == index).ok_or(ReadError::Damaged(index))
+    }
+
+    fn bytes(&mut self, index: u64) -> Result<&[u8], ReadError> {
         let bytes = if let Some(at) = index.checked_sub(self.reader.published) {
             usize::try_from(at).ok().and_then(|at| self.reader.tail.get(at))
         } else {
@@ -207,8 +226,7 @@ impl Entries<'_> {
             let at = usize::try_from(index % TILE_WIDTH).ok();
             self.bundle.as_ref().zip(at).and_then(|((_, entries), at)| entries.get(at))
         };
-        let entry: Option<Entry> = bytes.and_then(|bytes| serde_json::from_slice(bytes).ok());
-        entry.filter(|entry| entry.idx == index).ok_or(damaged)
+        bytes.map(Vec::as_slice).ok_or(ReadError::Damaged(index))
     }
 }
 

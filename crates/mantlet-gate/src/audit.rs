@@ -58,9 +58,7 @@ pub(crate) async fn release<T>(
 /// 503 if the log does not take it.
 pub(crate) async fn intend(gate: &Gate, record: &mut Record) -> Result<Receipt, Rejection> {
     let closed = |LedgerClosed| Rejection::new(Code::AuditUnavailable);
-    let mut intent = record.entry().clone();
-    intent.phase = Phase::Intent;
-    let receipt = gate.ledger.append(intent).map_err(closed)?.await.map_err(closed)?;
+    let receipt = gate.ledger.append(record.intent()).map_err(closed)?.await.map_err(closed)?;
     record.entry().phase = Phase::Outcome;
     record.entry().intent_idx = Some(receipt.idx);
     Ok(receipt)
@@ -85,15 +83,19 @@ impl Outcome {
     /// 503 if the log does not take it.
     pub(crate) fn conclude(mut self, write: impl FnOnce(Record) -> Entry) -> Result<(), Rejection> {
         let Some(record) = self.record.take() else { return Ok(()) };
-        self.gate.ledger.note(write(record)).map_err(|LedgerClosed| Code::AuditUnavailable.into())
+        let entry = write(record);
+        self.gate.meter.took(&entry);
+        self.gate.ledger.note(entry).map_err(|LedgerClosed| Code::AuditUnavailable.into())
     }
 }
 
 impl Drop for Outcome {
     fn drop(&mut self) {
         if let Some(record) = self.record.take() {
+            let entry = record.rejected(&Rejection::new(Code::Unavailable));
+            self.gate.meter.took(&entry);
             // A log that takes nothing more has sealed the node already.
-            let _ = self.gate.ledger.note(record.rejected(&Rejection::new(Code::Unavailable)));
+            let _ = self.gate.ledger.note(entry);
         }
     }
 }
@@ -150,7 +152,9 @@ impl Fallen {
 }
 
 async fn append(gate: &Gate, record: Record, status: u16) -> Result<Receipt, LedgerClosed> {
-    gate.ledger.append(record.answered(status))?.await
+    let entry = record.answered(status);
+    gate.meter.took(&entry);
+    gate.ledger.append(entry)?.await
 }
 
 /// Three ways for a rejection into the log: aggregated by address (nobody known asked), aggregated by principal (a
@@ -164,7 +168,10 @@ fn note(gate: &Gate, record: Record, rejection: &Rejection) -> Result<(), Ledger
         return Ok(());
     }
     let entry = record.rejected(rejection);
-    let budgeted = entry.principal.is_some() && entry.phase != Phase::Outcome;
+    gate.meter.took(&entry);
+    // What was spent is added up by the log's entries, so that none of them may be missing.
+    let spent = entry.input_tokens.is_some();
+    let budgeted = entry.principal.is_some() && entry.phase != Phase::Outcome && !spent;
     let per_minute = gate.snapshot().settings.denials_per_minute;
     if budgeted && !gate.denials.admits(entry.principal.as_ref(), per_minute) {
         if !gate.ledger.is_open() {

@@ -23,6 +23,7 @@ pub use deployment::{Deployment, DeploymentState};
 
 use crate::{
     approvals::{Approval, Approvers},
+    budget::Budget,
     changes::{BreakGlass, PolicyFile, Proposal},
     disable::Disabled,
     releases::{alias::Aliased, conditions::Conditions, facts::Facts},
@@ -130,6 +131,9 @@ pub struct Consumer {
     pub expires: Timestamp,
     /// Its limit per model, in predictions a minute.
     pub rate_per_minute: u32,
+    /// What it may use on all routes together. Absent in records from before there were budgets.
+    #[serde(default, skip_serializing_if = "Budget::is_open")]
+    pub budget: Budget,
     /// What it may show in place of a key. Absent in records from before there were any.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub identities: BTreeSet<WorkloadIdentity>,

@@ -6,11 +6,12 @@ use arc_swap::ArcSwap;
 use mantlet_types::{Code, RequestId, Timestamp};
 
 use crate::{
+    budget::Budgets,
     infer::Pool,
     perimeter::{Denials, Limiter},
     ports::{Clock, Ledger, Store},
     reviews::{self, Queue},
-    routes::Pseudonyms,
+    routes::{Pseudonyms, meter::Meter},
     snapshot::Snapshot,
     urls::UrlSigner,
 };
@@ -25,6 +26,8 @@ pub struct Gate {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limiter: Limiter,
+    pub(crate) budgets: Arc<Budgets>,
+    pub(crate) meter: Meter,
     pub(crate) denials: Denials,
     pub(crate) pool: Pool,
     pub(crate) reviews: Arc<dyn Queue>,
@@ -49,6 +52,8 @@ impl Gate {
             store,
             clock,
             limiter: Limiter::new(),
+            budgets: Arc::default(),
+            meter: Meter::default(),
             denials: Denials::new(),
             pool: Pool::new(),
             reviews: Arc::new(reviews::Closed),
@@ -76,6 +81,18 @@ impl Gate {
     #[must_use]
     pub fn with_pseudonyms(self, pseudonyms: Pseudonyms) -> Self {
         Self { pseudonyms: Some(pseudonyms), ..self }
+    }
+
+    /// What routes to language models may use, and have used.
+    #[must_use]
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// What is counted of routes to language models.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// What signs URLs.

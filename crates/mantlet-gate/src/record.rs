@@ -4,11 +4,12 @@ use std::{net::IpAddr, time::Instant};
 
 use mantlet_types::{
     Action, Contract, Entry, ModelName, NodeId, Rejection, RequestId, Resource, Version,
-    entry::{Authn, Decision, Event, Token},
+    entry::{Authn, Decision, Event, Phase, Token},
 };
 
 use crate::{
     Gate,
+    budget::{Reservation, Tokens},
     directory::Directory,
     identity::{Arrival, Principal},
     ports::Behalf,
@@ -20,6 +21,8 @@ pub struct Record {
     began: Instant,
     /// Whether somebody is known to have asked: failures before that are aggregated.
     authenticated: bool,
+    /// What is reserved for a prompt: whatever of it is taken in the end stands in the entry.
+    reserved: Option<Reservation>,
 }
 
 impl Record {
@@ -36,7 +39,7 @@ impl Record {
         entry.request_id = Some(request_id);
         entry.client_ip = Some(ip);
         entry.trace_id = trace_id;
-        Self { entry, began: Instant::now(), authenticated: false }
+        Self { entry, began: Instant::now(), authenticated: false, reserved: None }
     }
 
     /// A record of what has just arrived.
@@ -50,7 +53,7 @@ impl Record {
         entry.authn = Some(Authn::Internal);
         entry.request_id = Some(gate.request_id());
         entry.policy_gen = Some(gate.snapshot().generation);
-        Self { entry, began: Instant::now(), authenticated: true }
+        Self { entry, began: Instant::now(), authenticated: true, reserved: None }
     }
 
     /// Who asks.
@@ -110,12 +113,33 @@ impl Record {
         }
     }
 
+    /// What is reserved in the budgets.
+    pub(crate) fn reserved(&mut self, reservation: &Reservation) {
+        self.reserved = Some(reservation.clone());
+    }
+
+    /// The intent of what this is about. It says what was reserved: should nobody learn how it ends, that is what it took.
+    pub(crate) fn intent(&self) -> Entry {
+        let mut intent = self.entry.clone();
+        intent.phase = Phase::Intent;
+        if let Some(reservation) = &self.reserved {
+            spent(&mut intent, reservation, reservation.estimate());
+        }
+        intent
+    }
+
     pub(crate) fn is_authenticated(&self) -> bool {
         self.authenticated
     }
 
     /// The entry of an answer.
     pub(crate) fn answered(mut self, status: u16) -> Entry {
+        if let Some(reservation) = &self.reserved {
+            let taken = reservation.taken();
+            if taken != Tokens::default() {
+                spent(&mut self.entry, reservation, taken);
+            }
+        }
         self.entry.status = Some(status);
         self.entry.latency_us = u64::try_from(self.began.elapsed().as_micros()).ok();
         self.entry
@@ -132,6 +156,13 @@ impl Record {
     pub fn request_id(&self) -> Option<RequestId> {
         self.entry.request_id
     }
+}
+
+/// What was taken, or may have been.
+fn spent(entry: &mut Entry, reservation: &Reservation, tokens: Tokens) {
+    entry.input_tokens = Some(tokens.input);
+    entry.output_tokens = Some(tokens.output);
+    entry.cost_micros = reservation.is_priced().then(|| reservation.cost_of(tokens));
 }
 
 impl Record {

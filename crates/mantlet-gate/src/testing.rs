@@ -270,6 +270,7 @@ fn directory() -> Directory {
         monitor: false,
         expires: BEGIN.plus_seconds(365 * 86_400),
         rate_per_minute: 60,
+        budget: Default::default(),
         identities: BTreeSet::new(),
         removed: Vec::new(),
         keepers: BTreeSet::new(),

@@ -32,6 +32,9 @@ pub struct Entry {
     /// Confidence of a one-row answer in basis points; the least of a batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence_bp: Option<u32>,
+    /// What a completion cost, in millionths of the currency that the route's prices are in; absent where it has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_micros: Option<u64>,
     /// For an aggregate: how many events it stands for. Exact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
@@ -149,6 +152,7 @@ impl Entry {
             batch: None,
             client_ip: None,
             confidence_bp: None,
+            cost_micros: None,
             count: None,
             decision: None,
             error_code: None,

@@ -64,6 +64,8 @@ codes! {
     Unauthenticated = "unauthenticated", 401, 16, Caller, "authentication required";
     /// The principal sees the resource, but may not do this to it.
     Forbidden = "forbidden", 403, 7, Caller, "action not permitted";
+    /// The answer waits for a person; the request's id is what it is asked for by.
+    Held = "held_for_review", 403, 7, Caller, "the answer waits for a person";
     /// No such thing, or none that this principal may know of.
     NotFound = "not_found", 404, 5, Caller, "not found";
     /// The route exists, the method does not.
@@ -76,7 +78,6 @@ codes! {
     Cancelled = "cancelled", 408, 1, Caller, "nobody waits for the answer";
     /// The state of things does not allow this now.
     Conflict = "conflict", 409, 9, Caller, "conflict with the current state";
-    /// Another person has to approve first.
     /// The body, plain or decompressed, is over its bound.
     TooLarge = "too_large", 413, 3, Caller, "request too large";
     /// The content type or encoding is not taken here.

@@ -5,6 +5,7 @@
 
 mod live;
 mod settings;
+mod spent;
 mod store;
 
 use std::{
@@ -148,6 +149,7 @@ impl App {
         let pseudonyms = root.pseudonym_secret().ok_or_else(|| Failure::new("pseudonyms cannot be made"))?;
         let gate = Arc::new(gate.with_pseudonyms(Pseudonyms::new(&pseudonyms)));
         peers.attach(&gate);
+        spent::restore(&gate, &home, &recovery.open_intents)?;
         let live = Arc::new(Live {
             // Whoever has a registrar needs the keys' key no more.
             issuing: registrar.map_or_else(|| Issuing::Own(root), Issuing::Registrar),

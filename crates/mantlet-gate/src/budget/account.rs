@@ -2,46 +2,14 @@
 
 use std::time::Duration;
 
-use mantlet_types::{Timestamp, quota::Standing};
+use mantlet_types::{
+    Timestamp,
+    quota::{Metered, Standing},
+};
 
 use super::{Allowance, window::Window};
 
 const DAY_US: i64 = 86_400 * 1_000_000;
-
-/// A budget that a prompt does not fit into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exhausted {
-    /// Prompts a minute.
-    Requests,
-    /// Prompts at a time.
-    Concurrent,
-    /// Tokens a minute.
-    TokensPerMinute,
-    /// Tokens a day.
-    TokensPerDay,
-    /// Cost a day.
-    CostPerDay,
-}
-
-impl Exhausted {
-    /// Whether this is a budget that was spent, rather than a rate.
-    #[must_use]
-    pub const fn is_budget(self) -> bool {
-        matches!(self, Self::TokensPerDay | Self::CostPerDay)
-    }
-
-    /// As audit entries say it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Requests => "requests_per_minute",
-            Self::Concurrent => "concurrent",
-            Self::TokensPerMinute => "tokens_per_minute",
-            Self::TokensPerDay => "tokens_per_day",
-            Self::CostPerDay => "cost_per_day",
-        }
-    }
-}
 
 /// What was used, and what is reserved.
 #[derive(Clone, Debug, Default)]
@@ -67,28 +35,28 @@ impl Account {
         tokens: u64,
         cost: u64,
         now: Timestamp,
-    ) -> Result<(), (Exhausted, Option<Duration>)> {
+    ) -> Result<(), (Metered, Option<Duration>)> {
         self.advance(now);
         let midnight = || Some(self.until_midnight());
         if let Some(most) = allowance.concurrent
             && self.running >= most
         {
-            return Err((Exhausted::Concurrent, (most > 0).then_some(Duration::from_secs(1))));
+            return Err((Metered::Concurrent, (most > 0).then_some(Duration::from_secs(1))));
         }
         if let Some(over) = over(allowance.requests_per_minute, self.requests.sum(), 0, 1) {
-            return Err((Exhausted::Requests, over.then(|| self.requests.frees(1))));
+            return Err((Metered::Requests, over.then(|| self.requests.frees(1))));
         }
         let reserved = self.reserved_tokens;
         if let Some(over) = over(allowance.tokens_per_day, self.tokens_of_day, reserved, tokens) {
-            return Err((Exhausted::TokensPerDay, over.then(midnight).flatten()));
+            return Err((Metered::TokensPerDay, over.then(midnight).flatten()));
         }
         if let Some(over) = over(allowance.cost_per_day, self.cost_of_day, self.reserved_cost, cost) {
-            return Err((Exhausted::CostPerDay, over.then(midnight).flatten()));
+            return Err((Metered::CostPerDay, over.then(midnight).flatten()));
         }
         if let Some(over) = over(allowance.tokens_per_minute, self.tokens.sum(), reserved, tokens) {
             let most = allowance.tokens_per_minute.unwrap_or(0);
             let all = self.tokens.sum().saturating_add(reserved).saturating_add(tokens);
-            return Err((Exhausted::TokensPerMinute, over.then(|| self.tokens.frees(all - most))));
+            return Err((Metered::TokensPerMinute, over.then(|| self.tokens.frees(all - most))));
         }
         Ok(())
     }
@@ -126,20 +94,58 @@ impl Account {
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         let mut then = self.clone();
         then.advance(now);
-        then.running == 0 && then.requests.sum() == 0 && then.tokens.sum() == 0 && then.tokens_of_day == 0
+        let used =
+            [then.running, then.requests.sum(), then.tokens.sum(), then.tokens_of_day, then.cost_of_day];
+        used.iter().all(|used| *used == 0)
     }
 
-    pub(super) fn standing(&mut self, each: Allowance, now: Timestamp) -> Option<Standing> {
+    /// Tokens and cost that are left of whatever is bounded.
+    pub(super) fn left(&mut self, allowance: Allowance, now: Timestamp) -> (u64, u64) {
         self.advance(now);
-        let (quota, window_s, used, reset) = match (each.tokens_per_minute, each.tokens_per_day) {
-            (Some(quota), _) => (quota, 60, self.tokens.sum(), self.tokens.frees(self.tokens.sum())),
-            (None, Some(quota)) => (quota, 86_400, self.tokens_of_day, self.until_midnight()),
-            (None, None) => return None,
+        let left = |most: Option<u64>, used: u64, reserved: u64| {
+            most.map_or(u64::MAX, |most| most.saturating_sub(used).saturating_sub(reserved))
         };
-        let remaining = quota.saturating_sub(used.saturating_add(self.reserved_tokens));
-        let fit = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-        let reset_s = if used == 0 { 0 } else { reset.as_secs() };
-        Some(Standing { quota: fit(quota), window_s, remaining: fit(remaining), reset_s: fit(reset_s) })
+        let minute = left(allowance.tokens_per_minute, self.tokens.sum(), self.reserved_tokens);
+        let day = left(allowance.tokens_per_day, self.tokens_of_day, self.reserved_tokens);
+        (minute.min(day), left(allowance.cost_per_day, self.cost_of_day, self.reserved_cost))
+    }
+
+    /// How everything that is bounded stands.
+    pub(super) fn standings(&mut self, allowance: Allowance, now: Timestamp) -> Vec<Standing> {
+        let all = [Metered::Requests, Metered::TokensPerMinute, Metered::TokensPerDay, Metered::CostPerDay];
+        all.into_iter().filter_map(|of| self.standing_of(of, allowance, now)).collect()
+    }
+
+    /// How one bound stands; nothing where there is none, and of places, which have no window.
+    pub(super) fn standing_of(
+        &mut self,
+        of: Metered,
+        allowance: Allowance,
+        now: Timestamp,
+    ) -> Option<Standing> {
+        const MINUTE: u32 = 60;
+        const DAY: u32 = 86_400;
+        self.advance(now);
+        let (requests, tokens) = (self.requests.sum(), self.tokens.sum());
+        let (quota, window_s, used, reserved) = match of {
+            Metered::Requests => (allowance.requests_per_minute, MINUTE, requests, 0),
+            Metered::TokensPerMinute => (allowance.tokens_per_minute, MINUTE, tokens, self.reserved_tokens),
+            Metered::TokensPerDay => {
+                (allowance.tokens_per_day, DAY, self.tokens_of_day, self.reserved_tokens)
+            }
+            Metered::CostPerDay => (allowance.cost_per_day, DAY, self.cost_of_day, self.reserved_cost),
+            Metered::Concurrent | Metered::Predictions => return None,
+        };
+        let quota = quota?;
+        let reset = match of {
+            _ if used == 0 => Duration::ZERO,
+            Metered::Requests => self.requests.frees(used),
+            Metered::TokensPerMinute => self.tokens.frees(used),
+            _ => self.until_midnight(),
+        };
+        let remaining = quota.saturating_sub(used.saturating_add(reserved));
+        let reset_s = u32::try_from(reset.as_secs()).unwrap_or(u32::MAX);
+        Some(Standing { of, quota, window_s, remaining, reset_s })
     }
 
     /// The present moment, which never goes back: what was used stays used.

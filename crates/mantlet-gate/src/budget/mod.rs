@@ -9,150 +9,85 @@
 //! was used before a restart ([`Budgets::restore`]).
 
 mod account;
+mod allowance;
 mod estimate;
+mod reservation;
 mod window;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use mantlet_types::{PrincipalId, Timestamp, entry::Token, limits::LIMITED_MAX, quota::Standing};
+use mantlet_types::{
+    PrincipalId, RouteName, Timestamp,
+    limits::LIMITED_MAX,
+    quota::{Metered, Standing},
+};
 
 use self::account::Account;
 pub use self::{
-    account::Exhausted,
-    estimate::{MESSAGE_TOKENS, estimate},
+    allowance::{Allowance, Budget, Price, RouteLimits, Tokens},
+    estimate::{CALL_TOKENS, Counter, IMAGE_TOKENS, MESSAGE_TOKENS, estimate},
+    reservation::Reservation,
 };
 use crate::ports::Clock;
-
-/// Tokens of a prompt and of its answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tokens {
-    /// Of the prompt.
-    pub input: u64,
-    /// Of the answer.
-    pub output: u64,
-}
-
-impl Tokens {
-    /// Both together.
-    #[must_use]
-    pub const fn sum(self) -> u64 {
-        self.input.saturating_add(self.output)
-    }
-}
-
-/// What a million tokens cost, in millionths of the currency that the operator thinks in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Price {
-    /// A million tokens of prompts.
-    pub input: u64,
-    /// A million tokens of answers.
-    pub output: u64,
-}
-
-impl Price {
-    /// What so many tokens cost, in millionths, rounded up.
-    #[must_use]
-    pub fn of(self, tokens: Tokens) -> u64 {
-        let part = |price: u64, count: u64| u128::from(price) * u128::from(count);
-        let cost = part(self.input, tokens.input).saturating_add(part(self.output, tokens.output));
-        u64::try_from(cost.div_ceil(1_000_000)).unwrap_or(u64::MAX)
-    }
-}
-
-/// The most that may be used; what is not said is not bounded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allowance {
-    /// Prompts in any 60 seconds.
-    pub requests_per_minute: Option<u64>,
-    /// Prompts under way at a time.
-    pub concurrent: Option<u64>,
-    /// Tokens, both ways, in any 60 seconds.
-    pub tokens_per_minute: Option<u64>,
-    /// Tokens, both ways, of one day in UTC.
-    pub tokens_per_day: Option<u64>,
-    /// Cost of one day in UTC, in millionths of the currency.
-    pub cost_per_day: Option<u64>,
-}
-
-impl Allowance {
-    /// Whether anything is bounded.
-    #[must_use]
-    pub fn bounds_anything(&self) -> bool {
-        *self != Self::default()
-    }
-
-    /// The smaller of two allowances, bound by bound: grants may only shrink.
-    #[must_use]
-    pub fn within(self, other: Self) -> Self {
-        let least = |one: Option<u64>, two: Option<u64>| match (one, two) {
-            (Some(one), Some(two)) => Some(one.min(two)),
-            (one, two) => one.or(two),
-        };
-        Self {
-            requests_per_minute: least(self.requests_per_minute, other.requests_per_minute),
-            concurrent: least(self.concurrent, other.concurrent),
-            tokens_per_minute: least(self.tokens_per_minute, other.tokens_per_minute),
-            tokens_per_day: least(self.tokens_per_day, other.tokens_per_day),
-            cost_per_day: least(self.cost_per_day, other.cost_per_day),
-        }
-    }
-}
-
-/// What may be used on a route.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RouteLimits {
-    /// By each caller.
-    pub each: Allowance,
-    /// By all together.
-    pub total: Allowance,
-    /// What its models cost; without a price there is no budget of cost.
-    pub prices: BTreeMap<Token, Price>,
-    /// Tokens that are reserved for an answer whose caller does not say how long it may be.
-    pub answer_tokens: u64,
-}
-
-impl RouteLimits {
-    /// Whether anything has to be counted.
-    #[must_use]
-    pub fn bounds_anything(&self) -> bool {
-        self.each.bounds_anything() || self.total.bounds_anything()
-    }
-}
 
 /// What is asked for: leave to send a prompt that takes about so much.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// The route.
-    pub route: &'a str,
+    pub route: &'a RouteName,
     /// Who asks.
     pub principal: &'a PrincipalId,
+    /// What this caller may use on all routes together.
+    pub own: Allowance,
     /// What this caller may use on the route.
     pub each: Allowance,
     /// What all callers together may use on it.
     pub total: Allowance,
-    /// What the model costs.
-    pub price: Price,
+    /// What the model costs; without a price nothing fits into a budget of cost.
+    pub price: Option<Price>,
     /// What the prompt takes at most, as far as that can be said.
     pub estimate: Tokens,
+    /// Whether nobody said how long the answer may be: then less is reserved for it where less is left, but something.
+    pub open_ended: bool,
 }
 
 /// Why a prompt does not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Which budget.
-    pub what: Exhausted,
-    /// Whether it is the caller's own; of another's nothing is told but when to come back.
-    pub own: bool,
+    pub what: Metered,
+    /// How it stands, where it is the caller's own; of another's nothing is told but when to come back.
+    pub standing: Option<Standing>,
     /// When it makes sense to ask again; never, where the prompt alone is more than the whole budget.
     pub retry_after: Option<Duration>,
+    /// Whether it cannot be decided, for want of a price.
+    pub unpriced: bool,
 }
 
 /// Whose account.
-type Key = (Box<str>, Option<PrincipalId>);
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// A caller's, on all routes.
+    Own(PrincipalId),
+    /// A caller's, on one route.
+    Each(RouteName, PrincipalId),
+    /// Everybody's, on one route.
+    Total(RouteName),
+}
+
+impl Key {
+    fn all(route: &RouteName, principal: &PrincipalId) -> [Self; 3] {
+        [
+            Self::Own(principal.clone()),
+            Self::Each(route.clone(), principal.clone()),
+            Self::Total(route.clone()),
+        ]
+    }
+}
 
 /// All accounts.
 pub struct Budgets {
@@ -167,7 +102,7 @@ impl Default for Budgets {
 }
 
 impl Budgets {
-    /// Reserves what a prompt is estimated to take, in the caller's budget and in the route's, or in neither.
+    /// Reserves what a prompt is estimated to take, in the caller's budgets and in the route's, or in none.
     ///
     /// # Errors
     /// If it does not fit into one of them. Then nothing is reserved.
@@ -177,72 +112,93 @@ impl Budgets {
         clock: &Arc<dyn Clock>,
     ) -> Result<Reservation, Refused> {
         let now = clock.now();
-        let cost = request.price.of(request.estimate);
-        let keys = [(request.route.into(), Some(request.principal.clone())), (request.route.into(), None)];
-        let allowances = [request.each, request.total];
+        let keys = Key::all(request.route, request.principal);
+        let allowances = [request.own, request.each, request.total];
         let mut accounts = self.lock();
-        // Both are asked before either is charged.
-        for ((key, allowance), own) in keys.iter().zip(allowances).zip([true, false]) {
-            if !accounts.contains_key(key) && accounts.len() >= self.accounts_max {
-                accounts.retain(|_, account| !account.is_idle(now));
-            }
-            if !accounts.contains_key(key) && accounts.len() >= self.accounts_max {
-                // Who cannot be counted cannot be let through.
-                let retry_after = Some(Duration::from_secs(60));
-                return Err(Refused { what: Exhausted::Requests, own: false, retry_after });
-            }
+        self.make_room(&mut accounts, &keys, now)?;
+        let estimate = fitting(&mut accounts, &keys, allowances, request, now);
+        let cost = request.price.unwrap_or_default().of(estimate);
+        // All are asked before any is charged.
+        for (key, allowance) in keys.iter().zip(allowances) {
+            let own = !matches!(key, Key::Total(_));
             let account = accounts.entry(key.clone()).or_default();
-            account
-                .admits(allowance, request.estimate.sum(), cost, now)
-                .map_err(|(what, retry_after)| Refused { what, own, retry_after })?;
+            let unpriced = allowance.cost_per_day.is_some() && request.price.is_none();
+            let admitted = match unpriced {
+                true => Err((Metered::CostPerDay, None)),
+                false => account.admits(allowance, estimate.sum(), cost, now),
+            };
+            admitted.map_err(|(what, retry_after)| {
+                let standing =
+                    if own && !unpriced { account.standing_of(what, allowance, now) } else { None };
+                Refused { what, standing, retry_after, unpriced }
+            })?;
         }
         for key in &keys {
             if let Some(account) = accounts.get_mut(key) {
-                account.reserve(request.estimate.sum(), cost, now);
+                account.reserve(estimate.sum(), cost, now);
             }
         }
         drop(accounts);
-        Ok(Reservation {
-            budgets: Arc::clone(self),
-            clock: Arc::clone(clock),
-            keys,
-            price: request.price,
-            estimate: request.estimate,
-            // What has not been asked yet has taken nothing.
-            taken: Tokens::default(),
-        })
+        Ok(Reservation::new(self, clock, keys, request.price, estimate))
     }
 
     /// Counts what was used before this process began, on the day that it was used.
-    pub fn restore(&self, route: &str, principal: &PrincipalId, used: Tokens, price: Price, at: Timestamp) {
+    pub fn restore(&self, route: &RouteName, principal: &PrincipalId, tokens: u64, cost: u64, at: Timestamp) {
         let mut accounts = self.lock();
-        for key in [(route.into(), Some(principal.clone())), (route.into(), None)] {
-            accounts.entry(key).or_default().add(used.sum(), price.of(used), at);
+        for key in Key::all(route, principal) {
+            accounts.entry(key).or_default().add(tokens, cost, at);
         }
     }
 
-    /// How a caller's own budget of tokens stands, for the headers: that of the minute where there is one, else the day's.
+    /// How the caller's own budgets stand, for the headers: the one of which the smallest part is left.
     #[must_use]
     pub fn standing(
         &self,
-        route: &str,
+        route: &RouteName,
         principal: &PrincipalId,
-        each: Allowance,
+        [own, each]: [Allowance; 2],
         now: Timestamp,
     ) -> Option<Standing> {
         let mut accounts = self.lock();
-        let account = accounts.entry((route.into(), Some(principal.clone()))).or_default();
-        account.standing(each, now)
+        let [own_key, each_key, _] = Key::all(route, principal);
+        let mut standings = Vec::new();
+        for (key, allowance) in [(own_key, own), (each_key, each)] {
+            if let Some(account) = accounts.get_mut(&key) {
+                standings.extend(account.standings(allowance, now));
+            }
+        }
+        // By cross-multiplication, so that no part is rounded.
+        let part = |standing: &Standing| (u128::from(standing.remaining), u128::from(standing.quota.max(1)));
+        standings.into_iter().min_by(|one, other| {
+            let ((left, of), (other_left, other_of)) = (part(one), part(other));
+            (left * other_of).cmp(&(other_left * of))
+        })
     }
 
-    fn settle(&self, reservation: &Reservation) {
-        let now = reservation.clock.now();
+    fn make_room(
+        &self,
+        accounts: &mut HashMap<Key, Account>,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let new =
+            |accounts: &HashMap<Key, Account>| keys.iter().filter(|key| !accounts.contains_key(*key)).count();
+        if accounts.len() + new(accounts) > self.accounts_max {
+            accounts.retain(|_, account| !account.is_idle(now));
+        }
+        if accounts.len() + new(accounts) > self.accounts_max {
+            // Who cannot be counted cannot be let through.
+            let retry_after = Some(Duration::from_secs(60));
+            return Err(Refused { what: Metered::Requests, standing: None, retry_after, unpriced: false });
+        }
+        Ok(())
+    }
+
+    fn settle(&self, keys: &[Key], reserved: (u64, u64), taken: (u64, u64), now: Timestamp) {
         let mut accounts = self.lock();
-        for key in &reservation.keys {
+        for key in keys {
             if let Some(account) = accounts.get_mut(key) {
-                let taken = reservation.taken;
-                let reserved = (reservation.estimate.sum(), reservation.price.of(reservation.estimate));
-                account.settle(reserved, (taken.sum(), reservation.price.of(taken)), now);
+                account.settle(reserved, taken, now);
             }
         }
     }
@@ -253,62 +209,24 @@ impl Budgets {
     }
 }
 
-/// A place in the budgets. When it is dropped, what was taken by then takes its place, whatever ended it: an answer that is cut
-/// off is charged for what of it there was.
-pub struct Reservation {
-    budgets: Arc<Budgets>,
-    clock: Arc<dyn Clock>,
-    keys: [Key; 2],
-    price: Price,
-    estimate: Tokens,
-    taken: Tokens,
-}
-
-impl std::fmt::Debug for Reservation {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Reservation").field("estimate", &self.estimate).finish_non_exhaustive()
+/// The estimate, with an answer of unknown length cut to what is left everywhere, and to one token at least: an answer that
+/// turns out longer is charged as it is.
+fn fitting(
+    accounts: &mut HashMap<Key, Account>,
+    keys: &[Key],
+    allowances: [Allowance; 3],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Tokens {
+    let Tokens { input, mut output } = request.estimate;
+    if request.open_ended {
+        let price = request.price.unwrap_or_default();
+        for (key, allowance) in keys.iter().zip(allowances) {
+            let (tokens, cost) = accounts.entry(key.clone()).or_default().left(allowance, now);
+            output = output.min(tokens.saturating_sub(input)).min(price.output_within(cost, input)).max(1);
+        }
     }
-}
-
-impl Reservation {
-    /// The prompt is on its way: from now on it has been taken, whether or not an answer comes.
-    pub fn sent(&mut self) {
-        self.taken.input = self.taken.input.max(self.estimate.input);
-    }
-
-    /// So much of an answer has come so far, as it is counted here.
-    pub fn answered(&mut self, output: u64) {
-        self.taken.output = self.taken.output.max(output);
-    }
-
-    /// What all of it took, as whoever charges for it says. This holds whatever was estimated.
-    pub fn used(&mut self, tokens: Tokens) {
-        self.taken = tokens;
-    }
-
-    /// What is charged if it ends now.
-    #[must_use]
-    pub fn taken(&self) -> Tokens {
-        self.taken
-    }
-
-    /// What was reserved.
-    #[must_use]
-    pub fn estimate(&self) -> Tokens {
-        self.estimate
-    }
-
-    /// What it costs if it ends now, in millionths.
-    #[must_use]
-    pub fn cost(&self) -> u64 {
-        self.price.of(self.taken)
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.budgets.settle(self);
-    }
+    Tokens { input, output }
 }
 
 #[cfg(test)]

@@ -44,14 +44,23 @@ fn tokens(input: u64, output: u64) -> Tokens {
     Tokens { input, output }
 }
 
+const PRICE: Price = Price { input: 1_000_000, output: 3_000_000 };
+
+fn route() -> RouteName {
+    "r".parse().unwrap()
+}
+
 fn request(principal: &PrincipalId, each: Allowance, total: Allowance, estimate: Tokens) -> Request<'_> {
+    static ROUTE: std::sync::LazyLock<RouteName> = std::sync::LazyLock::new(route);
     Request {
-        route: "r",
+        route: &ROUTE,
         principal,
+        own: Allowance::default(),
         each,
         total,
-        price: Price { input: 1_000_000, output: 3_000_000 },
+        price: Some(PRICE),
         estimate,
+        open_ended: false,
     }
 }
 
@@ -64,9 +73,9 @@ fn tokens_are_reserved_settled_and_given_back() {
         set.to(now);
         budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
     };
-    let mut first = ask(tokens(40, 40), at(0.0)).unwrap();
+    let first = ask(tokens(40, 40), at(0.0)).unwrap();
     let refused = ask(tokens(10, 11), at(0.0)).unwrap_err();
-    assert_eq!((refused.what, refused.own), (Exhausted::TokensPerMinute, true));
+    assert_eq!((refused.what, refused.standing.unwrap().remaining), (Metered::TokensPerMinute, 20));
     first.used(tokens(30, 20));
     set.to(at(1.0));
     drop(first);
@@ -87,9 +96,9 @@ fn an_answer_that_is_cut_off_is_charged_for_what_of_it_there_was() {
         set.to(at(0.0));
         budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
     };
-    let mut cut = ask(tokens(10, 80)).unwrap();
-    cut.sent();
-    cut.answered(5);
+    let cut = ask(tokens(10, 80)).unwrap();
+    cut.sent(false);
+    cut.used(tokens(10, 5));
     drop(cut);
     assert!(ask(tokens(86, 0)).is_err());
     assert!(ask(tokens(85, 0)).is_ok());
@@ -105,12 +114,12 @@ fn days_end_at_midnight_and_cost_is_of_both_ways() {
         set.to(now);
         budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
     };
-    let mut spent = ask(tokens(10, 30), at(0.0)).unwrap();
+    let spent = ask(tokens(10, 30), at(0.0)).unwrap();
     spent.used(tokens(10, 30));
-    assert_eq!(spent.cost(), 100);
+    assert_eq!(spent.cost_of(spent.taken()), 100);
     drop(spent);
     let refused = ask(tokens(1, 0), at(0.0)).unwrap_err();
-    assert_eq!(refused.what, Exhausted::CostPerDay);
+    assert_eq!(refused.what, Metered::CostPerDay);
     let midnight = refused.retry_after.unwrap().as_secs_f64();
     assert!(ask(tokens(1, 0), at(midnight - 2.0)).is_err());
     assert!(ask(tokens(1, 0), at(midnight)).is_ok());
@@ -128,15 +137,12 @@ fn requests_and_places_are_counted() {
         budgets.reserve(&request(&alice, each, Allowance::default(), tokens(1, 1)), &clock)
     };
     let (one, two) = (ask(at(0.0)).unwrap(), ask(at(0.0)).unwrap());
-    assert_eq!(ask(at(0.0)).unwrap_err().what, Exhausted::Concurrent);
+    assert_eq!(ask(at(0.0)).unwrap_err().what, Metered::Concurrent);
     drop(one);
     let three = ask(at(0.0)).unwrap();
     drop((two, three));
     let refused = ask(at(10.0)).unwrap_err();
-    assert_eq!(
-        (refused.what, refused.retry_after.map(|wait| wait.as_secs())),
-        (Exhausted::Requests, Some(51))
-    );
+    assert_eq!((refused.what, refused.retry_after.map(|wait| wait.as_secs())), (Metered::Requests, Some(51)));
     assert!(ask(at(61.0)).is_ok());
 }
 
@@ -146,13 +152,12 @@ fn all_together_have_a_budget_too_and_nobody_is_told_whose_it_was() {
     let (_, clock) = clock();
     let total = Allowance { tokens_per_day: Some(100), ..Allowance::default() };
     let (alice, bob) = (who("alice"), who("bob"));
-    let mut used =
-        budgets.reserve(&request(&alice, Allowance::default(), total, tokens(90, 0)), &clock).unwrap();
+    let used = budgets.reserve(&request(&alice, Allowance::default(), total, tokens(90, 0)), &clock).unwrap();
     used.used(tokens(90, 0));
     drop(used);
     let refused =
         budgets.reserve(&request(&bob, Allowance::default(), total, tokens(11, 0)), &clock).unwrap_err();
-    assert_eq!((refused.what, refused.own), (Exhausted::TokensPerDay, false));
+    assert_eq!((refused.what, refused.standing), (Metered::TokensPerDay, None));
     // What was refused by the route's budget is not reserved in the caller's.
     let each = Allowance { tokens_per_day: Some(10), ..Allowance::default() };
     assert!(budgets.reserve(&request(&bob, each, total, tokens(10, 0)), &clock).is_ok());
@@ -162,24 +167,89 @@ fn all_together_have_a_budget_too_and_nobody_is_told_whose_it_was() {
 fn what_was_used_before_a_restart_counts() {
     let budgets = Arc::new(Budgets::default());
     let (_, clock) = clock();
-    let (alice, price) = (who("alice"), Price::default());
-    budgets.restore("r", &alice, tokens(50, 40), price, at(0.0));
+    let alice = who("alice");
+    budgets.restore(&route(), &alice, 90, 0, at(0.0));
     let each = Allowance { tokens_per_day: Some(100), ..Allowance::default() };
     assert!(budgets.reserve(&request(&alice, each, each, tokens(11, 0)), &clock).is_err());
     assert!(budgets.reserve(&request(&alice, each, each, tokens(10, 0)), &clock).is_ok());
-    assert_eq!(budgets.standing("r", &alice, each, at(5.0)).unwrap().remaining, 10);
+    assert_eq!(budgets.standing(&route(), &alice, [each, each], at(5.0)).unwrap().remaining, 10);
+}
+
+#[test]
+fn an_application_has_one_budget_on_all_routes() {
+    let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
+    let (alice, other) = (who("alice"), "other".parse().unwrap());
+    let own = Allowance { tokens_per_day: Some(100), ..Allowance::default() };
+    let here = Request { own, ..request(&alice, Allowance::default(), Allowance::default(), tokens(60, 0)) };
+    let spent = budgets.reserve(&here, &clock).unwrap();
+    spent.sent(true);
+    drop(spent);
+    let there = Request { route: &other, ..here };
+    let refused = budgets.reserve(&there, &clock).unwrap_err();
+    assert_eq!((refused.what, refused.standing.unwrap().remaining), (Metered::TokensPerDay, 40));
+    assert!(budgets.reserve(&Request { estimate: tokens(40, 0), ..there }, &clock).is_ok());
+}
+
+#[test]
+fn an_answer_of_unknown_length_is_reserved_what_is_left() {
+    let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
+    let alice = who("alice");
+    let each = Allowance { tokens_per_minute: Some(50), cost_per_day: Some(100), ..Allowance::default() };
+    let open = Request { open_ended: true, ..request(&alice, each, Allowance::default(), tokens(10, 4_096)) };
+    let first = budgets.reserve(&open, &clock).unwrap();
+    // 50 - 10 tokens are left, and (100 - 10) / 3 by their cost.
+    assert_eq!(first.estimate(), tokens(10, 30));
+    assert_eq!(budgets.reserve(&open, &clock).unwrap_err().what, Metered::CostPerDay);
+    drop(first);
+    let said = Request { open_ended: false, ..open.clone() };
+    assert!(budgets.reserve(&said, &clock).is_err(), "what is said is reserved");
+    let whole = Request { estimate: tokens(50, 4_096), ..open };
+    assert!(budgets.reserve(&whole, &clock).is_err(), "an answer has one token at least");
+}
+
+#[test]
+fn what_has_no_price_fits_into_no_budget_of_cost() {
+    let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
+    let alice = who("alice");
+    let each = Allowance { cost_per_day: Some(u64::MAX), ..Allowance::default() };
+    let request = Request { price: None, ..request(&alice, each, Allowance::default(), tokens(1, 1)) };
+    let refused = budgets.reserve(&request, &clock).unwrap_err();
+    assert!(refused.unpriced && refused.retry_after.is_none());
+    let free = Request { price: Some(Price::default()), ..request };
+    assert!(budgets.reserve(&free, &clock).is_ok(), "what is said to cost nothing costs nothing");
+}
+
+#[test]
+fn whoever_took_a_prompt_and_lost_it_has_taken_it() {
+    let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
+    let alice = who("alice");
+    let request = request(&alice, Allowance::default(), Allowance::default(), tokens(10, 20));
+    let reservation = budgets.reserve(&request, &clock).unwrap();
+    reservation.sent(true);
+    reservation.returned();
+    assert_eq!(reservation.taken(), tokens(0, 0));
+    reservation.sent(true);
+    reservation.lost();
+    reservation.sent(false);
+    assert_eq!(reservation.taken(), tokens(20, 20));
+    reservation.used(tokens(7, 5));
+    assert_eq!(reservation.taken(), tokens(17, 25));
 }
 
 #[test]
 fn who_cannot_be_counted_is_not_let_through() {
-    let budgets = Arc::new(Budgets { accounts_max: 4, ..Budgets::default() });
+    let budgets = Arc::new(Budgets { accounts_max: 7, ..Budgets::default() });
     let (set, clock) = clock();
     let ask = |name: &str, now| {
         let who = who(name);
         set.to(now);
         budgets
             .reserve(&request(&who, Allowance::default(), Allowance::default(), tokens(1, 0)), &clock)
-            .map(|mut one| one.sent())
+            .map(|one| one.sent(false))
     };
     for name in ["a", "b", "c"] {
         assert!(ask(name, at(0.0)).is_ok());
@@ -206,6 +276,15 @@ fn estimates_are_above_what_tokenizers_count() {
 }
 
 proptest! {
+    #[test]
+    fn a_text_counts_the_same_however_it_is_cut(text in "[a-z .,0-9é漢]{0,60}", at in 0_usize..60) {
+        let cut = text.char_indices().map(|(at, _)| at).nth(at).unwrap_or(text.len());
+        let mut counter = Counter::default();
+        counter.push(&text[..cut]);
+        counter.push(&text[cut..]);
+        prop_assert_eq!(counter.tokens(), estimate(&text));
+    }
+
     #[test]
     fn no_text_has_more_tokens_than_bytes(text in any::<String>()) {
         prop_assert!(estimate(&text) <= text.len() as u64);
@@ -270,7 +349,7 @@ proptest! {
         steps in steps(), each in 20_u64..300, total in 50_u64..500, places in 1_u64..6,
     ) {
         let budgets = Arc::new(Budgets::default());
-        let price = Price { input: 1_000_000, output: 3_000_000 };
+        let price = PRICE;
         let mine = Allowance {
             tokens_per_minute: Some(each), tokens_per_day: Some(each * 4), cost_per_day: Some(each * 7),
             concurrent: Some(places), requests_per_minute: None,
@@ -285,13 +364,13 @@ proptest! {
             match step {
                 Step::Ask { who: number, input, output } => {
                     let principal = who(&format!("app-{number}"));
-                    let request = Request { price, ..request(&principal, mine, ours, tokens(input, output)) };
-                    if let Ok(mut reservation) = budgets.reserve(&request, &clock) {
-                        reservation.sent();
+                    let request = Request { price: Some(price), ..request(&principal, mine, ours, tokens(input, output)) };
+                    if let Ok(reservation) = budgets.reserve(&request, &clock) {
+                        reservation.sent(false);
                         under_way.push_back((number, reservation));
                     }
                 }
-                Step::End { percent } => if let Some((number, mut reservation)) = under_way.pop_front() {
+                Step::End { percent } => if let Some((number, reservation)) = under_way.pop_front() {
                     let part = |tokens: u64| tokens * percent / 100;
                     let estimate = reservation.estimate();
                     let used = tokens(part(estimate.input), part(estimate.output));
@@ -301,7 +380,7 @@ proptest! {
                     taken.push((now, number, used.sum(), price.of(used)));
                     drop(reservation);
                 },
-                Step::Drop => if let Some((number, mut reservation)) = under_way.pop_front() {
+                Step::Drop => if let Some((number, reservation)) = under_way.pop_front() {
                     reservation.used(Tokens::default());
                     taken.push((now, number, 0, 0));
                     drop(reservation);
@@ -331,7 +410,7 @@ proptest! {
         for number in 0..3 {
             let principal = who(&format!("app-{number}"));
             let whole = tokens(each.min(total), 0);
-            let request = Request { price, ..request(&principal, mine, Allowance::default(), whole) };
+            let request = Request { price: Some(price), ..request(&principal, mine, Allowance::default(), whole) };
             prop_assert!(budgets.reserve(&request, &clock).is_ok());
         }
     }

@@ -223,7 +223,7 @@ async fn what_is_withheld_is_not_explained() {
 
 #[tokio::test]
 async fn work_is_charged_before_it_is_done() {
-    let check = async |effort, question, expect: Result<(u32, usize), Code>| {
+    let check = async |effort, question, expect: Result<(u64, usize), Code>| {
         let world = World::open(effort);
         let found = world.explain(question).await;
         let found =

@@ -43,8 +43,8 @@ pub struct Completed {
     pub served: Served,
     /// The model that answers, as the configuration calls it.
     pub model: Token,
-    /// How the caller's limit stands.
-    pub standing: Standing,
+    /// How the caller's own limits stand: that of prompts, and of the budgets the one of which least is left.
+    pub standings: Vec<Standing>,
 }
 
 /// What leaves.
@@ -103,9 +103,10 @@ async fn answered<L: Letter>(
     let opening = perimeter::opening(gate, &principal)?;
     let prompt = letter.read().await?;
     let permit = policy::authorize_route(principal, &prompt.model, gate.now(), record)?;
-    let admission = perimeter::limit_route(gate, permit, seat)?;
+    let admission = perimeter::limit_route(gate, permit, seat, &prompt)?;
     opening.admitted();
-    let (model, standing) = (admission.permit().model().clone(), admission.standing());
+    record.reserved(admission.reservation());
+    let (model, standings) = (admission.permit().model().clone(), admission.standings().to_vec());
     let valid = routes::validate(gate, admission, prompt, record)?;
     let screened = routes::screen(valid, record)?;
     let replied = tokio::select! {
@@ -115,7 +116,7 @@ async fn answered<L: Letter>(
     match replied {
         Replied::Whole(completing) => {
             let completion = routes::judge(gate, *completing, record)?;
-            Ok(Step::Whole(Completed { served: Served::Whole(completion), model, standing }))
+            Ok(Step::Whole(Completed { served: Served::Whole(completion), model, standings }))
         }
         Replied::Begun(begun) => Ok(Step::Begun(begun, model)),
     }
@@ -123,12 +124,12 @@ async fn answered<L: Letter>(
 
 /// Lets an answer begin to leave, once its intent is durable.
 async fn begin(gate: Arc<Gate>, mut record: Record, begun: Begun, model: Token) -> Released<Completed> {
-    let standing = begun.standing();
+    let standings = begun.admission().standings().to_vec();
     match audit::intend(&gate, &mut record).await {
         Ok(receipt) => {
             let outcome = Outcome::of(Arc::clone(&gate), record);
             let served = Served::Running(routes::run(&gate, begun, outcome));
-            audit::begun(receipt, Completed { served, model, standing })
+            audit::begun(receipt, Completed { served, model, standings })
         }
         Err(rejection) => audit::release(&gate, record, Err(rejection)).await,
     }

@@ -22,6 +22,7 @@ pub use self::{
 use super::keys::{on_project, unknown};
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    budget::Budget,
     directory::{Change, Consumer, Directory},
     identity::Principal,
     policy::Target,
@@ -40,6 +41,9 @@ pub struct ConsumerRequest {
     /// Predictions per minute for each of the models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
+    /// What it may use on all routes together; bounds that are not stated stay.
+    #[serde(default, skip_serializing_if = "Budget::is_open")]
+    pub budget: Budget,
     /// Whether it may read the project's statistics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitor: Option<bool>,
@@ -83,6 +87,9 @@ pub struct ConsumerInfo {
     pub routes: BTreeSet<RouteName>,
     /// Predictions per minute for each of them.
     pub rate_per_minute: u32,
+    /// What it may use on all routes together.
+    #[serde(default, skip_serializing_if = "Budget::is_open")]
+    pub budget: Budget,
     /// Whether it may read the project's statistics.
     pub monitor: bool,
     /// After this everything is denied.
@@ -91,9 +98,10 @@ pub struct ConsumerInfo {
 
 impl ConsumerInfo {
     fn of(id: &ConsumerId, consumer: &Consumer) -> Self {
-        let Consumer { disabled, project, models, routes, monitor, expires, rate_per_minute, .. } =
+        let Consumer { disabled, project, models, routes, monitor, expires, rate_per_minute, budget, .. } =
             consumer.clone();
-        Self { consumer: id.clone(), project, disabled, models, routes, rate_per_minute, monitor, expires }
+        let consumer = id.clone();
+        Self { consumer, project, disabled, models, routes, rate_per_minute, budget, monitor, expires }
     }
 }
 
@@ -105,6 +113,7 @@ impl ChangeConsumer {
             models: models.unwrap_or_else(|| consumer.models.clone()),
             routes: routes.unwrap_or_else(|| consumer.routes.clone()),
             rate_per_minute: rate_per_minute.unwrap_or(consumer.rate_per_minute),
+            budget: consumer.budget.with(self.request.budget),
             monitor: monitor.unwrap_or(consumer.monitor),
             disabled: disabled.unwrap_or(consumer.disabled),
             ..consumer.clone()
@@ -209,7 +218,7 @@ pub(super) fn scope(directory: &Directory, consumer: &Consumer) -> Target {
 /// What the grant cannot say of a scope: that its models are there, that it opens something, and the right to read
 /// statistics. That right is what the role of the name gives to people; who may not give the one may not give the other.
 pub(super) fn check_scope(office: &Office<'_>, consumer: &Consumer) -> Result<(), Rejection> {
-    let Consumer { project, models, routes, monitor, rate_per_minute, .. } = consumer;
+    let Consumer { project, models, routes, monitor, rate_per_minute, budget, .. } = consumer;
     let directory = &office.snapshot.directory;
     if let Some(unknown) = models.iter().find(|model| !is_of(directory, model, project)) {
         let detail = format!("no model `{unknown}` in project `{project}`");
@@ -226,6 +235,9 @@ pub(super) fn check_scope(office: &Office<'_>, consumer: &Consumer) -> Result<()
     }
     if *rate_per_minute == 0 {
         return Err(Rejection::argument("the rate is at least 1 a minute"));
+    }
+    if !budget.is_sound() {
+        return Err(Rejection::argument(format!("a budget is from 1 to {}", Budget::MOST)));
     }
     check_monitor(office, consumer)
 }

@@ -102,8 +102,8 @@ impl Level {
             0 => u64::from(WINDOW_S),
             _ => self.held.div_ceil(u64::from(quota)).div_ceil(1_000_000),
         };
-        let fit = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-        Standing { quota, window_s: WINDOW_S, remaining: fit(remaining), reset_s: fit(reset_s) }
+        let reset_s = u32::try_from(reset_s).unwrap_or(u32::MAX);
+        Standing { quota: quota.into(), window_s: WINDOW_S, remaining, reset_s, ..Standing::default() }
     }
 }
 

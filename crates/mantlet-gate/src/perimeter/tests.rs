@@ -12,7 +12,7 @@ async fn predict(kit: &Kit, key: &str, rows: usize) -> Result<Answer, Rejection>
     mediate(kit.gate.clone(), kit.bearer(key), ask(), FakePayload::rows(rows)).await.into_parts().0
 }
 
-fn remaining(outcome: Result<Answer, Rejection>) -> u32 {
+fn remaining(outcome: Result<Answer, Rejection>) -> u64 {
     outcome.unwrap().standing.remaining
 }
 

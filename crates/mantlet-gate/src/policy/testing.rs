@@ -54,6 +54,7 @@ pub(crate) fn consumer(project: &str, models: &[&str]) -> Consumer {
         monitor: false,
         expires: NOW.plus_seconds(3_600),
         rate_per_minute: 60,
+        budget: Default::default(),
         identities: BTreeSet::new(),
         removed: Vec::new(),
         keepers: BTreeSet::new(),

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
-use mantlet_types::{Rejection, entry::Token, quota::Standing};
+use mantlet_types::{Rejection, entry::Token};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Answer, Event, Events, Prompt, Reply, Upstream, UpstreamFault,
     filter::Filter,
     frame::frame,
+    meter::Did,
     prompt::{Content, Role, Task},
     rules::System,
     screen::ScreenedPrompt,
@@ -55,7 +56,6 @@ pub(crate) struct Completing {
 /// An answer that has begun, bound to its prompt.
 pub(crate) struct Begun {
     pub(super) admission: RouteAdmission,
-    pub(super) forwarded: Forwarded,
     pub(super) first: Option<Event>,
     pub(super) events: Box<dyn Events>,
     /// The principal's turn with the upstream, as long as the answer is coming.
@@ -65,8 +65,8 @@ pub(crate) struct Begun {
 }
 
 impl Begun {
-    pub(crate) fn standing(&self) -> Standing {
-        self.admission.standing()
+    pub(crate) fn admission(&self) -> &RouteAdmission {
+        &self.admission
     }
 }
 
@@ -89,14 +89,17 @@ pub(crate) async fn ask(gate: &Gate, screened: ScreenedPrompt) -> Result<Replied
     frame(&mut prompt, &route.rules.system, key)?;
     let forwarded = Forwarded { prompt, model: permit.model().clone(), system };
     let mut last = Rejection::unavailable("no upstream of the route runs the model");
-    for upstream in route.upstreams.iter().filter(|upstream| upstream.serves(&forwarded.model)) {
-        match first(upstream.as_ref(), &admission, &forwarded).await {
+    let serving = route.upstreams.iter().enumerate().filter(|(_, one)| one.serves(&forwarded.model));
+    for (place, upstream) in serving {
+        let begun = first(upstream.as_ref(), &admission, &forwarded).await;
+        gate.meter.did(&route.name, place, Did::of(&begun));
+        match begun {
             Ok(First::Whole(answer)) => {
                 return Ok(Replied::Whole(Box::new(Completing { admission, forwarded, answer })));
             }
             Ok(First::Piece(first, events, turn)) => {
                 let filter = Filter::new(&route.rules, &forwarded)?;
-                let begun = Begun { admission, forwarded, first, events, filter, turn };
+                let begun = Begun { admission, first, events, filter, turn };
                 return Ok(Replied::Begun(Box::new(begun)));
             }
             Err(UpstreamFault::Refused(why)) => return Err(Rejection::invalid("body").because(why)),
@@ -123,18 +126,31 @@ async fn first(
 ) -> Result<First, UpstreamFault> {
     let turn = admission.place().turn(upstream.concurrent_max()).await;
     let turn = turn.ok_or_else(|| UpstreamFault::Broken("the share is closed".to_owned()))?;
-    match upstream.ask(forwarded).await? {
-        Reply::Whole(answer) => Ok(First::Whole(answer)),
-        Reply::Stream(mut events) => {
-            let first = events.next().await?;
-            Ok(First::Piece(first, events, turn))
+    let reservation = admission.reservation();
+    // Before it is: whoever hangs up in the middle leaves nobody who could say whether it was.
+    reservation.sent(!forwarded.prompt().stream);
+    let begun = async {
+        match upstream.ask(forwarded).await? {
+            Reply::Whole(answer) => Ok(First::Whole(answer)),
+            Reply::Stream(mut events) => {
+                let first = events.next().await?;
+                Ok(First::Piece(first, events, turn))
+            }
         }
-    }
+    };
+    begun.await.inspect_err(|fault| match fault {
+        UpstreamFault::Lost(_) => reservation.lost(),
+        UpstreamFault::Broken(_) | UpstreamFault::Busy { .. } | UpstreamFault::Refused(_) => {
+            reservation.returned();
+        }
+    })
 }
 
 pub(super) fn rejection(fault: UpstreamFault) -> Rejection {
     match fault {
-        UpstreamFault::Broken(why) | UpstreamFault::Refused(why) => Rejection::unavailable(why),
+        UpstreamFault::Broken(why) | UpstreamFault::Lost(why) | UpstreamFault::Refused(why) => {
+            Rejection::unavailable(why)
+        }
         UpstreamFault::Busy { why, retry_after } => {
             Rejection::unavailable(why).retry_after(retry_after.max(Duration::from_secs(1)))
         }

@@ -8,12 +8,16 @@ use mantlet_types::{Code, Rejection, Sha256};
 use super::{
     Event,
     answer::{Answer, Choice, Usage, Vector},
-    ask::{Completing, Forwarded},
+    ask::Completing,
+    charge::Charge,
     filter::Filter,
     prompt::{Call, Task},
-    validate::estimate,
 };
-use crate::{Gate, record::Record};
+use crate::{
+    Gate,
+    budget::{Reservation, Tokens},
+    record::Record,
+};
 
 /// An answer that may leave: the proof of judgment.
 #[derive(Debug)]
@@ -41,11 +45,14 @@ pub(crate) fn judge(
     let Completing { admission, forwarded, answer } = completing;
     let rules = &admission.permit().route().rules;
     if let Task::Embed(inputs) = &forwarded.prompt().task {
-        return vectors(answer, inputs.len(), record);
+        return vectors(answer, inputs.len(), admission.reservation());
     }
     let mut filter = Filter::new(rules, &forwarded)?;
-    let mut tally = Tally::new(&forwarded);
-    let judged = filtered(&mut filter, &mut tally, answer);
+    let (mut tally, mut charge) = (Tally::new(), Charge::new(admission.reservation()));
+    let events = all_pieces(answer);
+    // All of it was made, whatever of it may leave.
+    events.iter().for_each(|event| charge.came(event));
+    let judged = filtered(&mut filter, &mut tally, events, charge.usage());
     record.entry().sanitized = filter.done();
     let answer = judged?;
     tally.tell(gate, record);
@@ -53,25 +60,28 @@ pub(crate) fn judge(
 }
 
 /// Passes a whole answer through the filter that pieces pass through.
-fn filtered(filter: &mut Filter, tally: &mut Tally, answer: Answer) -> Result<Answer, Rejection> {
+fn filtered(
+    filter: &mut Filter,
+    tally: &mut Tally,
+    events: Vec<Event>,
+    usage: Usage,
+) -> Result<Answer, Rejection> {
     let mut whole = Whole::default();
-    let mut put = |events: Vec<Event>, tally: &mut Tally| {
-        for event in events {
+    for event in events {
+        for event in filter.push(event)? {
             tally.add(&event);
             whole.add(event);
         }
-    };
-    for choice in answer.choices {
-        for event in pieces(choice) {
-            put(filter.push(event)?, tally);
-        }
-    }
-    if let Some(usage) = answer.usage {
-        put(filter.push(Event::Usage(usage))?, tally);
     }
     filter.finish()?;
-    let usage = Some(tally.usage());
-    Ok(Answer { choices: whole.choices.into_values().collect(), vectors: Vec::new(), usage })
+    let choices = whole.choices.into_values().collect();
+    Ok(Answer { choices, vectors: Vec::new(), usage: Some(usage) })
+}
+
+/// An answer as the pieces that it could have come in.
+fn all_pieces(answer: Answer) -> Vec<Event> {
+    let usage = answer.usage.map(Event::Usage);
+    answer.choices.into_iter().flat_map(pieces).chain(usage).collect()
 }
 
 /// A choice as the pieces that it could have come in.
@@ -132,7 +142,10 @@ impl Whole {
 }
 
 /// Vectors say nothing in words; there must be as many as texts.
-fn vectors(answer: Answer, asked: usize, record: &mut Record) -> Result<Completion, Rejection> {
+fn vectors(mut answer: Answer, asked: usize, reservation: &Reservation) -> Result<Completion, Rejection> {
+    let told = answer.usage.map(|usage| usage.input).filter(|input| *input > 0);
+    let input = told.unwrap_or(reservation.estimate().input);
+    reservation.used(Tokens { input, output: 0 });
     let sound = |vector: &Vector| match vector {
         Vector::Numbers(numbers) => !numbers.is_empty() && numbers.iter().all(|number| number.is_finite()),
         Vector::Base64(text) => !text.is_empty(),
@@ -142,29 +155,18 @@ fn vectors(answer: Answer, asked: usize, record: &mut Record) -> Result<Completi
             Rejection::new(Code::Unavailable).because("the upstream gives other vectors than were asked for")
         );
     }
-    if let Some(usage) = answer.usage {
-        record.entry().input_tokens = Some(usage.input);
-    }
-    record.entry().output_tokens = Some(0);
+    answer.usage = Some(Usage { input, output: 0 });
     Ok(Completion { answer })
 }
 
-/// What is counted of an answer as it leaves.
+/// The digest of what leaves of an answer.
 pub(super) struct Tally {
-    bytes: usize,
-    told: Option<Usage>,
-    input_estimate: u64,
     digest: digest::Context,
 }
 
 impl Tally {
-    pub(super) fn new(forwarded: &Forwarded) -> Self {
-        Self {
-            bytes: 0,
-            told: None,
-            input_estimate: estimate(forwarded.prompt().body_bytes),
-            digest: digest::Context::new(&digest::SHA256),
-        }
+    pub(super) fn new() -> Self {
+        Self { digest: digest::Context::new(&digest::SHA256) }
     }
 
     /// Counts a piece that leaves.
@@ -172,26 +174,15 @@ impl Tally {
         let text = match event {
             Event::Text { text, .. } | Event::Refusal { text, .. } => text,
             Event::Call { arguments, .. } => arguments,
-            Event::Finish { .. } => return,
-            Event::Usage(usage) => return self.told = Some(*usage),
+            Event::Finish { .. } | Event::Usage(_) => return,
         };
-        self.bytes = self.bytes.saturating_add(text.len());
         self.digest.update(text.as_bytes());
-    }
-
-    /// What it took: as the upstream says, or as it looks.
-    pub(super) fn usage(&self) -> Usage {
-        self.told.unwrap_or(Usage { input: self.input_estimate, output: estimate(self.bytes) })
     }
 
     /// Writes it down.
     pub(super) fn tell(self, gate: &Gate, record: &mut Record) {
-        let usage = self.usage();
         let mut plain = [0; 32];
         plain.iter_mut().zip(self.digest.finish().as_ref()).for_each(|(byte, digest)| *byte = *digest);
-        let entry = record.entry();
-        entry.input_tokens = Some(usage.input);
-        entry.output_tokens = Some(usage.output);
-        entry.output_digest = gate.pseudonyms.as_ref().map(|names| names.digest(&Sha256(plain)));
+        record.entry().output_digest = gate.pseudonyms.as_ref().map(|names| names.digest(&Sha256(plain)));
     }
 }

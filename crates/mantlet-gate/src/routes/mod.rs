@@ -9,10 +9,13 @@
 pub mod answer;
 mod arguments;
 mod ask;
+mod charge;
 mod filter;
 mod frame;
 mod guard;
 mod judge;
+mod measure;
+pub mod meter;
 pub mod prompt;
 mod pseudonym;
 pub mod rules;
@@ -39,6 +42,7 @@ pub use self::{
 pub(crate) use self::{
     ask::{Begun, Replied, ask},
     judge::judge,
+    measure::Measured,
     running::run,
     screen::screen,
     validate::validate,
@@ -88,6 +92,12 @@ impl Routes {
         Self(Arc::new(routes.into_iter().map(Arc::new).collect()))
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One after the other.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
         self.0.iter()
@@ -109,6 +119,22 @@ pub trait Upstream: Send + Sync {
 
     /// How many prompts it takes at a time, from everybody together.
     fn concurrent_max(&self) -> usize;
+
+    /// Whether it is asked at present.
+    fn breaker(&self) -> Breaker {
+        Breaker::Closed
+    }
+}
+
+/// Whether an upstream is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breaker {
+    /// By everybody.
+    Closed,
+    /// By one, to try it.
+    HalfOpen,
+    /// By nobody.
+    Open,
 }
 
 /// A reply on its way, or why there is none.
@@ -134,9 +160,12 @@ pub type Pulling<'a> = Pin<Box<dyn Future<Output = Result<Option<Event>, Upstrea
 /// Why an upstream gave no answer. Texts are for the log: they name hosts, and never repeat what the other side said.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum UpstreamFault {
-    /// It could not be reached, was too slow, broke off, or what it said is no answer.
+    /// It could not be reached, or says that it has no answer: nothing was taken.
     #[error("{0}")]
     Broken(String),
+    /// It has the prompt, and was too slow, broke off, or said what is no answer: it may charge for it.
+    #[error("{0}")]
+    Lost(String),
     /// It was not asked, or says that it is asked too much.
     #[error("{why}")]
     Busy {

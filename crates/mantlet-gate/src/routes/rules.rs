@@ -7,6 +7,8 @@ use mantlet_guard::{
     output::{self, BadRule, Html, Kind, Kinds},
 };
 
+use crate::budget::RouteLimits;
+
 /// What a route's prompts and answers may be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -32,6 +34,8 @@ pub struct Rules {
     pub choices_max: u32,
     /// From the first piece of an answer to the last.
     pub stream_time_max: Duration,
+    /// What may be used.
+    pub limits: RouteLimits,
 }
 
 /// Who writes the system prompt.

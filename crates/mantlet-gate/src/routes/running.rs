@@ -13,6 +13,7 @@ use super::{
     Event, Events,
     answer::Usage,
     ask::{Begun, rejection},
+    charge::Charge,
     filter::Filter,
     judge::Tally,
 };
@@ -60,10 +61,11 @@ enum End {
 }
 
 async fn drive(gate: &Gate, begun: Begun, outcome: Outcome, sender: mpsc::Sender<Part>) {
-    let Begun { admission, forwarded, first, mut events, mut filter, turn } = begun;
+    let Begun { admission, first, mut events, mut filter, turn } = begun;
     let ends = Instant::now() + admission.permit().route().rules.stream_time_max;
-    let mut tally = Tally::new(&forwarded);
-    let pieces = pass((first, events.as_mut()), &mut filter, &mut tally, &sender);
+    let (mut tally, mut charge) = (Tally::new(), Charge::new(admission.reservation()));
+    let counts = Counts { tally: &mut tally, charge: &mut charge };
+    let pieces = pass((first, events.as_mut()), &mut filter, counts, &sender);
     let ended = tokio::select! {
         biased;
         ended = pieces => ended,
@@ -72,7 +74,7 @@ async fn drive(gate: &Gate, begun: Begun, outcome: Outcome, sender: mpsc::Sender
             Err(End::Failed(Rejection::unavailable("the answer takes longer than the route allows")))
         }
     };
-    let usage = tally.usage();
+    let usage = charge.usage();
     let concluded = outcome.conclude(|mut record| {
         tally.tell(gate, &mut record);
         record.entry().sanitized = filter.done();
@@ -87,8 +89,9 @@ async fn drive(gate: &Gate, begun: Begun, outcome: Outcome, sender: mpsc::Sender
             }
         }
     });
-    // The connection to the upstream ends here, before anybody waits for a client to take the last part.
-    drop((events, turn, admission));
+    // The connection to the upstream ends here, before anybody waits for a client to take the last part; and what it took is
+    // settled, so that whoever has the whole answer sees it in the next one's headers.
+    drop((events, turn, admission, charge));
     let last = match (ended, concluded) {
         (Err(End::Cancelled), _) => return,
         (_, Err(rejection)) | (Err(End::Failed(rejection)), _) => Part::Failed(rejection),
@@ -97,16 +100,23 @@ async fn drive(gate: &Gate, begun: Begun, outcome: Outcome, sender: mpsc::Sender
     let _ = sender.send(last).await; // whoever is gone takes nothing
 }
 
+/// What is counted of pieces: as they come, and as they leave.
+struct Counts<'a> {
+    tally: &'a mut Tally,
+    charge: &'a mut Charge,
+}
+
 /// Passes pieces on until the answer ends.
 async fn pass(
     (first, events): (Option<Event>, &mut dyn Events),
     filter: &mut Filter,
-    tally: &mut Tally,
+    counts: Counts<'_>,
     sender: &mpsc::Sender<Part>,
 ) -> Result<(), End> {
     let mut next = first;
     while let Some(event) = next {
-        hand_on(filter.push(event).map_err(End::Failed)?, tally, sender).await?;
+        counts.charge.came(&event);
+        hand_on(filter.push(event).map_err(End::Failed)?, counts.tally, sender).await?;
         next = events.next().await.map_err(|fault| End::Failed(rejection(fault)))?;
     }
     filter.finish().map_err(End::Failed)

@@ -14,7 +14,7 @@ fn route() -> Route {
     }
 }
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     let block = Mode::Block;
     Rules {
         options: ["temperature".into()].into(),
@@ -28,6 +28,7 @@ fn rules() -> Rules {
         messages_max: 4,
         choices_max: 2,
         stream_time_max: std::time::Duration::from_secs(1),
+        limits: crate::budget::RouteLimits::default(),
     }
 }
 

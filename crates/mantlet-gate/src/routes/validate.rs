@@ -34,7 +34,6 @@ pub(crate) fn validate(
     let rules = &route.rules;
     record.entry().batch = u32::try_from(prompt.turns()).ok();
     record.entry().input_length = u64::try_from(prompt.body_bytes).ok();
-    record.entry().input_tokens = Some(estimate(prompt.body_bytes));
     record.entry().input_digest = gate.pseudonyms.as_ref().map(|names| names.digest(&prompt.body_digest));
     if prompt.body_bytes > rules.request_bytes_max || prompt.turns() > rules.messages_max {
         return Err(Code::TooLarge.into());
@@ -45,11 +44,6 @@ pub(crate) fn validate(
     remote(&prompt, rules)?;
     salt(gate, &admission, &mut prompt);
     Ok(ValidPrompt { admission, prompt })
-}
-
-/// About as many tokens as a text of this length has, at four bytes each. What the upstream counts takes its place.
-pub(super) const fn estimate(bytes: usize) -> u64 {
-    (bytes as u64).div_ceil(4)
 }
 
 /// Only options that the route lists; the names are words of the protocol, so they may be told.

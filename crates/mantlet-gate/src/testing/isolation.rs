@@ -146,6 +146,7 @@ async fn try_everything(
         project: at.clone(),
         models: [model(MODEL)].into(),
         rate_per_minute: None,
+        budget: Default::default(),
         expires_in_days: None,
         networks: Vec::new(),
         monitor: false,

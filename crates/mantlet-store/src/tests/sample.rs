@@ -7,6 +7,7 @@ use mantlet_gate::directory::{
 };
 use mantlet_gate::{
     approvals::{Approval, Approvers},
+    budget::Budget,
     changes::{PolicyFile, Proposal, Proposed, Reason},
     disable::Disabled,
     releases::{
@@ -125,7 +126,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
     let removed = collection::vec(prop_oneof![spiffe, token], 0..3);
     let keepers = collection::btree_set(user_id(), 0..3);
     let routes = collection::btree_set("[a-z]{1,8}".prop_map(|name| name.parse().unwrap()), 0..3);
-    let kept = (removed, keepers, routes);
+    let kept = (removed, keepers, routes, any::<Option<u64>>());
     (any::<bool>(), project(), models, any::<bool>(), moment(), any::<u32>(), identities, kept).prop_map(
         |(disabled, project, models, monitor, expires, rate_per_minute, identities, kept)| Consumer {
             disabled,
@@ -138,6 +139,7 @@ fn consumer() -> impl Strategy<Value = Consumer> {
             removed: kept.0,
             keepers: kept.1,
             routes: kept.2,
+            budget: Budget { tokens_per_day: kept.3, ..Budget::default() },
         },
     )
 }

@@ -16,21 +16,22 @@ use super::{
 pub async fn run(session: &Session, command: Consumer, as_json: bool) -> Result<(), Failure> {
     let (method, consumer, body) = match command {
         Consumer::Identity(command) => return identity(session, command, as_json).await,
-        Consumer::Create { consumer, models, rate, monitor, expires, project } => {
+        Consumer::Create { consumer, models, rate, budget, monitor, expires, project } => {
             let body = json!({
                 "consumer": consumer, "project": project, "models": models, "rate_per_minute": rate,
-                "monitor": monitor, "expires_in_days": expires,
+                "budget": budget, "monitor": monitor, "expires_in_days": expires,
             });
             let reply = session.call(Method::POST, "/admin/v1/consumers", Some(&body)).await?;
             return shown(reply, as_json);
         }
-        Consumer::Change { consumer, models, rate, monitor, expires } => {
+        Consumer::Change { consumer, models, rate, budget, monitor, expires } => {
             let models = if models.is_empty() { Value::Null } else { json!(models) };
             (
                 Method::PUT,
                 consumer,
                 Some(json!({
-                    "models": models, "rate_per_minute": rate, "monitor": monitor, "expires_in_days": expires,
+                    "models": models, "rate_per_minute": rate, "budget": budget, "monitor": monitor,
+                    "expires_in_days": expires,
                 })),
             )
         }

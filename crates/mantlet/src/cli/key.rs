@@ -9,9 +9,10 @@ use super::{args::Key, exit::Failure, print, session::Session};
 /// Runs the command.
 pub async fn run(session: &Session, command: Key, as_json: bool) -> Result<(), Failure> {
     match command {
-        Key::Create { consumer, models, routes, rate, expires, networks, monitor, project } => {
+        Key::Create { consumer, models, routes, rate, budget, expires, networks, monitor, project } => {
             let body = json!({
                 "consumer": consumer, "project": project, "models": models, "routes": routes, "rate_per_minute": rate,
+                "budget": budget,
                 "expires_in_days": expires, "networks": networks, "monitor": monitor,
             });
             let reply = session.call(Method::POST, "/admin/v1/keys", Some(&body)).await?;

@@ -1,6 +1,8 @@
 //! `[[route]]`: ways to language models. The operator says where they run and by which key they are asked; what is checked
 //! on the way is here too.
 
+mod limits;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -8,9 +10,12 @@ use std::{
 };
 
 use ipnet::IpNet;
-use mantlet_gate::routes::{
-    Rules,
-    rules::{Guard, Mode, Output, System},
+use mantlet_gate::{
+    budget::RouteLimits,
+    routes::{
+        Rules,
+        rules::{Guard, Mode, Output, System},
+    },
 };
 use mantlet_guard::output as guard;
 use mantlet_secrets::SecretRef;
@@ -18,11 +23,13 @@ use mantlet_types::{ProjectId, RouteName, entry::Token};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(super) use self::limits::LIMIT_KEYS;
+use self::limits::LimitsSection;
 use super::{Danger, file::Given, resolve::Resolver};
 use crate::{egress::Destination, server::llm};
 
 /// The keys of a `[[route]]`.
-pub(super) const ROUTE_KEYS: [&str; 24] = [
+pub(super) const ROUTE_KEYS: [&str; 25] = [
     "name",
     "project",
     "upstream",
@@ -37,6 +44,7 @@ pub(super) const ROUTE_KEYS: [&str; 24] = [
     "system_prompt",
     "guard",
     "output",
+    "limits",
     "remote_hosts",
     "hosted_tools",
     "request_bytes_max",
@@ -134,6 +142,8 @@ pub(super) struct RouteSection {
     guard: GuardSection,
     #[serde(default)]
     output: OutputSection,
+    #[serde(default)]
+    limits: LimitsSection,
     remote_hosts: Option<Vec<Given<String>>>,
     hosted_tools: Option<Vec<Given<String>>>,
     request_bytes_max: Option<Given<i64>>,
@@ -260,7 +270,8 @@ impl Resolver<'_> {
         let first = FallbackSection { upstream, secret, ca, networks, rename };
         let all = std::iter::once(&first).chain(&typed.fallback);
         let upstreams = all.map(|one| self.route_upstream(one, &models, patience, danger)).collect();
-        let rules = self.route_rules(typed, stream_time_max, danger);
+        let limits = self.route_limits(&typed.limits, &models);
+        let rules = Rules { limits, ..self.route_rules(typed, stream_time_max, danger) };
         Some(RouteSettings { name: name.ok()?, project: project.ok()?, models, upstreams, rules })
     }
 
@@ -385,6 +396,7 @@ impl Resolver<'_> {
             ),
             choices_max: self.number("route.choices_max", typed.choices_max.as_ref(), CHOICES_MAX, 1..=128),
             stream_time_max,
+            limits: RouteLimits::default(),
         }
     }
 
@@ -490,6 +502,7 @@ impl RouteSettings {
                 "canaries": output.canaries.len(), "keep_system": output.keep_system,
                 "link_hosts": output.link_hosts, "redact": output.redact, "html": output.html,
             },
+            "limits": limits::shown(&self.rules.limits),
             "remote_hosts": remote_hosts,
             "hosted_tools": hosted_tools,
             "request_bytes_max": self.rules.request_bytes_max,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use mantlet_gate::routes::{Asking, Forwarded, Reply, Upstream, UpstreamFault, prompt::Task};
+use mantlet_gate::routes::{self, Asking, Forwarded, Reply, Upstream, UpstreamFault, prompt::Task};
 use mantlet_types::entry::Token;
 use tokio::sync::Semaphore;
 
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::{RouteSettings, RouteUpstream},
     egress::{Destination, EgressError, Options, Outbound, Roots},
-    upstream::breaker::{Attempt, Breaker},
+    upstream::breaker::{Attempt, Breaker, State},
 };
 
 /// When it makes sense to come back to an upstream that too many are asking.
@@ -158,7 +158,7 @@ impl Peer {
             Ok(response) => Ok((response, attempt)),
             Err(error) => {
                 attempt.failed();
-                Err(broken(&error))
+                Err(if error.sent() { lost(&error) } else { broken(&error) })
             }
         }
     }
@@ -175,11 +175,11 @@ impl Peer {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => {
                 attempt.failed();
-                return Err(broken(&"its answer breaks off, or is longer than the route allows"));
+                return Err(lost(&"its answer breaks off, or is longer than the route allows"));
             }
             Err(_) => {
                 attempt.failed();
-                return Err(broken(&EgressError::Timeout));
+                return Err(lost(&EgressError::Timeout));
             }
         };
         attempt.answered();
@@ -187,7 +187,7 @@ impl Peer {
             Task::Embed(_) => read::embeddings(&body),
             Task::Chat(_) | Task::Text { .. } => read::completion(&body),
         };
-        answer.map(Reply::Whole).map_err(|why| broken(&why))
+        answer.map(Reply::Whole).map_err(|why| lost(&why))
     }
 }
 
@@ -221,9 +221,14 @@ fn judged(
             return Err(UpstreamFault::Busy { why: "the upstream answers 429".to_owned(), retry_after });
         }
         // Of these no single prompt can be the cause; of a plain 500 it can, and must not close the way for others.
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => {
             attempt.failed();
             return Err(answers());
+        }
+        // Whoever is behind it has the prompt.
+        StatusCode::GATEWAY_TIMEOUT => {
+            attempt.failed();
+            return Err(lost(&"it answers 504"));
         }
         // Among them are those by which it says that the operator's key or URL is wrong.
         _ => {
@@ -235,13 +240,13 @@ fn judged(
     let plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !response.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
         attempt.answered();
-        return Err(broken(&"its answer is packed"));
+        return Err(lost(&"its answer is packed"));
     }
     let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = media.and_then(|media| media.split(';').next()).unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case(expected) {
         attempt.answered();
-        return Err(broken(&"its answer is of another type than was asked for"));
+        return Err(lost(&"its answer is of another type than was asked for"));
     }
     Ok((response, attempt))
 }
@@ -256,6 +261,11 @@ fn broken(why: &dyn std::fmt::Display) -> UpstreamFault {
     UpstreamFault::Broken(format!("the upstream: {why}"))
 }
 
+/// As [`broken`], of one that has the prompt.
+fn lost(why: &dyn std::fmt::Display) -> UpstreamFault {
+    UpstreamFault::Lost(format!("the upstream: {why}"))
+}
+
 impl Upstream for Peer {
     fn serves(&self, model: &Token) -> bool {
         self.settings.models.contains_key(model)
@@ -267,5 +277,13 @@ impl Upstream for Peer {
 
     fn concurrent_max(&self) -> usize {
         self.settings.concurrent_max
+    }
+
+    fn breaker(&self) -> routes::Breaker {
+        match self.breaker.state() {
+            State::Closed => routes::Breaker::Closed,
+            State::HalfOpen => routes::Breaker::HalfOpen,
+            State::Open => routes::Breaker::Open,
+        }
     }
 }

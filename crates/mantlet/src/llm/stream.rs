@@ -59,7 +59,7 @@ impl Stream {
             }
             match self.parser.take_event() {
                 Some(data) if data == DONE => self.ended = true,
-                Some(data) => self.waiting = read::chunk(&data).map_err(|why| broken(&why))?.into(),
+                Some(data) => self.waiting = read::chunk(&data).map_err(|why| lost(&why))?.into(),
                 None => self.more().await?,
             }
         }
@@ -73,9 +73,9 @@ impl Stream {
             Err(_) => return Err(self.fails("it pauses for too long in the middle of its answer")),
         };
         let Ok(bytes) = frame.into_data() else { return Ok(()) };
-        let too_long = || broken(&"its answer is longer than the route allows");
+        let too_long = || lost(&"its answer is longer than the route allows");
         self.left = self.left.checked_sub(bytes.len()).ok_or_else(too_long)?;
-        self.parser.feed(&bytes).map_err(|why| broken(&why))
+        self.parser.feed(&bytes).map_err(|why| lost(&why))
     }
 
     /// It has begun to answer: from here on the breaker has nothing more to learn.
@@ -89,12 +89,12 @@ impl Stream {
         if let Some(attempt) = self.attempt.take() {
             attempt.failed();
         }
-        broken(&why)
+        lost(&why)
     }
 }
 
-fn broken(why: &dyn std::fmt::Display) -> UpstreamFault {
-    UpstreamFault::Broken(format!("the upstream: {why}"))
+fn lost(why: &dyn std::fmt::Display) -> UpstreamFault {
+    UpstreamFault::Lost(format!("the upstream: {why}"))
 }
 
 impl Events for Stream {

@@ -21,6 +21,7 @@ pub mod inspect;
 pub mod json;
 pub mod listen;
 pub mod llm;
+mod llm_metrics;
 mod monitor;
 pub mod openapi;
 mod patience;

@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use super::{
     call::{Call, Replying},
+    llm_metrics::RouteScrape,
     reply,
     statistics::{LATENCY_BOUNDS_US, ModelTotals, RouteTotals, STATUSES, Statistics},
     upstreams::UpstreamScrape,
@@ -232,6 +233,9 @@ impl Deed for ReadMetrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(scrape));
         registry.register_collector(Box::new(UpstreamScrape(upstreams)));
+        let routes = office.snapshot.settings.routes.iter().map(AsRef::as_ref);
+        let routes = routes.filter(|route| may_monitor(office, &route.project));
+        registry.register_collector(Box::new(RouteScrape::new(office.gate, routes)));
         let mut out = String::new();
         text::encode(&mut out, &registry)
             .map_err(|fmt::Error| Rejection::unavailable("metrics cannot be written"))?;

@@ -1,5 +1,7 @@
 //! What leaves: bodies, the headers that every answer has, and rejections in the dialect of their route.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Body as _;
@@ -19,6 +21,9 @@ const RECEIPT: HeaderName = HeaderName::from_static("mantlet-receipt");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// One's own standing within it.
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// OpenAI's clients try again by themselves unless they are told not to, and take no notice of a longer time to wait.
+const RETRIED_WITHIN: Duration = Duration::from_secs(60);
 
 /// How a route's clients expect errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +66,10 @@ impl Dialect {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         hold_off(headers, rejection);
+        let soon = rejection.retry_after.is_some_and(|wait| wait <= RETRIED_WITHIN);
+        if self == Self::OpenAi && rejection.code.http() == 429 && !soon {
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
         reply
     }
 }
@@ -154,30 +163,41 @@ pub fn seal(reply: &mut Reply, id: RequestId, receipt: Option<&Receipt>) {
 
 /// Adds how the caller's own limit stands.
 pub fn stand(headers: &mut HeaderMap, standing: Standing) {
-    if standing.window_s == 0 {
-        return; // no limit was asked
-    }
-    let Standing { quota, window_s, remaining, reset_s } = standing;
-    let mut line = Vec::with_capacity(48);
-    let mut header = |name: HeaderName, parts: [(&str, u32); 2]| {
-        line.clear();
-        line.extend_from_slice(b"\"predictions\"");
-        for (key, value) in parts {
-            line.extend_from_slice(key.as_bytes());
-            line.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    stand_all(headers, &[standing]);
+}
+
+/// Adds how each of the caller's own limits stands.
+pub fn stand_all(headers: &mut HeaderMap, standings: &[Standing]) {
+    let mut lines = [Vec::with_capacity(64), Vec::with_capacity(64)];
+    // A limit without a window was not asked.
+    for standing in standings.iter().filter(|standing| standing.window_s > 0) {
+        let Standing { of, quota, window_s, remaining, reset_s } = *standing;
+        let parts =
+            [[(";q=", quota), (";w=", window_s.into())], [(";r=", remaining), (";t=", reset_s.into())]];
+        for (line, parts) in lines.iter_mut().zip(parts) {
+            if !line.is_empty() {
+                line.extend_from_slice(b", ");
+            }
+            for text in ["\"", of.as_str(), "\""] {
+                line.extend_from_slice(text.as_bytes());
+            }
+            for (key, value) in parts {
+                line.extend_from_slice(key.as_bytes());
+                line.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+            }
         }
-        if let Ok(value) = HeaderValue::from_bytes(&line) {
+    }
+    for (name, line) in [RATELIMIT_POLICY, RATELIMIT].into_iter().zip(lines) {
+        if let Ok(value) = HeaderValue::from_bytes(&line)
+            && !line.is_empty()
+        {
             headers.insert(name, value);
         }
-    };
-    header(RATELIMIT_POLICY, [(";q=", quota), (";w=", window_s)]);
-    header(RATELIMIT, [(";r=", remaining), (";t=", reset_s)]);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use http_body_util::BodyExt;
     use mantlet_types::Timestamp;
 
@@ -236,7 +256,8 @@ mod tests {
     #[test]
     fn limits_tell_when_to_come_back() {
         let mut rejection = Rejection::new(Code::RateLimited).retry_after(Duration::from_millis(1_200));
-        rejection.standing = Some(Standing { quota: 60, window_s: 60, remaining: 0, reset_s: 60 });
+        rejection.standing =
+            Some(Standing { quota: 60, window_s: 60, remaining: 0, reset_s: 60, ..Standing::default() });
         let (reply, _) = shown(Dialect::Problem, &rejection);
         assert_eq!(reply.headers()["retry-after"], "2");
         assert_eq!(reply.headers()["ratelimit-policy"], r#""predictions";q=60;w=60"#);

@@ -68,6 +68,12 @@ pub(crate) fn answer(rows: usize) -> mantlet_gate::output::Answer {
             tensor("label", vec![rows], TensorData::Bytes((0..rows).map(text).collect())),
         ],
         candidate: false,
-        standing: mantlet_types::quota::Standing { quota: 60, window_s: 60, remaining: 59, reset_s: 1 },
+        standing: mantlet_types::quota::Standing {
+            quota: 60,
+            window_s: 60,
+            remaining: 59,
+            reset_s: 1,
+            ..Default::default()
+        },
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{ConsumerInfo, check_scope, scope, subject};
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    budget::Budget,
     directory::{Change, Consumer, Directory},
     identity::Principal,
     people::{
@@ -38,6 +39,9 @@ pub struct NewConsumer {
     /// Predictions per minute for each of the models; by default what the settings say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
+    /// What it may use on all routes together; as much as the routes allow by default.
+    #[serde(default, skip_serializing_if = "Budget::is_open")]
+    pub budget: Budget,
     /// Whether it may read the project's statistics.
     #[serde(default)]
     pub monitor: bool,
@@ -61,6 +65,7 @@ impl CreateConsumer {
             monitor,
             expires,
             rate_per_minute: rate_per_minute.unwrap_or(settings.rate_per_minute),
+            budget: self.0.budget,
             identities: BTreeSet::new(),
             removed: Vec::new(),
             keepers: BTreeSet::new(),

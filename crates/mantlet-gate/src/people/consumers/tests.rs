@@ -228,6 +228,7 @@ async fn an_application_is_made_without_a_key() {
         models: [MODEL.parse().unwrap()].into(),
         routes: Default::default(),
         rate_per_minute: rate,
+        budget: Default::default(),
         monitor: false,
         expires_in_days: days,
     };
@@ -282,6 +283,7 @@ async fn whoever_could_ask_as_an_application_is_on_record() {
         models: [MODEL.parse().unwrap()].into(),
         routes: Default::default(),
         rate_per_minute: None,
+        budget: Default::default(),
         monitor: false,
         expires_in_days: None,
     };

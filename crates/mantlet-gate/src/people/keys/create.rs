@@ -12,6 +12,7 @@ use super::on_project;
 use crate::{
     Snapshot,
     administer::{Claims, Deed, Done, Office},
+    budget::Budget,
     directory::{Change, Consumer, Directory},
     identity::{Principal, key::Env},
     people::{
@@ -37,6 +38,9 @@ pub struct KeyRequest {
     /// Predictions per minute for each of the models; by default what the settings say, or what the consumer has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
+    /// What it may use on all routes together. For a consumer that exists: as it is, or nothing.
+    #[serde(default, skip_serializing_if = "Budget::is_open")]
+    pub budget: Budget,
     /// Days until the key ends, 1 to 365; 90 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_days: Option<u32>,
@@ -123,6 +127,9 @@ impl CreateKey {
             monitor: self.request.monitor,
             expires: Timestamp::from_micros(0),
             rate_per_minute: self.rate(snapshot),
+            budget: self
+                .existing(&snapshot.directory)
+                .map_or(self.request.budget, |existing| existing.budget),
             identities: BTreeSet::new(),
             removed: Vec::new(),
             keepers: BTreeSet::new(),
@@ -138,7 +145,9 @@ impl CreateKey {
         let same_models = request.models.is_empty() || request.models == existing.models;
         let same_routes = request.routes.is_empty() || request.routes == existing.routes;
         let same_rate = request.rate_per_minute.is_none_or(|rate| rate == existing.rate_per_minute);
-        if !(same_models && same_routes && same_rate && (existing.monitor || !request.monitor)) {
+        let same_budget = request.budget.is_open() || request.budget == existing.budget;
+        if !(same_models && same_routes && same_rate && same_budget && (existing.monitor || !request.monitor))
+        {
             return Err(conflict(format!("consumer `{name}` has another scope; state the same or none")));
         }
         Ok(())

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_own, on_user_anywhere};
 use crate::{
     administer::{Claims, Deed, Done, Office},
+    budget::Budget,
     directory::{Directory, Key, KeyState},
     identity::Principal,
     people::{consumers::on_consumer, issue::is_valid},
@@ -61,6 +62,9 @@ pub struct KeyInfo {
     /// The application's limit for each of them; absent for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_minute: Option<u32>,
+    /// What the application may use on all routes together.
+    #[serde(default, skip_serializing_if = "Budget::is_open")]
+    pub budget: Budget,
 }
 
 /// Where a key is in its life, now.
@@ -166,5 +170,6 @@ fn info(directory: &Directory, kid: Kid, key: &Key, now: Timestamp) -> KeyInfo {
         models: consumer.map(|consumer| consumer.models.clone()).unwrap_or_default(),
         routes: consumer.map(|consumer| consumer.routes.clone()).unwrap_or_default(),
         rate_per_minute: consumer.map(|consumer| consumer.rate_per_minute),
+        budget: consumer.map(|consumer| consumer.budget).unwrap_or_default(),
     }
 }

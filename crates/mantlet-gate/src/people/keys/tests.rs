@@ -31,6 +31,7 @@ fn request() -> KeyRequest {
         models: BTreeSet::from([MODEL.parse().unwrap()]),
         routes: BTreeSet::new(),
         rate_per_minute: None,
+        budget: Default::default(),
         expires_in_days: None,
         networks: Vec::new(),
         monitor: false,

@@ -15,7 +15,10 @@ fn a_minute_s_worth_at_once_and_not_one_more() {
         assert_eq!(bucket.charge(1, 60, at(0)).unwrap().remaining, left);
     }
     let Exceeded { standing, retry_after } = bucket.charge(1, 60, at(0)).unwrap_err();
-    assert_eq!(standing, Standing { quota: 60, window_s: 60, remaining: 0, reset_s: 60 });
+    assert_eq!(
+        standing,
+        Standing { quota: 60, window_s: 60, remaining: 0, reset_s: 60, ..Standing::default() }
+    );
     assert_eq!(retry_after, Some(Duration::from_secs(1)));
     assert!(bucket.charge(1, 60, at(SECOND - 1)).is_err());
     assert!(bucket.charge(1, 60, at(SECOND)).is_ok(), "exactly when it said");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use mantlet_gate::budget;
 use mantlet_types::{
     ConsumerId, ModelName, ProjectId, Role, RouteName, UserId,
     id::IssuerName,
@@ -26,6 +27,9 @@ pub enum Key {
         /// Predictions a minute and model, as `60/min`
         #[arg(long, value_parser = rate)]
         rate: Option<u32>,
+        /// What it may use on all routes together
+        #[command(flatten)]
+        budget: Budget,
         /// Days until it expires, at most 365 [default: 90]
         #[arg(long, value_name = "DAYS")]
         expires: Option<u32>,
@@ -152,6 +156,9 @@ pub enum Consumer {
         /// Predictions a minute and model, as `60/min`
         #[arg(long, value_parser = rate)]
         rate: Option<u32>,
+        /// What it may use on all routes together
+        #[command(flatten)]
+        budget: Budget,
         /// It may read the project's statistics
         #[arg(long)]
         monitor: bool,
@@ -175,6 +182,9 @@ pub enum Consumer {
         /// Predictions a minute and model, as `60/min`
         #[arg(long, value_parser = rate)]
         rate: Option<u32>,
+        /// What it may use on all routes together
+        #[command(flatten)]
+        budget: Budget,
         /// Whether it may read the project's statistics
         #[arg(long)]
         monitor: Option<bool>,
@@ -258,9 +268,75 @@ pub enum Project {
     },
 }
 
+/// What an application may use on all routes to language models together.
+#[derive(Clone, Copy, Debug, Default, Args, serde::Serialize)]
+pub struct Budget {
+    /// Tokens a minute, prompts and answers, on all its routes together
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..=budget::Budget::MOST))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_per_minute: Option<u64>,
+    /// Tokens a day (UTC)
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..=budget::Budget::MOST))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_per_day: Option<u64>,
+    /// Cost a day (UTC), in the currency of the routes' prices, as `2.50`
+    #[arg(long = "cost-per-day", value_name = "AMOUNT", value_parser = amount)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_per_day_micros: Option<u64>,
+}
+
+/// `2.50` → 2500000, exactly.
+fn amount(text: &str) -> Result<u64, String> {
+    let expected = || "an amount is written as `2.50`, from `0.000001` to `100000000`".to_owned();
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || whole.len() > 9 || part.len() > 6 {
+        return Err(expected());
+    }
+    let number = |text: &str| text.parse::<u64>().map_err(|_| expected());
+    let micros = number(whole)? * 1_000_000 + number(&format!("{part:0<6}"))?;
+    if (1..=100_000_000_000_000).contains(&micros) { Ok(micros) } else { Err(expected()) }
+}
+
 /// `60/min` → 60.
 fn rate(text: &str) -> Result<u32, String> {
     let expected = || "a rate is written as `60/min`, from 1 to 60000000".to_owned();
     let number = text.strip_suffix("/min").ok_or_else(expected)?;
     number.parse().ok().filter(|rate| (1..=60_000_000).contains(rate)).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_exactly() {
+        for (text, micros) in [
+            ("2.50", 2_500_000),
+            ("0.000001", 1),
+            ("7", 7_000_000),
+            ("100000000", 100_000_000_000_000),
+            ("0.3", 300_000),
+        ] {
+            assert_eq!(amount(text), Ok(micros), "{text}");
+        }
+        for no in [
+            "",
+            "0",
+            "0.0",
+            ".",
+            ".5",
+            "5.",
+            "-1",
+            "1e3",
+            "1,5",
+            "0.0000001",
+            "100000000.1",
+            "999999999",
+            "$5",
+            "NaN",
+        ] {
+            assert!(amount(no).is_err(), "{no}");
+        }
+    }
 }

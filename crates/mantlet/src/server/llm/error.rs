@@ -42,6 +42,9 @@ pub(super) fn write(json: &mut Writer, rejection: &Rejection) {
 /// The kinds that clients know.
 const fn kind(code: Code) -> &'static str {
     match code.http() {
+        // What waiting a minute does not help is told apart.
+        429 if matches!(code, Code::BudgetSpent) => "insufficient_quota",
+        403 if matches!(code, Code::Held) => "held_for_review",
         401 => "authentication_error",
         403 => "permission_error",
         404 => "not_found_error",

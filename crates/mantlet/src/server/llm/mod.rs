@@ -117,14 +117,14 @@ impl Server {
         let (id, created) = (arrival.request_id, self.gate.now().millis() / 1_000);
         let letter = Post { endpoint, parcel, form: Arc::clone(&form) };
         let (completed, receipt) = complete(Arc::clone(&self.gate), arrival, letter).await.into_parts();
-        let reply = completed.map(|Completed { served, model, standing }| {
+        let reply = completed.map(|Completed { served, model, standings }| {
             let form = *form.lock().unwrap_or_else(PoisonError::into_inner);
             let heading = Heading { endpoint, id, created, model: model.as_str().to_owned(), form };
             let mut reply = match served {
                 Served::Whole(completion) => replies::json(reply::whole(&heading, &completion.into_answer())),
                 Served::Running(running) => flow::reply(heading, running),
             };
-            replies::stand(reply.headers_mut(), standing);
+            replies::stand_all(reply.headers_mut(), &standings);
             reply
         });
         Outcome { reply, receipt }
