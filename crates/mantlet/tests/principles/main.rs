@@ -57,6 +57,7 @@ mod elsewhere;
 mod elsewhere_faults;
 
 // Language models, and what an upstream of theirs can do wrong.
+mod budgets;
 mod routes;
 mod routes_texts;
 
