@@ -20,7 +20,8 @@ const CHAT: &str = "/v1/chat/completions";
 const TAKEN: u64 = 12;
 
 /// A route whose models cost 1 and 3 millionths a token.
-const PRICED: &str = "[route.limits.prices]\nsmall = { input = 1, output = 3 }\nlarge = { input = 0, output = 0.0 }";
+const PRICED: &str =
+    "[route.limits.prices]\nsmall = { input = 1, output = 3 }\nlarge = { input = 0, output = 0.0 }";
 
 fn check_refused(reply: &Reply, code: &str, policy: &str) {
     assert_eq!(reply.status, 429, "{}", reply.text());
@@ -41,7 +42,10 @@ fn an_application_gets_no_further_than_its_tokens() {
     let first = client.post(CHAT, &chat("hi"));
     assert_eq!(first.status, 200, "{}", first.text());
     let policy = first.header("ratelimit-policy").unwrap();
-    assert!(policy.starts_with("\"predictions\";") && policy.contains("\"tokens_per_day\";q=30;w=86400"), "{policy}");
+    assert!(
+        policy.starts_with("\"predictions\";") && policy.contains("\"tokens_per_day\";q=30;w=86400"),
+        "{policy}"
+    );
     // What a stream took is asked of the upstream, and not told to whoever has not asked.
     let second = client.post(CHAT, &streamed("hi"));
     assert_eq!(second.status, 200, "{}", second.text());
@@ -52,7 +56,11 @@ fn an_application_gets_no_further_than_its_tokens() {
     let asked = assistant.model.got().len();
     let third = client.post(CHAT, &chat("hi"));
     check_refused(&third, "insufficient_quota", "tokens_per_day");
-    assert!(third.header("ratelimit").unwrap().contains(&format!(";r={};", 30 - 2 * TAKEN)), "{:?}", third.headers);
+    assert!(
+        third.header("ratelimit").unwrap().contains(&format!(";r={};", 30 - 2 * TAKEN)),
+        "{:?}",
+        third.headers
+    );
     let wait: u64 = third.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=86_401).contains(&wait), "{wait}");
     assert_eq!(third.header("x-should-retry"), (wait > 60).then_some("false"));
@@ -198,7 +206,8 @@ fn who_hangs_up_is_charged_for_what_there_was() {
         assistant.home.log().into_iter().find(ended)
     });
     assert_eq!(outcome["error_code"], "cancelled");
-    let (input, output) = (outcome["input_tokens"].as_u64().unwrap(), outcome["output_tokens"].as_u64().unwrap());
+    let (input, output) =
+        (outcome["input_tokens"].as_u64().unwrap(), outcome["output_tokens"].as_u64().unwrap());
     assert!(input == 10 && (1..=4).contains(&output), "{outcome}");
     assistant.model.answer(Manner::Well);
     let mut rest = chat("hi");
@@ -233,7 +242,11 @@ fn no_end_of_the_process_gives_back_what_a_day_has_seen() {
     // Once after a kill, and once more after an orderly end: what the first start wrote down counts once.
     for _ in 0..2 {
         let server = Server::start(&assistant.home);
-        check_refused(&server.client_with(&small).post(CHAT, &chat("hi")), "insufficient_quota", "tokens_per_day");
+        check_refused(
+            &server.client_with(&small).post(CHAT, &chat("hi")),
+            "insufficient_quota",
+            "tokens_per_day",
+        );
         let mut more = chat("hi");
         more["max_tokens"] = json!(81);
         check_refused(&assistant.client(&server).post(CHAT, &more), "insufficient_quota", "tokens_per_day");
