@@ -224,3 +224,18 @@ def test_limits(route):
     with pytest.raises(openai.RateLimitError) as limited:
         client.chat.completions.create(model="small", messages=USER)
     assert int(limited.value.response.headers["retry-after"]) > 0
+
+
+def test_budgets(route):
+    # "hello there" is estimated at 13; each answer takes 5, so that the third does not fit.
+    out = route.run("key", "create", "--consumer", "poor", "--route", "assistant", "--tokens-per-day", "20", "--json")
+    client = sdk(route, json.loads(out.stdout)["key"], max_retries=3)
+    client.chat.completions.create(model="small", messages=USER)
+    list(client.chat.completions.create(model="small", messages=USER, stream=True))
+    Model.got.clear()
+    with pytest.raises(openai.RateLimitError) as spent:
+        client.chat.completions.create(model="small", messages=USER)
+    assert (spent.value.code, spent.value.type) == ("insufficient_quota", "insufficient_quota")
+    headers = spent.value.response.headers
+    assert headers["ratelimit"].startswith('"tokens_per_day";r=10;t=') and int(headers["retry-after"]) > 0
+    assert Model.got == []
