@@ -101,6 +101,12 @@ name = "assistant"
 upstream = "{upstream}"
 secret = "file:{home.parent / 'key'}"
 models = ["small"]
+
+[[route]]
+name = "careful"
+upstream = "{upstream}"
+models = ["careful"]
+hold = "always"
 """)
     server = serve(home, json.loads(made.stdout))
     out = server.run("key", "create", "--consumer", "chat", "--route", "assistant", "--rate", "1000000/min", "--json")
@@ -239,3 +245,16 @@ def test_budgets(route):
     headers = spent.value.response.headers
     assert headers["ratelimit"].startswith('"tokens_per_day";r=10;t=') and int(headers["retry-after"]) > 0
     assert Model.got == []
+
+
+def test_held(route):
+    out = route.run("key", "create", "--consumer", "careful", "--route", "careful", "--json")
+    client = sdk(route, json.loads(out.stdout)["key"], max_retries=3)
+    for stream in (False, True):
+        Model.got.clear()
+        with pytest.raises(openai.PermissionDeniedError) as held:
+            client.chat.completions.create(model="careful", messages=USER, stream=stream)
+        assert held.value.code == "held_for_review" and "echo" not in str(held.value)
+        assert len(Model.got) == 1, "nobody tries again"
+        waits = client.get(f"/models/careful/reviews/{held.value.request_id}", cast_to=httpx.Response).json()
+        assert waits["rows"] == [{"row": 0, "status": "pending"}]

@@ -1,12 +1,13 @@
 //! Door 1 for prompts to language models.
 //!
 //! ```text
-//! authenticate → seat → read → authorize → limit → validate → screen → ask → judge → audit
+//! authenticate → seat → read → authorize → limit → validate → screen → ask → judge → hold → audit
 //! ```
 //!
 //! A prompt names its model inside, so it is read before it is known which route it takes: by then it is known who asks,
 //! that they may use some route, and a place among their own is taken. An answer that leaves as it comes has two entries: its
-//! intent is durable before its first byte, and its one outcome is written when it ends, however it ends.
+//! intent is durable before its first byte, and its one outcome is written when it ends, however it ends. Where a person may
+//! have to look at it first, it comes whole, and leaves whole or in pieces as it was asked for.
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::{
     perimeter, policy,
     ports::LedgerClosed,
     record::Record,
+    reviews,
     routes::{self, Begun, Completion, Prompt, Replied, Running},
     unabandoned::unabandoned,
 };
@@ -102,6 +104,7 @@ async fn answered<L: Letter>(
     let seat = perimeter::seat(gate, &principal)?;
     let opening = perimeter::opening(gate, &principal)?;
     let prompt = letter.read().await?;
+    let streams = prompt.stream;
     let permit = policy::authorize_route(principal, &prompt.model, gate.now(), record)?;
     let admission = perimeter::limit_route(gate, permit, seat, &prompt)?;
     opening.admitted();
@@ -115,8 +118,13 @@ async fn answered<L: Letter>(
     };
     match replied {
         Replied::Whole(completing) => {
-            let completion = routes::judge(gate, *completing, record)?;
-            Ok(Step::Whole(Completed { served: Served::Whole(completion), model, standings }))
+            let judged = routes::judge(gate, *completing, record)?;
+            let completion = reviews::hold_answer(gate, judged, record).await?;
+            let served = match streams {
+                true => Served::Running(Running::whole(completion)),
+                false => Served::Whole(completion),
+            };
+            Ok(Step::Whole(Completed { served, model, standings }))
         }
         Replied::Begun(begun) => Ok(Step::Begun(begun, model)),
     }

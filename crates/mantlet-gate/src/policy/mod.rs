@@ -175,7 +175,7 @@ impl Target {
                 Some((model, *version))
             }
             Self::Deployment(way) => Some((&way.model, way.version)),
-            Self::ReviewItem(item) => Some((&item.model, item.version)),
+            Self::ReviewItem(item) => item.model.as_ref().zip(item.version),
             Self::SignedUrl(terms) => Some((&terms.model, terms.version)),
             _ => None,
         }
@@ -188,7 +188,7 @@ impl Target {
             )
             | Self::NewModel { model, .. } => Some(model),
             Self::Deployment(way) => Some(&way.model),
-            Self::ReviewItem(item) => Some(&item.model),
+            Self::ReviewItem(item) => item.model.as_ref(),
             Self::SignedUrl(terms) => Some(&terms.model),
             Self::Resource(_)
             | Self::Unknown

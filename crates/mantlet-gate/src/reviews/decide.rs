@@ -6,7 +6,7 @@ use mantlet_types::{
     Action, Code, Contract, PrincipalId, Rejection, ReviewId, Role, UserId,
     contract::{Label, Task},
     entry::{Event, Token},
-    limits::{CATEGORY_BYTES_MAX, REVIEW_REASON_CHARS_MAX},
+    limits::{CATEGORY_BYTES_MAX, REVIEW_BYTES_MAX, REVIEW_REASON_CHARS_MAX},
 };
 use serde::Deserialize;
 
@@ -143,14 +143,37 @@ impl DecideReview {
     }
 }
 
+/// A reason as it is kept.
+fn trimmed(reason: Option<String>) -> Result<Option<String>, Rejection> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > REVIEW_REASON_CHARS_MAX) {
+        let detail = format!("`reason` has at most {REVIEW_REASON_CHARS_MAX} characters");
+        return Err(Rejection::argument(detail));
+    }
+    Ok(reason)
+}
+
 impl Ruling {
+    /// What comes of it, for what a language model answered: that leaves, or a text of the person's in its place.
+    fn on_answer(self) -> Result<Decision, Rejection> {
+        let reason = trimmed(self.reason)?;
+        match (self.result, self.uphold) {
+            (None, true) => Ok(Decision { result: Said::Label(String::new()), upheld: true, reason }),
+            (Some(_), false) if reason.is_none() => Err(Rejection::argument("`reason` is missing")),
+            (Some(Said::Label(text)), false) if text.len() <= REVIEW_BYTES_MAX / 2 => {
+                Ok(Decision { result: Said::Label(text), upheld: false, reason })
+            }
+            (Some(_), false) => {
+                let detail = format!("`result` is a text of at most {} bytes", REVIEW_BYTES_MAX / 2);
+                Err(Rejection::argument(detail))
+            }
+            _ => Err(Rejection::argument("either `result`, or `uphold` as true")),
+        }
+    }
+
     /// What comes of it, for a model that has guessed this.
     fn decision(self, contract: &Contract, guess: Option<Said>) -> Result<Decision, Rejection> {
-        let reason = self.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-        if reason.as_ref().is_some_and(|reason| reason.chars().count() > REVIEW_REASON_CHARS_MAX) {
-            let detail = format!("`reason` has at most {REVIEW_REASON_CHARS_MAX} characters");
-            return Err(Rejection::argument(detail));
-        }
+        let reason = trimmed(self.reason)?;
         match (self.result, self.uphold) {
             (None, true) => {
                 let result = guess.ok_or_else(|| conflict("the model said nothing that could be upheld"))?;
@@ -229,9 +252,15 @@ impl Deed for DecideReview {
         let desk = self.on_desk();
         let item = desk.current(office)?.decided(person(office.caller)?, office.gate.now())?;
         let opened = desk.open().await?.ok_or_else(|| conflict("what was asked is gone"))?;
-        let model = office.snapshot.model(&item.model, Some(item.version));
-        let model = model.ok_or_else(|| Rejection::unavailable("the version that answered is not loaded"))?;
-        let decision = self.ruling.decision(model.contract(), opened.contents.guess)?;
+        let decision = match &item.model {
+            None => self.ruling.on_answer()?,
+            Some(name) => {
+                let model = office.snapshot.model(name, item.version);
+                let model =
+                    model.ok_or_else(|| Rejection::unavailable("the version that answered is not loaded"))?;
+                self.ruling.decision(model.contract(), opened.contents.guess)?
+            }
+        };
         desk.take(office, Step::Decide(item.clone(), Box::new(decision))).await?;
         Ok(Done::read(item))
     }

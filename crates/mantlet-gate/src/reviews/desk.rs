@@ -19,6 +19,7 @@ use crate::{
     directory::Directory,
     identity::Principal,
     policy::{self, Target},
+    routes::answer::Choice,
 };
 
 /// Whether this is a reviewer of the item's project: only they may know that there is such an item.
@@ -67,7 +68,7 @@ impl OnDesk {
 pub struct ListReviews {
     /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// Of this model.
+    /// Of this model, or of the route of this name.
     pub model: Option<ModelName>,
     /// In this state; what waits for a person, if not said otherwise.
     pub status: Option<Status>,
@@ -106,7 +107,7 @@ impl Deed for ListReviews {
         let wanted = |item: &Item| {
             let status = item.clone().at(now).status;
             projects.contains(&&item.project)
-                && self.model.as_ref().is_none_or(|model| item.model == *model)
+                && self.model.as_ref().is_none_or(|model| item.is_of(model.as_str()))
                 && self.status.map_or(status.is_open(), |wanted| wanted == status)
                 && policy::permits(
                     caller,
@@ -143,6 +144,9 @@ pub struct Shown {
     guess: Option<Said>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f64>,
+    /// What a language model answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Vec<Choice>>,
     /// What can be decided, where that is one of several classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Vec<Arc<str>>>,
@@ -185,7 +189,8 @@ impl Deed for ReadReview {
         let opened = if item.status.is_kept() { desk.open().await? } else { None };
         let (contents, decision) =
             opened.map_or((None, None), |opened| (Some(opened.contents), opened.decision));
-        let contract = office.snapshot.model(&item.model, Some(item.version)).map(|model| model.contract());
+        let of = item.model.as_ref().and_then(|model| office.snapshot.model(model, item.version));
+        let contract = of.map(|model| model.contract());
         let labels = contract.and_then(|contract| match &contract.task {
             Task::Classify { labels, .. } => Some(labels.iter().map(|label| label.text.clone()).collect()),
             Task::Regress { .. } | Task::Opaque => None,
@@ -193,10 +198,11 @@ impl Deed for ReadReview {
         let (result, upheld, reason) = decision.map_or((None, None, None), |decision| {
             (Some(decision.result), Some(decision.upheld), decision.reason)
         });
-        let (input, guess, confidence) = contents.map_or((None, None, None), |contents| {
-            (Some(contents.input), contents.guess, contents.confidence)
+        let (input, guess, confidence, answer) = contents.map_or((None, None, None, None), |contents| {
+            (Some(contents.input), contents.guess, contents.confidence, contents.answer)
         });
-        let shown = Shown { item, input, guess, confidence, labels, result, upheld, reason };
+        let answer = answer.map(|answer| answer.choices);
+        let shown = Shown { item, input, guess, confidence, answer, labels, result, upheld, reason };
         Ok(Done::read(shown))
     }
 }

@@ -59,7 +59,7 @@ impl ExportReviews {
     /// Whether an item is among those wanted.
     fn wants(&self, item: &Item) -> bool {
         let Wanted { model, since, until, .. } = &self.wanted;
-        item.model == *model
+        item.model.as_ref() == Some(model)
             && item.status == Status::Decided
             && item.decided.is_some_and(|decided| {
                 since.is_none_or(|since| decided >= since) && until.is_none_or(|until| decided < until)

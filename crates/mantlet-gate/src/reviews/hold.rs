@@ -48,10 +48,10 @@ pub(crate) fn keep(admission: &Admission, tensors: &[Tensor]) -> Option<Kept> {
     held.then(|| Kept { tensors: tensors.to_vec(), hold })
 }
 
-/// A row on its way into the queue. Only this module makes one.
+/// A row on its way into the queue, or an answer. Only this module and the one for answers make them.
 pub struct Holding {
-    item: Item,
-    contents: Zeroizing<Vec<u8>>,
+    pub(super) item: Item,
+    pub(super) contents: Zeroizing<Vec<u8>>,
 }
 
 impl Holding {
@@ -178,9 +178,10 @@ fn holdings(
         let item = Item {
             id: ReviewId::new(gate.request_id()),
             project: contract.project.clone(),
-            model: contract.model.clone(),
-            version: contract.version,
-            digest: contract.digest,
+            model: Some(contract.model.clone()),
+            version: Some(contract.version),
+            digest: Some(contract.digest),
+            route: None,
             request_id,
             row: u32::try_from(index).unwrap_or(u32::MAX), // rows are bounded far below
             requester: principal.id().clone(),
@@ -220,6 +221,7 @@ fn contents(
             label @ Said::Label(_) => label,
         }),
         confidence: answer.confidence,
+        answer: None,
     };
     let bytes = Zeroizing::new(serde_json::to_vec(&contents).ok()?);
     (bytes.len() <= REVIEW_BYTES_MAX).then_some(bytes)

@@ -5,8 +5,8 @@
 use std::str::FromStr;
 
 use mantlet_types::{
-    Code, ModelName, PrincipalId, ProjectId, Rejection, RequestId, ReviewId, Sha256, Timestamp, UserId,
-    Version,
+    Code, ModelName, PrincipalId, ProjectId, Rejection, RequestId, ReviewId, RouteName, Sha256, Timestamp,
+    UserId, Version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,12 +74,18 @@ pub struct Item {
     pub id: ReviewId,
     /// The model's project, whose reviewers may look.
     pub project: ProjectId,
-    /// The model that was asked.
-    pub model: ModelName,
+    /// The model that was asked; none where it is a route's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelName>,
     /// The version that answered.
-    pub version: Version,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
     /// The version's digest.
-    pub digest: Sha256,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Sha256>,
+    /// The route to a language model that was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<RouteName>,
     /// The request.
     pub request_id: RequestId,
     /// Which row of the request, from 0.
@@ -104,6 +110,13 @@ pub struct Item {
 }
 
 impl Item {
+    /// Whether it is of the model or the route of this name: callers come back by the name of either.
+    #[must_use]
+    pub fn is_of(&self, name: &str) -> bool {
+        let model = self.model.as_ref().map(ModelName::as_str);
+        model == Some(name) || self.route.as_ref().map(RouteName::as_str) == Some(name)
+    }
+
     /// What items are listed by: the oldest first, and those of one request in the order of its rows. Names made within
     /// one millisecond are in no order.
     #[must_use]

@@ -4,6 +4,7 @@
 //! queue, durably and before the answer leaves. Reviewers of the model's project look at it there and decide, never on
 //! their own requests; whoever asked comes back for what was decided. After some days all of it is forgotten.
 
+mod answer;
 mod decide;
 mod desk;
 mod export;
@@ -18,13 +19,15 @@ use mantlet_types::{
     limits::{REVIEW_DAYS_MAX, REVIEWS_MAX},
 };
 
+pub use answer::HeldAnswer;
+pub(crate) use answer::hold_answer;
 pub use decide::{AssignReview, Assignment, DecideReview, EraseReview, Ruling};
 pub use desk::{ListReviews, Listed, ReadReview, Shown};
 pub use export::{ExportReviews, Labelled, Wanted};
 pub use hold::{Holding, Settled};
 pub(crate) use hold::{Kept, hold, keep};
 pub use item::{Item, Status, UnknownStatus};
-pub use poll::{Held, PollHeld};
+pub use poll::{Held, HeldRow, PollHeld};
 pub(crate) use queue::Closed;
 pub use queue::{Doing, Opened, Queue, Step};
 pub use row::{Contents, Decision, Input, Said};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use mantlet_types::{
-    Action, Code, ModelName, Rejection, RequestId,
+    Action, Code, ModelName, Rejection, RequestId, Timestamp,
     entry::{Event, Token},
 };
 use serde::Serialize;
 
-use super::{Queue, Said, Status};
+use super::{Decision, HeldAnswer, Opened, Queue, Said, Status};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     directory::Directory,
@@ -20,7 +20,7 @@ use crate::{
 pub struct PollHeld {
     /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// The model that was asked.
+    /// The model that was asked, or the route that was taken.
     pub model: ModelName,
     /// The request.
     pub request: RequestId,
@@ -29,26 +29,50 @@ pub struct PollHeld {
 /// How they stand.
 #[derive(Serialize)]
 pub struct Held {
-    request_id: RequestId,
-    model: ModelName,
-    rows: Vec<HeldRow>,
+    /// The request.
+    pub request_id: RequestId,
+    /// The model that was asked, or the route that was taken.
+    pub model: ModelName,
+    /// Its rows; a language model's answer is one.
+    pub rows: Vec<HeldRow>,
 }
 
+/// How one stands.
 #[derive(Serialize)]
-struct HeldRow {
+pub struct HeldRow {
     /// Which row of the request, from 0.
-    row: u32,
+    pub row: u32,
     /// Whether somebody is at it is nobody's business but the reviewers'.
-    status: Status,
+    pub status: Status,
+    /// When it was held.
+    #[serde(skip)]
+    pub held: Timestamp,
+    /// What is the case.
     #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<Said>,
+    pub result: Option<Said>,
+    /// What a language model answered, or a person in its place; its protocol knows how to write it.
+    #[serde(skip)]
+    pub answer: Option<HeldAnswer>,
 }
 
 impl PollHeld {
     fn items(&self) -> Vec<super::Item> {
         let mut items = self.queue.of_request(self.request);
-        items.retain(|item| item.model == self.model);
+        items.retain(|item| item.is_of(self.model.as_str()));
         items
+    }
+}
+
+/// What is told of a decided row: the result, or the answer, as it was or as a person has put it.
+fn told(opened: Opened) -> (Option<Said>, Option<HeldAnswer>) {
+    let Opened { contents, decision } = opened;
+    match (contents.answer, decision) {
+        (Some(answer), Some(Decision { upheld: true, .. })) => (None, Some(answer)),
+        (Some(answer), Some(Decision { result: Said::Label(text), .. })) => {
+            (None, Some(answer.replaced(text)))
+        }
+        (Some(_), _) => (None, None),
+        (None, decision) => (decision.map(|decision| decision.result), None),
     }
 }
 
@@ -86,9 +110,9 @@ impl Deed for PollHeld {
                 Status::Decided => self.queue.open(item.id).await.map_err(failed)?,
                 _ => None,
             };
-            let result = opened.and_then(|opened| opened.decision).map(|decision| decision.result);
+            let (result, answer) = opened.map_or((None, None), told);
             let status = if item.status.is_open() { Status::Pending } else { item.status };
-            rows.push(HeldRow { row: item.row, status, result });
+            rows.push(HeldRow { row: item.row, status, held: item.held, result, answer });
         }
         Ok(Done::read(Held { request_id: self.request, model: self.model, rows }))
     }

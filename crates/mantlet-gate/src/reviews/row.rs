@@ -6,6 +6,7 @@ use mantlet_types::{Contract, Tensor, TensorData, contract::Layout};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Number, Value as Json};
 
+use super::HeldAnswer;
 use crate::{input::half::Half, output::Value};
 
 /// What is kept of one row, sealed.
@@ -20,6 +21,9 @@ pub struct Contents {
     /// How sure it was, 0 to 1, as the judge saw it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
+    /// What a language model answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<HeldAnswer>,
 }
 
 impl std::fmt::Debug for Contents {
@@ -36,9 +40,11 @@ pub enum Input {
     Features(Vec<(String, Json)>),
     /// Tensors of one row, where the contract has no features: `name`, `datatype`, `shape`, `data`.
     Inputs(Vec<Json>),
+    /// What a language model was asked: its turns with their authors, or texts.
+    Prompt(Json),
 }
 
-/// The same for whoever looks: one object with `features` in the contract's order, or with `inputs`.
+/// The same for whoever looks: one object with `features` in the contract's order, with `inputs`, or with `prompt`.
 pub(super) fn shown<S: Serializer>(input: &Option<Input>, serializer: S) -> Result<S::Ok, S::Error> {
     struct Ordered<'a>(&'a [(String, Json)]);
     impl Serialize for Ordered<'_> {
@@ -50,6 +56,7 @@ pub(super) fn shown<S: Serializer>(input: &Option<Input>, serializer: S) -> Resu
     match input {
         Some(Input::Features(features)) => map.serialize_entry("features", &Ordered(features))?,
         Some(Input::Inputs(inputs)) => map.serialize_entry("inputs", inputs)?,
+        Some(Input::Prompt(prompt)) => map.serialize_entry("prompt", prompt)?,
         None => {}
     }
     map.end()

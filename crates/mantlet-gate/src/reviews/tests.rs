@@ -117,7 +117,8 @@ async fn what_the_model_is_not_sure_of_waits_and_the_rest_is_answered() {
     assert_eq!((item.row, item.status), (1, Status::Pending));
     assert_eq!(item.requester, format!("consumer:{CONSUMER}").parse::<PrincipalId>().unwrap());
     assert_eq!(item.ends, kit.gate.now().plus_seconds(7 * DAY));
-    let Contents { input, guess, confidence } = queue(&kit).open(item.id).await.unwrap().unwrap().contents;
+    let Contents { input, guess, confidence, .. } =
+        queue(&kit).open(item.id).await.unwrap().unwrap().contents;
     let features = vec![("bias".to_owned(), json!(0.4)), ("wind".to_owned(), json!(0.25))];
     assert!(input == Input::Features(features));
     assert!(guess == Some(Said::Label("tails".to_owned())));

@@ -1,5 +1,7 @@
 //! What a language model answers, whatever protocol it comes in: whole, or as events.
 
+use serde::{Deserialize, Serialize};
+
 use super::prompt::Call;
 
 /// A whole answer.
@@ -14,7 +16,7 @@ pub struct Answer {
 }
 
 /// One of several answers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// Its number.
     pub index: u32,
@@ -38,7 +40,7 @@ pub enum Vector {
 }
 
 /// Tokens that an answer took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Of the prompt.
     pub input: u64,
@@ -47,7 +49,8 @@ pub struct Usage {
 }
 
 /// Why an answer ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Finish {
     /// It is complete.
     Stop,

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use mantlet_types::{Rejection, entry::Token};
+use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
     frame::frame,
     meter::Did,
     prompt::{Content, Role, Task},
-    rules::System,
+    rules::{HoldAnswers, System},
     screen::ScreenedPrompt,
 };
 use crate::{Gate, perimeter::RouteAdmission};
@@ -25,9 +26,16 @@ pub struct Forwarded {
     model: Token,
     /// The system prompt as it was written.
     system: String,
+    /// What was asked, where a person may have to look at it.
+    asked: Option<Value>,
 }
 
 impl Forwarded {
+    /// What was asked, as it was before it was put between lines, where a person may have to look at it.
+    pub(super) fn into_asked(self) -> Option<Value> {
+        self.asked
+    }
+
     /// The prompt, as the guard lets it pass.
     #[must_use]
     pub fn prompt(&self) -> &Prompt {
@@ -85,9 +93,10 @@ pub(crate) async fn ask(gate: &Gate, screened: ScreenedPrompt) -> Result<Replied
     let permit = admission.permit();
     let route = permit.route().clone();
     let system = system_of(&prompt, &route.rules.system);
+    let asked = (route.rules.hold != HoldAnswers::Never).then(|| prompt.shown());
     let key = gate.pseudonyms.as_ref().and_then(|names| names.tenant(permit.principal().id()));
     frame(&mut prompt, &route.rules.system, key)?;
-    let forwarded = Forwarded { prompt, model: permit.model().clone(), system };
+    let forwarded = Forwarded { prompt, model: permit.model().clone(), system, asked };
     let mut last = Rejection::unavailable("no upstream of the route runs the model");
     let serving = route.upstreams.iter().enumerate().filter(|(_, one)| one.serves(&forwarded.model));
     for (place, upstream) in serving {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_lc_rs::digest;
 use mantlet_types::{Code, Rejection, Sha256};
+use serde_json::Value;
 
 use super::{
     Event,
@@ -16,6 +17,7 @@ use super::{
 use crate::{
     Gate,
     budget::{Reservation, Tokens},
+    perimeter::RouteAdmission,
     record::Record,
 };
 
@@ -33,19 +35,56 @@ impl Completion {
     }
 }
 
+/// A whole answer that may leave, unless a person is to look at it first. Only this module makes one.
+pub(crate) struct Judged {
+    admission: RouteAdmission,
+    completion: Completion,
+    asked: Option<Value>,
+}
+
+impl Judged {
+    pub(crate) fn admission(&self) -> &RouteAdmission {
+        &self.admission
+    }
+
+    /// What was asked, where a person may have to look at it.
+    pub(crate) fn asked(&self) -> Option<&Value> {
+        self.asked.as_ref()
+    }
+
+    pub(crate) fn choices(&self) -> &[Choice] {
+        &self.completion.answer.choices
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        self.completion.answer.usage.unwrap_or_default()
+    }
+
+    /// What may leave now.
+    pub(crate) fn released(self) -> Completion {
+        self.completion
+    }
+}
+
+impl Completion {
+    /// The answer as the pieces that it could have come in, for whoever has asked for pieces.
+    pub(crate) fn into_pieces(self) -> (Vec<Event>, Usage) {
+        let usage = self.answer.usage.unwrap_or_default();
+        (all_pieces(Answer { usage: None, ..self.answer }), usage)
+    }
+}
+
 /// Judges a whole answer.
 ///
 /// # Errors
 /// 400 `withheld` if it must not leave; 503 for what is no answer to the prompt.
-pub(crate) fn judge(
-    gate: &Gate,
-    completing: Completing,
-    record: &mut Record,
-) -> Result<Completion, Rejection> {
+pub(crate) fn judge(gate: &Gate, completing: Completing, record: &mut Record) -> Result<Judged, Rejection> {
     let Completing { admission, forwarded, answer } = completing;
     let rules = &admission.permit().route().rules;
     if let Task::Embed(inputs) = &forwarded.prompt().task {
-        return vectors(answer, inputs.len(), admission.reservation());
+        // Vectors say nothing that a person could read.
+        let completion = vectors(answer, inputs.len(), admission.reservation())?;
+        return Ok(Judged { admission, completion, asked: None });
     }
     let mut filter = Filter::new(rules, &forwarded)?;
     let (mut tally, mut charge) = (Tally::new(), Charge::new(admission.reservation()));
@@ -56,7 +95,8 @@ pub(crate) fn judge(
     record.entry().sanitized = filter.done();
     let answer = judged?;
     tally.tell(gate, record);
-    Ok(Completion { answer })
+    let (completion, asked) = (Completion { answer }, forwarded.into_asked());
+    Ok(Judged { admission, completion, asked })
 }
 
 /// Passes a whole answer through the filter that pieces pass through.

@@ -41,7 +41,7 @@ pub use self::{
 };
 pub(crate) use self::{
     ask::{Begun, Replied, ask},
-    judge::judge,
+    judge::{Judged, judge},
     measure::Measured,
     running::run,
     screen::screen,

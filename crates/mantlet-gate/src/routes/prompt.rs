@@ -1,7 +1,8 @@
 //! A prompt, whatever protocol it came in: texts with their authors, tools, and options by name.
 
 use mantlet_types::Sha256;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What is asked of a language model.
 #[derive(Clone, Debug)]
@@ -109,7 +110,7 @@ pub enum Content {
 }
 
 /// A function that the model has asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// By which its answer refers to it.
     pub id: String,
@@ -147,5 +148,39 @@ impl Prompt {
     #[must_use]
     pub fn option(&self, name: &str) -> Option<&Value> {
         self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+}
+
+impl Prompt {
+    /// What is asked, for a person to read: turns with their authors, or texts. Images are only said to be there.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        match &self.task {
+            Task::Chat(turns) => turns.iter().map(Turn::shown).collect(),
+            Task::Text { prompts, .. } => json!(prompts),
+            Task::Embed(inputs) => json!(inputs),
+        }
+    }
+}
+
+impl Turn {
+    fn shown(&self) -> Value {
+        let part = |part: &Content| match part {
+            Content::Text(text) => json!(text),
+            Content::Document { title, text } => json!({ "title": title, "document": text }),
+            Content::Image { .. } => json!({ "image": true }),
+        };
+        let mut shown = json!({ "role": self.role.as_str() });
+        shown["content"] = match self.parts.as_slice() {
+            [one] => part(one),
+            parts => parts.iter().map(part).collect(),
+        };
+        if let Some(name) = &self.name {
+            shown["name"] = json!(name);
+        }
+        if !self.calls.is_empty() {
+            shown["calls"] = json!(self.calls);
+        }
+        shown
     }
 }

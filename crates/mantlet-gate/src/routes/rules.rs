@@ -36,6 +36,22 @@ pub struct Rules {
     pub stream_time_max: Duration,
     /// What may be used.
     pub limits: RouteLimits,
+    /// When answers wait for a person.
+    pub hold: HoldAnswers,
+}
+
+/// When answers wait for a person. Where any may, all come whole, whatever their callers have asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum HoldAnswers {
+    /// Never.
+    #[default]
+    Never,
+    /// Where the guard has found anything in the prompt, or something was taken out of the answer.
+    Flagged,
+    /// This share of all, 0 to 1; which these are depends on what is asked alone.
+    Sampled(f64),
+    /// Always.
+    Always,
 }
 
 /// Who writes the system prompt.

@@ -10,7 +10,7 @@ use mantlet_types::{Code, Rejection};
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    Event, Events,
+    Completion, Event, Events,
     answer::Usage,
     ask::{Begun, rejection},
     charge::Charge,
@@ -38,6 +38,16 @@ pub enum Part {
 }
 
 impl Running {
+    /// A whole answer, for whoever has asked for pieces. Nothing drives it: all of it is there.
+    pub(crate) fn whole(completion: Completion) -> Self {
+        let (events, usage) = completion.into_pieces();
+        let (sender, receiver) = mpsc::channel(events.len() + 1);
+        for part in events.into_iter().map(Part::Event).chain([Part::Done(usage)]) {
+            let _ = sender.try_send(part); // there is room for each
+        }
+        Self(receiver)
+    }
+
     /// The next part, when it is there; `None` after the last.
     pub fn poll_part(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Option<Part>> {
         self.0.poll_recv(context)

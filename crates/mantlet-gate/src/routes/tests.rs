@@ -29,6 +29,7 @@ pub(super) fn rules() -> Rules {
         choices_max: 2,
         stream_time_max: std::time::Duration::from_secs(1),
         limits: crate::budget::RouteLimits::default(),
+        hold: HoldAnswers::Never,
     }
 }
 

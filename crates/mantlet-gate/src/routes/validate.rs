@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Prompt,
     prompt::{Content, Role, Task},
-    rules::{Rules, System},
+    rules::{HoldAnswers, Rules, System},
 };
 use crate::{Gate, perimeter::RouteAdmission, record::Record};
 
@@ -43,6 +43,10 @@ pub(crate) fn validate(
     system(&prompt, rules)?;
     remote(&prompt, rules)?;
     salt(gate, &admission, &mut prompt);
+    if rules.hold != HoldAnswers::Never {
+        // What a person may have to look at first does not leave while it comes.
+        prompt.stream = false;
+    }
     Ok(ValidPrompt { admission, prompt })
 }
 

@@ -68,9 +68,10 @@ fn row(number: u8, consumer: &str) -> (Item, Zeroizing<Vec<u8>>) {
     let item = Item {
         id: ReviewId::new(RequestId::new(at, [number; 10])),
         project: "home".parse().unwrap(),
-        model: "loans".parse().unwrap(),
-        version: Version::FIRST,
-        digest: Sha256([7; 32]),
+        model: Some("loans".parse().unwrap()),
+        version: Some(Version::FIRST),
+        digest: Some(Sha256([7; 32])),
+        route: None,
         request_id: RequestId::new(at, [number ^ 0xAA; 10]),
         row: number.into(),
         requester: format!("consumer:{consumer}").parse().unwrap(),
@@ -85,6 +86,7 @@ fn row(number: u8, consumer: &str) -> (Item, Zeroizing<Vec<u8>>) {
         input: Input::Features(vec![("purpose".to_owned(), json!(CANARY))]),
         guess: Some(Said::Label(CANARY.to_owned())),
         confidence: Some(0.5),
+        answer: None,
     };
     (item, Zeroizing::new(serde_json::to_vec(&contents).unwrap()))
 }

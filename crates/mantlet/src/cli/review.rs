@@ -61,7 +61,7 @@ async fn desk(session: &Session, command: Review, as_json: bool) -> Result<(), F
 }
 
 fn list(reply: &Value, as_json: bool) -> Result<(), Failure> {
-    let columns = ["item", "model", "version", "status", "requester", "held", "ends", "assigned_to"];
+    let columns = ["item", "model", "route", "version", "status", "requester", "held", "ends", "assigned_to"];
     print::listing(reply, "reviews", &columns, as_json)?;
     if !as_json && reply["more"] == true {
         print::note(format_args!("there are more; name a model or a state"));
@@ -74,6 +74,7 @@ fn show(reply: &Value) -> Result<(), Failure> {
     let about = [
         "item",
         "model",
+        "route",
         "version",
         "status",
         "request_id",
@@ -91,6 +92,10 @@ fn show(reply: &Value) -> Result<(), Failure> {
     ];
     for member in about.into_iter().filter(|member| !reply[*member].is_null()) {
         print::line(format!("{member:<12} {}", print::cell(reply, member)))?;
+    }
+    for member in ["prompt", "answer"].into_iter().filter(|member| !reply[*member].is_null()) {
+        // One value, however it is nested; a terminal's control characters are escaped in it.
+        print::line(format!("{member:<12} {}", reply[member]))?;
     }
     let inputs = reply["inputs"].as_array().into_iter().flatten();
     let tensors = inputs.map(|tensor| vec![print::cell(tensor, "name"), tensor["data"].to_string()]);

@@ -14,7 +14,7 @@ use mantlet_gate::{
     budget::RouteLimits,
     routes::{
         Rules,
-        rules::{Guard, Mode, Output, System},
+        rules::{Guard, HoldAnswers, Mode, Output, System},
     },
 };
 use mantlet_guard::output as guard;
@@ -29,7 +29,7 @@ use super::{Danger, file::Given, resolve::Resolver};
 use crate::{egress::Destination, server::llm};
 
 /// The keys of a `[[route]]`.
-pub(super) const ROUTE_KEYS: [&str; 25] = [
+pub(super) const ROUTE_KEYS: [&str; 27] = [
     "name",
     "project",
     "upstream",
@@ -45,6 +45,8 @@ pub(super) const ROUTE_KEYS: [&str; 25] = [
     "guard",
     "output",
     "limits",
+    "hold",
+    "hold_sample",
     "remote_hosts",
     "hosted_tools",
     "request_bytes_max",
@@ -96,6 +98,12 @@ const CHOICES_MAX: i64 = 4;
 /// Two principals can use all of it, each as many as they may have under way.
 const CONCURRENT_MAX: usize = 128;
 
+/// When a route's answers are held, in the configuration's words.
+const HOLDS: [&str; 4] = ["never", "flagged", "sampled", "always"];
+
+/// As for models: of a hundred answers one.
+const SAMPLE_DEFAULT: f64 = 0.01;
+
 /// What no route has to list: options that change how an answer reads, and neither what the upstream does beside it nor what
 /// it keeps.
 const OPTIONS: [&str; 19] = [
@@ -144,6 +152,8 @@ pub(super) struct RouteSection {
     output: OutputSection,
     #[serde(default)]
     limits: LimitsSection,
+    hold: Option<Given<String>>,
+    hold_sample: Option<Given<f64>>,
     remote_hosts: Option<Vec<Given<String>>>,
     hosted_tools: Option<Vec<Given<String>>>,
     request_bytes_max: Option<Given<i64>>,
@@ -271,7 +281,8 @@ impl Resolver<'_> {
         let all = std::iter::once(&first).chain(&typed.fallback);
         let upstreams = all.map(|one| self.route_upstream(one, &models, patience, danger)).collect();
         let limits = self.route_limits(&typed.limits, &models);
-        let rules = Rules { limits, ..self.route_rules(typed, stream_time_max, danger) };
+        let hold = self.route_hold(typed);
+        let rules = Rules { limits, hold, ..self.route_rules(typed, stream_time_max, danger) };
         Some(RouteSettings { name: name.ok()?, project: project.ok()?, models, upstreams, rules })
     }
 
@@ -397,7 +408,29 @@ impl Resolver<'_> {
             choices_max: self.number("route.choices_max", typed.choices_max.as_ref(), CHOICES_MAX, 1..=128),
             stream_time_max,
             limits: RouteLimits::default(),
+            hold: HoldAnswers::Never,
         }
+    }
+
+    /// When answers wait for a person.
+    fn route_hold(&mut self, typed: &RouteSection) -> HoldAnswers {
+        let of = |word: &str| match word {
+            "never" => Some(HoldAnswers::Never),
+            "flagged" => Some(HoldAnswers::Flagged),
+            "sampled" => Some(HoldAnswers::Sampled(SAMPLE_DEFAULT)),
+            "always" => Some(HoldAnswers::Always),
+            _ => None,
+        };
+        let hold = self.word("route.hold", typed.hold.as_ref(), &HOLDS, of, HoldAnswers::Never);
+        let Some(share) = &typed.hold_sample else { return hold };
+        if !(share.value > 0.0 && share.value <= 1.0) {
+            self.fail(&share.source, "`hold_sample` is out of range", "a share: above 0, at most 1");
+        }
+        if !matches!(hold, HoldAnswers::Sampled(_)) {
+            let hint = "write `hold = \"sampled\"` beside it, or leave it out";
+            self.fail(&share.source, "`hold_sample` without `hold = \"sampled\"`", hint);
+        }
+        HoldAnswers::Sampled(share.value)
     }
 
     /// What cannot be kept is an error: a rule that nobody keeps would be believed in.
@@ -502,6 +535,13 @@ impl RouteSettings {
                 "canaries": output.canaries.len(), "keep_system": output.keep_system,
                 "link_hosts": output.link_hosts, "redact": output.redact, "html": output.html,
             },
+            "hold": match self.rules.hold {
+                HoldAnswers::Never => "never",
+                HoldAnswers::Flagged => "flagged",
+                HoldAnswers::Sampled(_) => "sampled",
+                HoldAnswers::Always => "always",
+            },
+            "hold_sample": if let HoldAnswers::Sampled(share) = self.rules.hold { Some(share) } else { None },
             "limits": limits::shown(&self.rules.limits),
             "remote_hosts": remote_hosts,
             "hosted_tools": hosted_tools,

@@ -248,7 +248,9 @@ fn pending(office: &Office<'_>) -> BTreeMap<ModelName, i64> {
     let may_hold = office.snapshot.settings.holds.keys().map(|model| (model.clone(), 0));
     let mut pending: BTreeMap<ModelName, i64> = may_hold.collect();
     for item in office.gate.reviews().list(&|item| item.status.is_open(), usize::MAX) {
-        *pending.entry(item.model).or_default() += 1;
+        if let Some(model) = item.model {
+            *pending.entry(model).or_default() += 1;
+        }
     }
     let directory = &office.snapshot.directory;
     pending.retain(|name, _| {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use mantlet_gate::reviews::{
-    AssignReview, Assignment, DecideReview, EraseReview, ExportReviews, Labelled, ListReviews, PollHeld,
-    Queue, ReadReview, Ruling, Wanted,
+    AssignReview, Assignment, DecideReview, EraseReview, ExportReviews, Held, Labelled, ListReviews,
+    PollHeld, Queue, ReadReview, Ruling, Wanted,
 };
 use mantlet_types::{Rejection, entry::Event};
 
 use super::{
-    call::{Call, Replying},
+    call::{Call, Params, Replying},
+    llm,
     reply::{self, Reply},
 };
 
@@ -68,9 +69,23 @@ pub(super) fn export(call: Call) -> Replying {
 /// `GET /v1/models/{model}/reviews/{request}`.
 pub(super) fn poll(call: Call) -> Replying {
     let queue = queue(&call);
-    call.deed(Event::ReviewPoll, &[], move |params, _| {
+    let make = move |params: &Params| {
         Ok(PollHeld { queue, model: params.require("model")?, request: params.require("request")? })
-    })
+    };
+    call.deed_shown(Event::ReviewPoll, make, held)
+}
+
+/// How held rows stand; what a language model has answered, as its protocol writes it.
+fn held(held: Held) -> Result<Reply, Rejection> {
+    let told = |error: serde_json::Error| Rejection::unavailable(error.to_string());
+    let mut document = serde_json::to_value(&held).map_err(told)?;
+    for (index, row) in held.rows.into_iter().enumerate() {
+        if let Some(answer) = row.answer {
+            let written = llm::held(held.request_id, row.held, answer);
+            document["rows"][index]["answer"] = serde_json::from_slice(&written).map_err(told)?;
+        }
+    }
+    Ok(reply::json(serde_json::to_vec(&document).map_err(told)?))
 }
 
 /// Rows as CSV (RFC 4180), with the columns' names in the first line.

@@ -58,6 +58,7 @@ mod elsewhere_faults;
 
 // Language models, and what an upstream of theirs can do wrong.
 mod budgets;
+mod route_reviews;
 mod routes;
 mod routes_texts;
 

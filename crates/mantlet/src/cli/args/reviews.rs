@@ -13,7 +13,7 @@ use crate::config::env_vars;
 pub enum Review {
     /// Held answers of the projects that you review in, the oldest first
     List {
-        /// Of one model
+        /// Of one model, or one route
         #[arg(long)]
         model: Option<ModelName>,
         /// In one state: pending, assigned, decided, expired or erased [default: pending and assigned]
@@ -40,8 +40,13 @@ pub enum Review {
     Decide {
         /// The held item
         item: ReviewId,
-        /// What is the case: one of the model's labels, or a number; needs a reason
-        #[arg(long, value_name = "LABEL|NUMBER", required_unless_present = "uphold", requires = "reason")]
+        /// What is the case: one of the model's labels, a number, or a text in the place of an answer; needs a reason
+        #[arg(
+            long,
+            value_name = "LABEL|NUMBER|TEXT",
+            required_unless_present = "uphold",
+            requires = "reason"
+        )]
         #[arg(allow_hyphen_values = true)]
         result: Option<String>,
         /// What the model said is the case
@@ -75,7 +80,7 @@ pub enum Review {
     },
     /// What was decided of your own held rows; exit code 1 while something of them is to be decided
     Poll {
-        /// The model that was asked
+        /// The model that was asked, or the route that was taken
         model: ModelName,
         /// The request, as its answer named it
         #[arg(value_name = "REQUEST")]

@@ -19,9 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mantlet_gate::{
     identity::Arrival,
     mediate::{Completed, Letter, Served, complete},
-    routes::{Prompt, prompt::Task},
+    reviews::HeldAnswer,
+    routes::{Answer, Prompt, prompt::Task},
 };
-use mantlet_types::{Rejection, RequestId, Sha256, limits::PROMPT_DEPTH_MAX};
+use mantlet_types::{Rejection, RequestId, Sha256, Timestamp, limits::PROMPT_DEPTH_MAX};
 use serde_json::{Map, Value};
 
 pub(super) use self::models::{list, show};
@@ -108,6 +109,14 @@ pub(super) struct Heading {
     pub(super) created: i64,
     pub(super) model: String,
     pub(super) form: Form,
+}
+
+/// A held answer that may leave now, as the document of a chat.
+pub(super) fn held(id: RequestId, held: Timestamp, answer: HeldAnswer) -> Vec<u8> {
+    let HeldAnswer { model, choices, usage } = answer;
+    let (model, created) = (model.as_str().to_owned(), held.millis() / 1_000);
+    let heading = Heading { endpoint: Endpoint::Chat, id, created, model, form: Form::default() };
+    reply::whole(&heading, &Answer { choices, vectors: Vec::new(), usage: Some(usage) })
 }
 
 impl Server {
