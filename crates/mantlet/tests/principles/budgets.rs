@@ -183,7 +183,7 @@ fn answers_count_as_many_times_as_there_are_of_them() {
 }
 
 /// Begins a stream whose first word comes and whose rest never does, and lets go of it.
-fn hang_up(assistant: &Assistant, server: &Server, body: Value) {
+fn hang_up(assistant: &Assistant, server: &Server, body: &Value) {
     assistant.model.answer(Manner::Stall(vec![text("one ")]));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = assistant.client(server);
@@ -200,7 +200,7 @@ fn who_hangs_up_is_charged_for_what_there_was() {
     let server = Server::start(&assistant.home);
     let mut body = streamed("hi");
     body["max_tokens"] = json!(900);
-    hang_up(&assistant, &server, body);
+    hang_up(&assistant, &server, &body);
     let outcome = until("the outcome", || {
         let ended = |entry: &Value| entry["event"] == "completion" && entry["phase"] == "outcome";
         assistant.home.log().into_iter().find(ended)
