@@ -65,34 +65,14 @@ pub(crate) fn smoke() -> Result<(), String> {
 /// Fuzz targets, for a while each.
 pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
     let seconds = arguments.get(1).copied().unwrap_or("30");
-    let all = [
-        "request_json",
-        "request_binary",
-        "request_grpc",
-        "api_key",
-        "configuration",
-        "onnx",
-        "scan",
-        "audit_entry",
-        "audit_tiles",
-        "upload",
-        "token",
-        "spiffe_id",
-        "svid",
-        "scan_safetensors",
-        "scan_gguf",
-        "scan_hdf5",
-        "scan_template",
-        "scan_onnx",
-        "guard_detect",
-        "guard_normalize",
-        "scan_sevenz",
-        "scan_checkpoint",
-        "guard_redact",
-        "guard_markup",
-        "guard_stream",
-    ];
-    let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
+    // A target is a file of its own; a test holds the files against bodies and corpora.
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(root().join("fuzz/fuzz_targets")).map_err(|error| error.to_string())? {
+        let path = file.map_err(|error| error.to_string())?.path();
+        all.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+    }
+    all.sort();
+    let targets = arguments.first().map_or(all, |one| vec![(*one).to_owned()]);
     targets.iter().try_for_each(|name| {
         let limit = format!("-max_total_time={seconds}");
         run(Command::new("cargo").args(["+nightly", "fuzz", "run", name, "--", &limit]).current_dir(root()))
@@ -146,6 +126,7 @@ pub(crate) fn allow_list(date: &str) -> Result<(), String> {
         .arg(here.join("generate.py"))
         .arg(&wheels)
         .arg(root().join("crates/mantlet-scan/data/names.txt"))
+        .arg(root().join("crates/mantlet-scan/data/attributes.txt"))
         .arg(date))
 }
 
