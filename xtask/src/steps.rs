@@ -14,6 +14,9 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// For all fuzz targets together, in every run of the tests.
+const MUTATE_SECONDS: &str = "120";
+
 /// Everything that must hold.
 pub(crate) fn test() -> Result<(), String> {
     packages()?;
@@ -29,6 +32,7 @@ pub(crate) fn test() -> Result<(), String> {
     let python = python?;
     built?;
     run(cargo(&tests).env("MANTLET_EXPECTED", &expected).env("MANTLET_PYTHON", &python))?;
+    mutate(MUTATE_SECONDS)?;
     // The client has settings of its own, so its tests run where these are.
     for (directory, tests) in [(root(), "conformance"), (root().join("clients/python"), "tests")] {
         run(Command::new(&python)

@@ -46,6 +46,11 @@ impl Stop {
     }
 }
 
+/// Bytes out of a decompressor that cost one step.
+const BYTES_PER_STEP: u64 = 256;
+/// How often everything may be decompressed again. Readers look at the beginning, at the end, and then at the whole.
+const AGAIN: u64 = 8;
+
 /// Longest name shown.
 const NAME_CHARACTERS_MAX: usize = 200;
 
@@ -81,6 +86,8 @@ pub(crate) struct Scan<'a> {
     steps: u64,
     members: u64,
     inflated: u64,
+    /// Bytes that were decompressed again.
+    again: Rc<Cell<u64>>,
     /// Length of the files under scan.
     file_bytes: u64,
     /// As many of them as are read by windows, and so take no memory themselves.
@@ -128,6 +135,7 @@ impl<'a> Scan<'a> {
             steps: 0,
             members: 0,
             inflated: 0,
+            again: Rc::default(),
             file_bytes: 0,
             spare_bytes: 0,
             depth: 0,
@@ -179,12 +187,26 @@ impl<'a> Scan<'a> {
     /// Pays for bytes that came out of a decompressor.
     pub(crate) fn inflate(&mut self, bytes: u64) -> Result<(), Stop> {
         self.inflated = self.inflated.saturating_add(bytes);
-        let for_file =
-            self.file_bytes.saturating_mul(self.limits.inflation).saturating_add(self.limits.inflated_free);
-        if self.inflated > self.limits.inflated_bytes.min(for_file) {
+        if self.inflated > self.inflated_max() {
             return Err(Stop::Over("inflated bytes"));
         }
-        self.charge(1)
+        self.charge(1 + bytes / BYTES_PER_STEP)
+    }
+
+    fn inflated_max(&self) -> u64 {
+        let for_file =
+            self.file_bytes.saturating_mul(self.limits.inflation).saturating_add(self.limits.inflated_free);
+        self.limits.inflated_bytes.min(for_file)
+    }
+
+    /// The count of bytes that streams which are not kept decompressed again, all of them together.
+    pub(crate) fn again(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.again)
+    }
+
+    /// How many these may be: in proportion to the files' length, so that no order of reading makes the work grow faster.
+    pub(crate) fn again_max(&self) -> u64 {
+        self.inflated_max().saturating_mul(AGAIN)
     }
 
     /// Takes memory before it is allocated.

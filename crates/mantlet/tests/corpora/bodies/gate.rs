@@ -41,13 +41,17 @@ pub(super) fn network(data: &[u8]) {
     let trusted = [parse_network("127.0.0.0/8").unwrap()];
     // What a proxy says is taken from its last part alone.
     let last = data.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-    let (all, alone) = (client_ip(peer, [data].into_iter(), &trusted), client_ip(peer, [last].into_iter(), &trusted));
+    let (all, alone) =
+        (client_ip(peer, [data].into_iter(), &trusted), client_ip(peer, [last].into_iter(), &trusted));
     if let Ok(found) = &alone
         && !trusted[0].contains(found)
     {
         assert_eq!(all.as_ref().ok(), Some(found));
     }
-    assert!(client_ip(peer, [data].into_iter(), &[]).is_ok_and(|client| client == peer), "nobody else is believed");
+    assert!(
+        client_ip(peer, [data].into_iter(), &[]).is_ok_and(|client| client == peer),
+        "nobody else is believed"
+    );
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(network) = parse_network(text) {
         assert_eq!(network.addr(), network.network(), "bits beyond the prefix");

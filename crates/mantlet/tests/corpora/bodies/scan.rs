@@ -125,7 +125,8 @@ pub(super) fn numpy(data: &[u8]) {
 pub(super) fn zip(data: &[u8]) {
     scan(data);
     let (crc, bytes) = (crc32(CALL).to_le_bytes(), u32::try_from(CALL.len()).unwrap().to_le_bytes());
-    let local = [&b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"[..], &crc, &bytes, &bytes, b"\x01\0\0\0x", CALL].concat();
+    let local =
+        [&b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"[..], &crc, &bytes, &bytes, b"\x01\0\0\0x", CALL].concat();
     assert_ne!(scan(&[&local, data].concat()).verdict, Verdict::Safe, "a member hides before the archive");
 }
 
@@ -167,7 +168,8 @@ pub(super) fn compressed(data: &[u8]) {
 pub(super) fn keras(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let of = |layers: &str| {
-        let model = format!(r#"{{"class_name":"Sequential","module":"keras","config":{{"layers":[{layers}]}}}}"#);
+        let model =
+            format!(r#"{{"class_name":"Sequential","module":"keras","config":{{"layers":[{layers}]}}}}"#);
         scan(model.as_bytes()).verdict
     };
     if of(text) == Verdict::Safe {
