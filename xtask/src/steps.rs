@@ -100,38 +100,38 @@ pub(crate) fn mutate(seconds: &str) -> Result<(), String> {
     .env("MANTLET_MUTATE_SECONDS", seconds))
 }
 
-/// Makes the list of names that a pickle may use, from released wheels. They are downloaded and read, never installed.
+/// Makes the lists of names that models may use: of pickles, TensorFlow, Keras and ONNX, from released wheels. Those are
+/// downloaded and read, never installed; ONNX's, which are compiled, are those of the tests' environment.
 pub(crate) fn allow_list(date: &str) -> Result<(), String> {
     let python = python()?;
     let here = root().join("xtask/allow_list");
     let wheels = target().join("wheels");
-    let pinned = std::fs::read_to_string(here.join("wheels.txt")).map_err(|error| error.to_string())?;
-    for line in pinned.lines().filter(|line| !line.starts_with('#')) {
-        let [project, version, for_python] = line.split(' ').collect::<Vec<_>>()[..] else {
-            return Err(format!("`{line}` is no project, version and Python"));
-        };
-        let mut pip = Command::new(&python);
-        pip.args([
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--python-version",
-            for_python,
-        ]);
-        for platform in WHEEL_PLATFORMS {
-            pip.args(["--platform", platform]);
+    for list in ["wheels.txt", "operator_wheels.txt"] {
+        let pinned = std::fs::read_to_string(here.join(list)).map_err(|error| error.to_string())?;
+        for line in pinned.lines().filter(|line| !line.starts_with('#')) {
+            download(&python, &wheels, line)?;
         }
-        run(pip.arg("--dest").arg(&wheels).arg(format!("{project}=={version}")))?;
     }
+    let scan = root().join("crates/mantlet-scan");
     run(Command::new(&python)
         .arg(here.join("generate.py"))
-        .arg(&wheels)
-        .arg(root().join("crates/mantlet-scan/data/names.txt"))
-        .arg(root().join("crates/mantlet-scan/data/attributes.txt"))
-        .arg(date))
+        .args([&wheels, &scan.join("data/names.txt"), &scan.join("data/attributes.txt")])
+        .arg(date))?;
+    run(Command::new(&python).arg(here.join("operators.py")).args([&wheels, &scan.join("src/format")]))
+}
+
+/// Downloads one wheel, named by a line of a list.
+fn download(python: &Path, wheels: &Path, line: &str) -> Result<(), String> {
+    let [project, version, for_python] = line.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(format!("`{line}` is no project, version and Python"));
+    };
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]);
+    pip.args(["--python-version", for_python]);
+    for platform in WHEEL_PLATFORMS {
+        pip.args(["--platform", platform]);
+    }
+    run(pip.arg("--dest").arg(wheels).arg(format!("{project}=={version}")))
 }
 
 /// What wheels for Linux on x86-64 were called over the years.
