@@ -1,50 +1,23 @@
 //! One scan: what is spent, what is found, and where we are in nested containers.
 
+mod stop;
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    io,
     rc::Rc,
     time::{Duration, Instant},
 };
+
+pub(crate) use stop::Stop;
 
 use crate::{
     Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict, format,
     identify::{Reader, identify},
     pickle, text,
 };
-
-/// Why reading some content ended before its end. [`Scan::content`] turns each into a finding of the format that was being read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
-    /// The content ends before what it announces.
-    #[error("the content ends early")]
-    Cut {
-        /// Where more was expected.
-        offset: u64,
-    },
-    /// The content breaks its format's rules.
-    #[error("{why}")]
-    Malformed {
-        /// Where.
-        offset: u64,
-        /// How.
-        why: String,
-    },
-    /// A bound of [`Limits`] was met.
-    #[error("over the bound of {0}")]
-    Over(&'static str),
-    /// The disk said no.
-    #[error("the file cannot be read: {0}")]
-    Io(io::Error),
-}
-
-impl Stop {
-    /// A breach of the format's rules at `offset`.
-    pub(crate) fn malformed(offset: u64, why: impl Into<String>) -> Self {
-        Self::Malformed { offset, why: why.into() }
-    }
-}
 
 /// Bytes out of a decompressor that cost one step.
 const BYTES_PER_STEP: u64 = 256;
@@ -415,35 +388,4 @@ pub fn scan_bytes(bytes: &[u8], folder: Option<&dyn Folder>, limits: &Limits) ->
     let mut scan = Scan::new(folder, limits);
     let format = scan.content(&Input::Memory(bytes));
     scan.report(format)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn claims_are_for_files_and_by_their_exact_names() {
-        let limits = Limits::default();
-        let raw = Input::Memory(b"\x00\xff\x00\xff");
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("weights.bin");
-        scan.file("weights.bin", &raw);
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Safe);
-        // A member that is shown like a claimed file, and a name that is only shown alike.
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("a!b");
-        scan.within.push(("a".to_owned(), None));
-        assert!(scan.member("b", &raw).is_ok());
-        scan.within.pop();
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("a\\u{1}");
-        scan.file("a\u{1}", &raw);
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
-        // A pickle is none because somebody claims it.
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("weights.bin");
-        scan.file("weights.bin", &Input::Memory(b"N0cwonder\nful\n\x00\xff"));
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unsafe);
-    }
 }
