@@ -47,7 +47,7 @@ def run(*arguments):
 def serve(work):
     """A home with the model, a running server, and a key that no limit stops."""
     home, package = work / "home", work / "bc-gbdt"
-    made = json.loads(run("init", str(home), "--demo", "--json"))
+    run("init", str(home), "--demo", "--json")
     package.mkdir()
     (package / "model.onnx").write_bytes((MODELS / "bc-gbdt.onnx").read_bytes())
     (package / "mantlet-model.toml").write_text('name = "bc-gbdt"\nthreshold = 0.0\n')

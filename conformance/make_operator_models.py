@@ -147,7 +147,7 @@ def classifiers():
 
 def regressors():
     from sklearn.cross_decomposition import PLSRegression
-    from sklearn.ensemble import (AdaBoostRegressor, ExtraTreesRegressor, GradientBoostingRegressor,
+    from sklearn.ensemble import (ExtraTreesRegressor, GradientBoostingRegressor,
                                   HistGradientBoostingRegressor, RandomForestRegressor)
     from sklearn.linear_model import BayesianRidge, ElasticNet, Lasso, LinearRegression, PoissonRegressor, Ridge
     from sklearn.neural_network import MLPRegressor

@@ -1,29 +1,23 @@
 """Models that run elsewhere, for real: MLServer with a scikit-learn model, and Triton by PyTriton. What Mantlet answers is
 what they say when they are asked directly, judged.
 
-Each server has an environment of its own under target/ (they cannot live in one, nor with the other clients here). Where
-one cannot be installed its tests are skipped, which pytest tells by name.
+Where a server cannot be installed its tests are skipped, which pytest tells by name.
 """
 
 import csv
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-import warnings
 
 import pytest
 import requests
 
 from conftest import BINARY, ROOT, clean_environment, serve
+from elsewhere import answers, environment, free_ports, until
 
 HERE = pathlib.Path(__file__).resolve().parent / "upstreams"
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 DATA = ROOT / "testdata/models/breast_cancer"
 # MLServer's worker dies with the event loop of later uvloops.
 MLSERVER = ["mlserver==1.7.1", "mlserver-sklearn==1.7.1", "uvloop<0.22"]
@@ -39,48 +33,6 @@ DATATYPES = {
 # Triton's own interpreter runs with the standard library of the environment's, and knows less than later patch releases of
 # that ask for: the system's comes first.
 SYSTEM = "/usr/bin/python3"
-
-
-def environment(name, packages, interpreter=sys.executable):
-    """A Python with these packages, or a skip that says why there is none."""
-    place = TARGET / f"upstream-{name}"
-    python, made = place / "bin/python", place / "made"
-    if not made.exists() or made.read_text() != " ".join(packages):
-        for command in ([interpreter, "-m", "venv", "--clear", place], [python, "-m", "pip", "install", "-q", *packages]):
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0:
-                why = f"{name} CANNOT BE INSTALLED, so nothing is known of it: {done.stderr.strip().splitlines()[-1:]}"
-                warnings.warn(why)
-                pytest.skip(why)
-        made.write_text(" ".join(packages))
-    return python
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def until(what, ask, seconds=120):
-    """Asks again and again until there is something."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if found := ask():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"waited too long for {what}")
-
-
-def answers(url):
-    try:
-        return urllib.request.urlopen(url, timeout=5).status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 class Elsewhere:

@@ -56,6 +56,19 @@ fn prepared(expected: &Path) -> Result<PathBuf, String> {
 pub(crate) fn lint() -> Result<(), String> {
     run(&mut cargo(&["fmt", "--all", "--check"]))?;
     run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))?;
+    // Benches behind a feature are no target of the workspace's.
+    run(&mut cargo(&[
+        "clippy",
+        "-p",
+        "mantlet-gate",
+        "--features",
+        "testing",
+        "--benches",
+        "--locked",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     run(cargo(&["doc", "--workspace", "--no-deps", "--locked"])
         .env("RUSTDOCFLAGS", "--deny warnings --allow rustdoc::private_intra_doc_links"))
 }

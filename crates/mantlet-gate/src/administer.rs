@@ -8,6 +8,7 @@
 //! A change is decided on the directory that it changes: changes run one at a time, each against the newest
 //! snapshot. The intent is durable before the act begins, so no change is ever without a trace.
 
+mod erased;
 mod own;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use mantlet_types::{
     entry::{Decision, Event, Token},
 };
 
+use self::erased::{AnyPetition, Asked, Kept};
 pub use self::own::{announce, expire_reviews, found, revoke_leaked};
 use crate::{
     Gate, Snapshot,
@@ -184,35 +186,35 @@ pub async fn administer<P: Petition>(
     arrival: Arrival,
     petition: P,
 ) -> Released<<P::Deed as Deed>::Reply> {
+    let reply = Kept::empty();
+    let petition = Box::new(Asked { asked: petition, reply: reply.clone() });
+    administer_any(gate, arrival, petition).await.replied(|| reply.take())
+}
+
+/// As [`administer`], whose reply waits where the petition says.
+async fn administer_any(gate: Arc<Gate>, arrival: Arrival, petition: Box<dyn AnyPetition>) -> Released<()> {
     let (gated, fallen) = (Arc::clone(&gate), Fallen::of(petition.event(), &arrival));
     let work = async move { administered(&gated, arrival, petition).await };
     unabandoned(work, move || audit::panicked(&gate, &fallen)).await
 }
 
-async fn administered<P: Petition>(
-    gate: &Gate,
-    arrival: Arrival,
-    petition: P,
-) -> Released<<P::Deed as Deed>::Reply> {
+async fn administered(gate: &Gate, arrival: Arrival, petition: Box<dyn AnyPetition>) -> Released<()> {
     let mut record = Record::of(gate, petition.event(), &arrival);
     let outcome = perform(gate, &mut record, arrival, petition).await;
     if outcome.as_ref().is_err_and(|rejection| rejection.code == Code::NotFound) {
         // INVARIANT (metadata only): a name that nothing has, or that is not the caller's to know, is a caller's text.
         record.entry().subject = None;
     }
-    let outcome = outcome.map(|reply| {
-        let status = <P::Deed as Deed>::status(&reply);
-        (reply, status)
-    });
-    audit::release(gate, record, outcome).await
+    audit::release(gate, record, outcome.map(|status| ((), status))).await
 }
 
-async fn perform<P: Petition>(
+/// The door itself; what it says of what was done is the HTTP status that goes with the reply.
+async fn perform(
     gate: &Gate,
     record: &mut Record,
     arrival: Arrival,
-    petition: P,
-) -> Result<<P::Deed as Deed>::Reply, Rejection> {
+    petition: Box<dyn AnyPetition>,
+) -> Result<u16, Rejection> {
     let caller = identity::authenticate(gate, arrival, record)?;
     perimeter::limit_deed(gate, &caller)?;
     if let Some(claims) = petition.entry_claims(&caller, &caller.snapshot().directory)? {
@@ -242,11 +244,11 @@ async fn perform<P: Petition>(
     {
         record.decision(Decision::Deny, &[Token::of(PER_ITEM)]);
     }
-    let reply = commit(gate, &snapshot, &warrant, done?).await?;
+    let status = commit(gate, &snapshot, &warrant, done?).await?;
     if changes {
         record.came_of(gate);
     }
-    Ok(reply)
+    Ok(status)
 }
 
 /// All claims must hold; the second person, where one is required, is one of them (policy F11, F24, F25).

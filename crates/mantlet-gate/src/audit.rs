@@ -29,6 +29,14 @@ impl<T> Released<T> {
     }
 }
 
+impl Released<()> {
+    /// The same with the reply that was kept aside for it. One that is not there is a failure.
+    pub(crate) fn replied<T>(self, reply: impl FnOnce() -> Option<T>) -> Released<T> {
+        let outcome = self.outcome.and_then(|()| reply().ok_or_else(|| Code::Unavailable.into()));
+        Released { outcome, receipt: self.receipt }
+    }
+}
+
 /// Writes the entry and releases the outcome. An answer waits for durability; a rejection does not, because
 /// rejecting must stay cheaper than answering.
 pub(crate) async fn release<T>(

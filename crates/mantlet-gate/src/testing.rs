@@ -16,7 +16,6 @@ mod fakes;
 mod isolation;
 #[cfg(test)]
 mod pairs;
-#[cfg(test)]
 mod reviews;
 #[cfg(test)]
 pub(crate) mod signers;

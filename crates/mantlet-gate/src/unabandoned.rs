@@ -12,21 +12,21 @@ use std::{
 
 use tokio::runtime::Handle;
 
+/// Work whose type nobody needs to know. Each kind of future would otherwise bring the runtime's whole machinery of tasks
+/// with it once more.
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// Work with what is to be done should it panic. What the panic said stays with the panic hook: the message may repeat
 /// what was asked.
-struct Caught<F, P> {
-    work: Pin<Box<F>>,
-    panicked: Option<P>,
+struct Caught<T> {
+    work: Work<T>,
+    panicked: Option<Box<dyn FnOnce() -> T + Send>>,
 }
 
-impl<F, P> Future for Caught<F, P>
-where
-    F: Future,
-    P: FnOnce() -> F::Output + Unpin,
-{
-    type Output = F::Output;
+impl<T> Future for Caught<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         // Work that has panicked is never polled again.
         match catch_unwind(AssertUnwindSafe(|| self.work.as_mut().poll(context))) {
             Ok(polled) => polled,
@@ -39,28 +39,20 @@ where
 }
 
 /// A future that is driven to its end, by whoever awaits it or else by the runtime.
-pub(crate) struct Unabandoned<F, P>(Option<Caught<F, P>>)
-where
-    F: Future<Output: Send> + Send + 'static,
-    P: FnOnce() -> F::Output + Send + Unpin + 'static;
+pub(crate) struct Unabandoned<T: Send + 'static>(Option<Caught<T>>);
 
 /// Sees work through to its end, which is `panicked` should it panic, whether or not anybody still waits.
-pub(crate) fn unabandoned<F, P>(work: F, panicked: P) -> Unabandoned<F, P>
-where
-    F: Future<Output: Send> + Send + 'static,
-    P: FnOnce() -> F::Output + Send + Unpin + 'static,
-{
-    Unabandoned(Some(Caught { work: Box::pin(work), panicked: Some(panicked) }))
+pub(crate) fn unabandoned<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+    panicked: impl FnOnce() -> T + Send + 'static,
+) -> Unabandoned<T> {
+    Unabandoned(Some(Caught { work: Box::pin(work), panicked: Some(Box::new(panicked)) }))
 }
 
-impl<F, P> Future for Unabandoned<F, P>
-where
-    F: Future<Output: Send> + Send + 'static,
-    P: FnOnce() -> F::Output + Send + Unpin + 'static,
-{
-    type Output = F::Output;
+impl<T: Send + 'static> Future for Unabandoned<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         let Some(work) = self.0.as_mut() else { return Poll::Pending }; // its end has been told
         let polled = Pin::new(work).poll(context);
         if polled.is_ready() {
@@ -70,16 +62,13 @@ where
     }
 }
 
-impl<F, P> Drop for Unabandoned<F, P>
-where
-    F: Future<Output: Send> + Send + 'static,
-    P: FnOnce() -> F::Output + Send + Unpin + 'static,
-{
+impl<T: Send + 'static> Drop for Unabandoned<T> {
     fn drop(&mut self) {
         // Without a runtime the process is ending, and the work with it.
         if let Some(work) = self.0.take()
             && let Ok(runtime) = Handle::try_current()
         {
+            let work: Work<()> = Box::pin(async move { drop(work.await) });
             runtime.spawn(work);
         }
     }

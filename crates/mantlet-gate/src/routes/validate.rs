@@ -59,7 +59,7 @@ fn allowed(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
     let salted = prompt.salted.iter().map(|(name, _)| *name);
     let tools = (!prompt.tools.is_empty()).then_some("tools");
     match named.chain(salted).chain(tools).find(|name| !listed(name)) {
-        Some(name) => Err(Rejection::invalid(name).because("the route does not list the option")),
+        Some(name) => Err(Rejection::invalid(name).detailed("the route does not list this option")),
         None => Ok(()),
     }
 }
@@ -83,7 +83,7 @@ fn ranges(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
             _ => true,
         };
         if !holds {
-            return Err(Rejection::invalid(*name));
+            return Err(Rejection::invalid(*name).detailed("the value of this option is out of its bounds"));
         }
     }
     Ok(())
@@ -99,7 +99,10 @@ fn system(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
     let Task::Chat(turns) = &prompt.task else { return Ok(()) };
     let brought = turns.iter().position(|turn| matches!(turn.role, Role::System | Role::Developer));
     match (&rules.system, brought) {
-        (System::Route(_), Some(index)) => Err(Rejection::invalid(format!("messages[{index}].role"))),
+        (System::Route(_), Some(index)) => {
+            let place = format!("messages[{index}].role");
+            Err(Rejection::invalid(place).detailed("the route has a system prompt of its own"))
+        }
         _ => Ok(()),
     }
 }
@@ -109,7 +112,7 @@ fn remote(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
     for hosted in &prompt.hosted {
         let kind = hosted.get("type").and_then(Value::as_str);
         if !kind.is_some_and(|kind| rules.hosted_tools.contains(kind)) {
-            return Err(Rejection::invalid("tools"));
+            return Err(Rejection::invalid("tools").detailed("the route does not list this kind of tool"));
         }
     }
     let Task::Chat(turns) = &prompt.task else { return Ok(()) };
@@ -121,7 +124,8 @@ fn remote(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
             Content::Text(_) | Content::Document { .. } => false,
         });
         if refused {
-            return Err(Rejection::invalid(format!("messages[{index}].content")));
+            let place = format!("messages[{index}].content");
+            return Err(Rejection::invalid(place).detailed("the route does not list the host of this URL"));
         }
     }
     Ok(())

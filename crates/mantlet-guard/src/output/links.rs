@@ -11,7 +11,7 @@ use url::Url;
 use super::{
     rules::BadRule,
     scan::{Edit, Until, What},
-    window::{AHEAD, Window},
+    window::{AHEAD, GLUE, Window},
 };
 
 /// The pages on which an address is read, to tell relative ones: no listed host can be theirs. Two, because
@@ -184,13 +184,15 @@ impl Links {
 
     /// An attribute whose value is an address, at its equals sign.
     fn attribute(&self, window: &Window<'_>, place: usize) -> Option<Edit> {
-        let name_end = window.run_back(place, |byte| byte == b' ').min(place);
+        let name_end = window.run_back(place, is_gap).min(place);
         let start = window.run_back(name_end, |byte| byte.is_ascii_alphabetic() || byte == b':');
-        let name = window.slice(start, name_end).to_ascii_lowercase();
+        // A name further away than is looked back may be any.
+        let far = place - name_end >= GLUE;
+        let name = if far { b"src".to_vec() } else { window.slice(start, name_end).to_ascii_lowercase() };
         if !ATTRIBUTES.contains(&name.as_slice()) {
             return None;
         }
-        let value = window.run(place + 1, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+        let value = window.run(place + 1, is_gap);
         let quote = window.at(value);
         let quoted = matches!(quote, b'"' | b'\'');
         let value = value + usize::from(quoted);
@@ -213,8 +215,11 @@ impl Links {
                         .split([';', ',', ' '])
                         .all(|part| self.allow(part.trim_start_matches("url=").trim_matches(['\'', '"'])))
             }
-            // A program's `src = value` is no address.
-            _ => !quoted && window.at(place + 1) == b' ' || self.allow(&text),
+            // A program's `src = value` is no address, which would have one of these.
+            _ => {
+                !quoted && is_gap(window.at(place + 1)) && !text.contains([':', '/', '\\'])
+                    || self.allow(&text)
+            }
         };
         (!safe || end >= place + AHEAD).then(|| removed(window, value, end))
     }
@@ -244,6 +249,11 @@ impl Links {
         (end >= place + AHEAD || text.contains('\\') || !self.allow(text))
             .then(|| removed(window, place + 1, end))
     }
+}
+
+/// What may stand around the equals sign of an attribute (HTML, ASCII whitespace).
+const fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c)
 }
 
 impl Listed {

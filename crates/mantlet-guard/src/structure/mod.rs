@@ -28,7 +28,7 @@ pub use self::{
     prompt::{Bounds, Made, Message, Part, Prompt, Role},
     reserved::{neutralize, reserved},
     template::{Template, UnknownTemplate},
-    truncate::truncate,
+    truncate::{NOTE_BYTES_MAX, truncate},
 };
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Bytes of the longest sentence that says that something is missing.
-const NOTE_BYTES_MAX: usize = 64;
+pub const NOTE_BYTES_MAX: usize = 64;
 
 /// At most `bytes_max` bytes of a text, cut between characters, and the number of its bytes that are missing. Where
 /// something is, the text ends by saying so, within the same bound; a bound that has no room for that leaves nothing.

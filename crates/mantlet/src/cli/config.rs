@@ -10,13 +10,19 @@ use super::{
     print,
     session::{self, Session},
 };
-use crate::config::{ConfigError, ConfigErrors};
+use crate::{
+    config::{ConfigError, ConfigErrors},
+    llm,
+};
 
 /// Runs the command.
 pub async fn run(common: &Common, command: Command) -> Result<(), Failure> {
     match command {
         Command::Check => {
             let config = session::config(&session::home(common)?)?;
+            for (route, why) in llm::lacking(&config) {
+                print::note(format_args!("route `{route}` cannot be asked from here: {why}"));
+            }
             let report = config.report();
             if common.json { print::json(&report) } else { print::line(report.to_string().trim_end()) }
         }

@@ -43,12 +43,13 @@ pub async fn run(common: &Common, command: Evaluate) -> Result<(), Failure> {
 /// A directory that nobody verified yet.
 fn offline(command: &Evaluate) -> Result<Report, Failure> {
     if command.version_number.is_some() {
-        return Err(Failure::new("a directory is evaluated here, and has no versions")
-            .hint("leave `--version-number` out, or name a registered model"));
+        return Err(Failure::new("a directory is evaluated here, and has no versions").hint(
+            "leave `--version-number` out; a registered model of this name is meant by `NAME@VERSION`",
+        ));
     }
     if command.attach {
         return Err(Failure::new("a report of a directory is nobody's word but its maker's")
-            .hint("register the package, and evaluate the model that the server has"));
+            .hint("register the package, and evaluate what the server has: `NAME@VERSION`"));
     }
     let failed = |error: WorkbenchError| told(&error, error.hint());
     let Evaluate { model, data, target, slices, .. } = command;

@@ -1,5 +1,6 @@
 //! The command line: every command forms a request for one of the doors, or works on files that are its user's own.
 
+mod advice;
 pub mod approve;
 pub mod args;
 pub mod attach;

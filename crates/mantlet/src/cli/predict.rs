@@ -61,7 +61,15 @@ pub(super) async fn reach(
         (Some(_), _, _) | (None, None, None) => Session::running(common)?.call(method, path, body).await,
         (None, Some(key), url) => {
             let request = transport::request(method, path, body)?;
-            send_over_tls(common, ca, url, request, &key).await
+            let asked = send_over_tls(common, ca, url, request, &key).await;
+            // What a key does not open is not there for it, whoever holds the key.
+            asked.map_err(|failure| match (failure.exit, &failure.hint) {
+                (Exit::No, None) => failure.hint(format!(
+                    "this was asked by the key in {name}; unset {name} to ask as the home's owner",
+                    name = API_KEY.name
+                )),
+                _ => failure,
+            })
         }
         (None, None, Some(_)) => {
             let failure = Failure::new("a key is needed to ask a server by its URL");

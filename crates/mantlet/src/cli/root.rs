@@ -133,7 +133,7 @@ fn waiting(common: &Common, home: &Home, place: &RootKeySource) -> Result<(), Fa
         return print::json(&json!({ "finished": false, "place": place.to_string() }));
     }
     print::line(format!(
-        "either key opens the home. now say so in {}:\n\n  [store]\n  root_key = \"{place}\"\n\nand let the former key go: \
+        "either key opens the home. now say so in {}, in the table [store] that it has:\n\n  root_key = \"{place}\"\n\nand let the former key go: \
          mantlet root key rotate",
         home.config_path().display(),
     ))

@@ -16,8 +16,14 @@ pub fn run(json: bool, command: &Scan) -> Result<(), Failure> {
     let limits = Limits::default();
     let mut worst = Verdict::Safe;
     let mut results = Vec::new();
+    let mut missing = None;
     for path in &command.paths {
-        let report = scan_path(path, &limits).unwrap_or_else(|error| Report::unreadable(&error));
+        let report = scan_path(path, &limits).unwrap_or_else(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound {
+                missing.get_or_insert(path);
+            }
+            Report::unreadable(&error)
+        });
         worst = worst.max(report.verdict);
         if command.sarif {
             results.push((path, report));
@@ -33,6 +39,9 @@ pub fn run(json: bool, command: &Scan) -> Result<(), Failure> {
     }
     match worst {
         Verdict::Safe => Ok(()),
+        Verdict::Unknown if let Some(path) = missing => {
+            Err(Failure::new(format!("there is no `{}`", path.display())).hint("check the path"))
+        }
         Verdict::Unknown => Err(Failure::new("not all of this could be understood").hint(
             "what is not understood is never loaded; take it out of the model's directory, or convert it",
         )),

@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use super::exit::Failure;
+use super::{advice, exit::Failure};
 use crate::{config::env_vars, server::upload};
 
 /// A reply that a command can use: one statement of a feature set, or a page of log entries.
@@ -57,7 +57,11 @@ fn failure(status: u16, body: &Value) -> Failure {
     if let Some(id) = body["request_id"].as_str() {
         message = format!("{message} (request {id})");
     }
+    let advice = advice::on(&message);
     let failure = Failure::of_status(status, message);
+    if let Some(advice) = advice {
+        return failure.hint(advice);
+    }
     match status {
         401 => {
             let name = env_vars::API_KEY.name;

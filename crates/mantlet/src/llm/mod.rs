@@ -17,6 +17,7 @@ use mantlet_gate::{
     Gate,
     routes::{Route, Routes, Upstream},
 };
+use mantlet_secrets::SecretRef;
 use mantlet_types::RouteName;
 
 use self::{peer::Peer, secret::Keys};
@@ -28,6 +29,18 @@ use crate::config::{Config, RouteSettings};
 pub struct Peers {
     peers: BTreeMap<(RouteName, usize), Arc<Peer>>,
     keys: Arc<Keys>,
+}
+
+/// Routes whose upstreams cannot be asked by this process, and why: their secrets are in no variable or file that it has. What
+/// the home itself keeps is not looked for.
+pub fn lacking(config: &Config) -> Vec<(RouteName, String)> {
+    let keys = Keys::default();
+    let upstreams = config.routes.iter().flat_map(|route| {
+        let secrets = route.upstreams.iter().filter_map(|upstream| upstream.secret.as_ref());
+        secrets.map(|secret| (route.name.clone(), secret))
+    });
+    let outside = upstreams.filter(|(_, secret)| !matches!(secret, SecretRef::Kept(_)));
+    outside.filter_map(|(route, secret)| Some((route, keys.lacks(secret)?))).collect()
 }
 
 impl Peers {

@@ -15,6 +15,12 @@ fn shown(text: &str, html: Html) -> (String, u32) {
     (first + &rest, summary.links_removed)
 }
 
+/// More space before the equals sign than is looked back.
+const FAR: &str = concat!(
+    "<img src                                                                                ",
+    "=\"&#47;&#47;evil.test/a\">"
+);
+
 #[test]
 fn what_leads_elsewhere_is_removed_visibly() {
     for text in [
@@ -54,6 +60,13 @@ fn what_leads_elsewhere_is_removed_visibly() {
         "<img src='https://evil.test/a'>",
         "<img src=https&colon;//evil.test/a>",
         "<img srcset=\"https://docs.example.org/a 1x, //evil.test/b 2x\">",
+        "<img src\n=\"&#47;&#47;evil.test/a\">",
+        "<img src\t=\"&#47;&#47;evil.test/a\">",
+        "<img src\x0c=\x0c\"&#47;&#47;evil.test/a\">",
+        "<img src\n=http:evil.test/a>",
+        "<img src = http:evil.test/a>",
+        "<img src=\n&#47;&#47;evil.test/a>",
+        FAR,
         "<a href=\"java\nscript:alert(1)\">",
         "<p style=\"background:url(//evil.test/a)\">",
         "<p style=\"background:\\75rl(//evil.test/a)\">",
@@ -90,6 +103,8 @@ fn what_is_listed_or_no_link_stays() {
         "print(\"// no address\")",
         "ratio 3:2, at 10:30, key: value",
         "href = next",
+        "src\n= next",
+        "x                                                                                       = next",
     ] {
         assert_eq!(shown(text, Html::Keep), (text.to_owned(), 0));
     }

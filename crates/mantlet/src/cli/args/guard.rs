@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use mantlet_guard::structure::Template;
+use mantlet_guard::structure::{NOTE_BYTES_MAX, Template};
 
 /// `mantlet guard …`.
 #[derive(Debug, Subcommand)]
@@ -45,6 +45,12 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A bound that has room for saying that something is missing.
+fn bytes_max(text: &str) -> Result<usize, String> {
+    let enough = |bytes: &usize| *bytes > NOTE_BYTES_MAX;
+    text.parse().ok().filter(enough).ok_or_else(|| format!("not a number above {NOTE_BYTES_MAX}"))
+}
+
 /// `mantlet guard prompt`.
 #[derive(Debug, Args)]
 pub struct GuardPrompt {
@@ -79,6 +85,6 @@ pub struct GuardPrompt {
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// The most bytes that each text may have [default: 262144]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = bytes_max)]
     pub bytes_max: Option<usize>,
 }

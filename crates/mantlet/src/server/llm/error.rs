@@ -28,7 +28,7 @@ pub fn body(rejection: &Rejection) -> Vec<u8> {
 /// The error itself.
 pub(super) fn write(json: &mut Writer, rejection: &Rejection) {
     json.object();
-    json.member("message", &rejection.to_string());
+    json.member("message", &message(rejection));
     json.member("type", kind(rejection.code));
     json.key("param");
     match &rejection.field {
@@ -37,6 +37,16 @@ pub(super) fn write(json: &mut Writer, rejection: &Rejection) {
     }
     json.member("code", code(rejection.code));
     json.end_object();
+}
+
+/// What a person reads. All that can be missing here is a model, or a route that has it.
+fn message(rejection: &Rejection) -> String {
+    match (rejection.code, &rejection.detail) {
+        (Code::NotFound, None) => {
+            "this key opens no model of that name; GET /v1/models lists those that it opens".to_owned()
+        }
+        _ => rejection.to_string(),
+    }
 }
 
 /// The kinds that clients know.

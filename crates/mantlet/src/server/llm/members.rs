@@ -103,7 +103,7 @@ impl Members {
             return Ok(());
         }
         let place = if self.at.is_empty() { "body" } else { &self.at };
-        Err(Rejection::invalid(place).because("a member that the protocol does not have"))
+        Err(Rejection::invalid(place).detailed("there is a member that the protocol does not have"))
     }
 }
 

@@ -69,7 +69,7 @@ impl Letter for Post {
 /// # Errors
 /// 400 naming the member that is not what the protocol has, where it is a member of the protocol.
 pub fn read(endpoint: Endpoint, bytes: &[u8]) -> Result<(Prompt, Form), Rejection> {
-    let wrong = || Rejection::invalid("body");
+    let wrong = || Rejection::invalid("body").detailed("the request is not one JSON object");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
     json::check_within(text, PROMPT_DEPTH_MAX).map_err(|_| wrong())?;
     let body: Map<String, Value> = serde_json::from_str(text).map_err(|_| wrong())?;
