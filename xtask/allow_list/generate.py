@@ -219,6 +219,14 @@ class Wheel:
         whole = re.compile(re.escape(module.encode()) + rb"\.([A-Za-z_]\w*)\x00")
         names |= {m.decode() for m in whole.findall(binary) if m[:1].isupper() or m[:2].strip(b"_")[:1].isupper()}
         names, unpickle = ({name for name in found if not OF_CYTHON.match(name)} for found in (names, unpickle))
+        # Some releases were built so that their classes believe to be of a module without its package, under whose name the
+        # package's import makes them known (scikit-learn 1.6, `_loss`).
+        short = module.rsplit(".", 1)[-1]
+        bare = re.compile(rb"\x00" + re.escape(short.encode()) + rb"\.([A-Za-z_]\w*)(?=\x00)")
+        alone = {match.decode() for match in bare.findall(binary)} & names if not whole.search(binary) else set()
+        for name in alone:
+            if not OF_CYTHON.match(name) and not CALLS_BACK.search(name):
+                self.names[short, name] = "ncs"
         for name in names | unpickle:
             if not CALLS_BACK.search(name) and not name.startswith("__"):
                 self.names[module, name] = "ncs"

@@ -381,7 +381,10 @@ fn is_short_number(text: &str) -> bool {
 /// and take containers apart; what they write themselves are numbers, text and arrays.
 fn takes(class: Name, arguments: &[Value]) -> bool {
     let compiled = class.may(Right::Call) && class.may(Right::State) && !class.may(Right::SetItem);
-    let library = class.module().starts_with("sklearn.") || class.module().starts_with("scipy.");
+    // scikit-learn 1.6 has `sklearn._loss._loss` under its last name.
+    let library = class.module().starts_with("sklearn.")
+        || class.module().starts_with("scipy.")
+        || class.module() == "_loss";
     let plain = |argument: &Value| match argument {
         Value::Made(made, _) => is_numeric(*made),
         other => !matches!(other, Value::Global(_) | Value::Dict(_) | Value::List(_)),
