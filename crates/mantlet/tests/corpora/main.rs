@@ -51,6 +51,7 @@ replays!(
     configuration,
     onnx,
     audit_entry,
+    scan,
     audit_tiles,
     upload,
     bundle,
