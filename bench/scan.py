@@ -6,8 +6,8 @@
 Every figure is CPU time (utime + stime) of processes, the median of the rounds, but for memory, which is the peak of the
 resident set. One file's time is the time of a command over the whole corpus without that of a command over one empty
 pickle, divided by the number of files, and for mantlet the median over files of the same (each named 50 times to one command).
-`--python` has the three peers installed (`pip install picklescan modelscan fickling typing_extensions`); without it their rows
-are left out. `--scratch` takes two files of 1 GiB; a file system in memory is best.
+The binary is built and the three peers are installed (under `target`) by the first run. `--python BIN/python` names one that has
+them; `--python none` leaves their rows out. `--scratch` takes two files of 1 GiB; a file system in memory is best.
 """
 
 import argparse
@@ -20,7 +20,10 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import prepared
+
+ROOT = prepared.ROOT
+PACKAGES = ["picklescan==1.0.5", "modelscan==0.8.8", "fickling", "typing_extensions"]
 GIBIBYTE = 1 << 30
 REPEATED = 50
 PEERS = {
@@ -99,8 +102,8 @@ def main():
     parser.add_argument("--python", type=pathlib.Path, help="a Python with the peers")
     parser.add_argument("--scratch", type=pathlib.Path, help="where large files are made")
     options = parser.parse_args()
-    if not options.mantlet.exists():
-        sys.exit(f"{options.mantlet} is missing: cargo build --release")
+    prepared.program(options.mantlet, "--package", "mantlet")
+    options.python = prepared.python(options.python, *PACKAGES)
     files = sorted(path for path in options.corpus.rglob("*") if path.is_file())
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         scratch = pathlib.Path(scratch)

@@ -6,7 +6,8 @@ the smallest of the rounds. One core is `taskset -c 0`, which all programs see a
 
     bench/verify.py [--size MIB] [--rounds N] [--target DIR] [--python BIN/python]
 
-`--python` has model-signing (and pyOpenSSL and blake3, which it needs) installed; without it that row is left out.
+Binaries are built and model-signing is installed (under `target`) by the first run. `--python BIN/python` names one that has it,
+with pyOpenSSL and blake3; `--python none` leaves its rows out.
 """
 
 import argparse
@@ -20,8 +21,10 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+import prepared
+
 SHARDS = 8
+PEERS = ["model-signing==1.1.1", "pyOpenSSL", "blake3"]
 
 
 def measure(command, cores):
@@ -52,14 +55,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=2048, help="MiB in all [2048]")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--target", type=pathlib.Path, default=ROOT / "target/release", help="where the binaries are")
+    parser.add_argument("--target", type=pathlib.Path, default=prepared.ROOT / "target/release", help="where the binaries are")
     parser.add_argument("--python", type=pathlib.Path, help="a Python with model-signing")
     parser.add_argument("--scratch", type=pathlib.Path, help="where the model is made; a file system in memory is best")
     options = parser.parse_args()
-    mantlet, loop = options.target / "mantlet", options.target / "examples/hash_loop"
-    for program, how in ((mantlet, "cargo build --release"), (loop, "cargo build --release -p mantlet-models --example hash_loop")):
-        if not program.exists():
-            sys.exit(f"{program} is missing: {how}")
+    mantlet = prepared.program(options.target / "mantlet", "--package", "mantlet")
+    loop = prepared.program(options.target / "examples/hash_loop", "--package", "mantlet-models", "--example", "hash_loop")
+    options.python = prepared.python(options.python, *PEERS)
     scratch = pathlib.Path(tempfile.mkdtemp(dir=options.scratch))
     try:
         run(options, mantlet, loop, scratch)

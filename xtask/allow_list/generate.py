@@ -1,6 +1,7 @@
-"""Writes the scanner's list of names that a pickle may use, from released wheels and from `by_hand.txt`.
+"""Writes the scanner's lists of names that a pickle may use, and of attributes that its objects may have, from released wheels
+and from `by_hand.txt`.
 
-Usage: generate.py WHEELS_DIR OUTPUT DATE
+Usage: generate.py WHEELS_DIR NAMES ATTRIBUTES DATE
 
 The wheels are read, never imported: Python sources through `ast`, compiled modules through the names that Cython leaves
 in them. A class of a listed package is listed if loading it runs no code of its package that was not reviewed here: of a
@@ -12,6 +13,13 @@ under REVIEWED are let through. What may be done with a name is one letter each:
     l  append to the object                     d  set its items
     a  an array class, made empty
     -  hold as a value only
+
+An object's state sets attributes. Numbers, text and arrays may stand under any name; an object that can be called or whose
+methods can be called only under a name that these packages give to attributes, so that nothing takes the place of a method:
+
+    o  may hold an object        f  may hold a function or a class, too
+
+A name that is a method of some class is listed with the classes that give it to an attribute and have no such method.
 """
 
 import ast
@@ -80,6 +88,16 @@ HARMLESS_BASES = {
 # Functions that stand in models as values: scores and tests of features. Never called while loading.
 FUNCTIONS = re.compile(r"^sklearn\.(metrics(\.|$)|feature_selection(\.|$)|preprocessing\._data$|gaussian_process\.kernels$)")
 
+# Parts of the names of attributes that keep a function or a class which their estimator was given. What comes of them is the
+# exact list.
+KEEPS_FUNCTION = re.compile(
+    r"func|metric|kernel|type|loss|scor|objective|activation|distance|class|random_state|estimator|link|criterion|weight|optimizer"
+    r"|norm|eval|fun|agg|storage|default|init|regressor|_single|_asarray"
+)
+
+# Attributes of classes that no wheel's source tells: joblib's header of an array names the array's class.
+ATTRIBUTES_BY_HAND = {"subclass": "fo"}
+
 # Cython leaves `Class.__reduce__` and `__pyx_unpickle_Class` among the strings of a module.
 CYTHON = re.compile(rb"\.(?:__reduce__|__reduce_cython__|__getstate__|__setstate__|__setstate_cython__)\x00")
 CLASS = re.compile(rb"[A-Za-z_]\w*\Z")
@@ -104,10 +122,34 @@ class Class:
                 self.methods |= {target.id for target in one.targets if isinstance(target, ast.Name)}
             elif isinstance(one, (ast.If, ast.Try, ast.With, ast.For)):
                 todo += one.body + getattr(one, "orelse", [])
+        self.attributes = given(node)
+        self.called = {n.name for n in ast.walk(node) if is_function(n) and not is_property(n) and n in node.body} | {
+            target.id for n in node.body if isinstance(n, ast.Assign) and isinstance(n.value, (ast.Name, ast.Attribute, ast.Lambda))
+            for target in n.targets if isinstance(target, ast.Name)
+        }
+        self.called |= {n.name for part in node.body if isinstance(part, (ast.If, ast.Try)) for n in ast.walk(part) if is_function(n)}
 
     @property
     def path(self):
         return f"{self.module}.{self.name}"
+
+
+def is_function(node):
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+
+
+def is_property(function):
+    """A property stands before whatever an object has under its name, so a state cannot take its place."""
+    return any(re.search(r"\bproperty\b|\.(setter|getter|deleter)$", ast.unparse(one)) for one in function.decorator_list)
+
+
+def given(node):
+    """The names that some code gives to attributes: assigned to, or parameters that `set_params` sets."""
+    names = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    for function in ast.walk(node):
+        if is_function(function) and function.name == "__init__":
+            names |= {argument.arg for argument in function.args.args + function.args.kwonlyargs}
+    return {name for name in names if not (name.startswith("__") and name.endswith("__"))}
 
 
 def module_of(path):
@@ -127,7 +169,7 @@ class Wheel:
     """The classes and functions of one wheel."""
 
     def __init__(self, path):
-        self.classes, self.by_name, self.names = {}, {}, {}
+        self.classes, self.by_name, self.names, self.attributes = {}, {}, {}, set()
         with zipfile.ZipFile(path) as wheel:
             for member in wheel.namelist():
                 module = module_of(member)
@@ -143,11 +185,18 @@ class Wheel:
             if rights:
                 self.names[found.module, found.name] = rights
 
+    def own(self, found):
+        """The attributes of a listed class, its bases' included, that are no methods of it."""
+        line = self.bases(found) or []
+        return set().union(*(one.attributes for one in line)) - set().union(*(one.called for one in line))
+
     def source(self, module, text):
         try:
             tree = ast.parse(text)
         except SyntaxError:
             return
+        if wanted(module):
+            self.attributes |= given(tree)
         for node in tree.body:
             nodes = [node] if not isinstance(node, (ast.If, ast.Try)) else [n for n in ast.walk(node)]
             for n in nodes:
@@ -170,6 +219,14 @@ class Wheel:
         whole = re.compile(re.escape(module.encode()) + rb"\.([A-Za-z_]\w*)\x00")
         names |= {m.decode() for m in whole.findall(binary) if m[:1].isupper() or m[:2].strip(b"_")[:1].isupper()}
         names, unpickle = ({name for name in found if not OF_CYTHON.match(name)} for found in (names, unpickle))
+        # Some releases were built so that their classes believe to be of a module without its package, under whose name the
+        # package's import makes them known (scikit-learn 1.6, `_loss`).
+        short = module.rsplit(".", 1)[-1]
+        bare = re.compile(rb"\x00" + re.escape(short.encode()) + rb"\.([A-Za-z_]\w*)(?=\x00)")
+        alone = {match.decode() for match in bare.findall(binary)} & names if not whole.search(binary) else set()
+        for name in alone:
+            if not OF_CYTHON.match(name) and not CALLS_BACK.search(name):
+                self.names[short, name] = "ncs"
         for name in names | unpickle:
             if not CALLS_BACK.search(name) and not name.startswith("__"):
                 self.names[module, name] = "ncs"
@@ -223,9 +280,35 @@ class Wheel:
 OUT = {}
 
 
+def attributes(wheels):
+    """The lines of the list of attributes."""
+    anybody = set().union(*(wheel.attributes for wheel in wheels))
+    called = {name for wheel in wheels for found in wheel.classes.values() if wanted(found.module) for name in found.called}
+    # Methods of Python's own classes from which theirs derive.
+    called |= {name for base in (dict, list, tuple, str, int, float, BaseException) for name in dir(base)}
+    owners = {name: set() for name in anybody & called}
+    for wheel in wheels:
+        for found in wheel.classes.values():
+            if (found.module, found.name) in wheel.names:
+                for name in wheel.own(found) & owners.keys():
+                    owners[name].add((found.module, found.name))
+    # What one version has as an attribute and another as a method is no attribute.
+    for wheel in wheels:
+        for found in wheel.classes.values():
+            for name in set().union(*(one.called for one in wheel.bases(found) or [found])) & owners.keys():
+                owners[name].discard((found.module, found.name))
+    rights = lambda name: "fo" if KEEPS_FUNCTION.search(name) else "o"
+    lines = [f"{name} {rights(name)}" for name in anybody - called - ATTRIBUTES_BY_HAND.keys()]
+    lines += [f"{name} {rights}" for name, rights in ATTRIBUTES_BY_HAND.items()]
+    for name, classes in owners.items():
+        if classes:
+            lines.append(f"{name} {rights(name)} " + ",".join(sorted(f"{module}.{cls}" for module, cls in classes)))
+    return sorted(lines)
+
+
 def main():
-    wheels, output, date = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    names, origin = {}, []
+    wheels, output, attributes_output, date = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+    names, origin, read = {}, [], []
     here = Path(__file__).parent
     for line in (here / "wheels.txt").read_text().splitlines():
         if line.startswith("#") or not line:
@@ -234,7 +317,8 @@ def main():
         found = sorted(wheels.glob(f"{project.replace('-', '_')}-{version}-*.whl"))
         if len(found) != 1:
             sys.exit(f"{project} {version}: {len(found)} wheels in {wheels}")
-        for name, rights in Wheel(found[0]).names.items():
+        read.append(Wheel(found[0]))
+        for name, rights in read[-1].names.items():
             # A name that two versions list differently may do what either's writer does.
             names[name] = "".join(sorted(set(names.get(name, "") + rights) - {"-"})) or "-"
         origin.append(f"{project}-{version}")
@@ -247,8 +331,12 @@ def main():
                 names[module, name] = "".join(sorted(rights))
     lines = [f"{module} {name} {rights}" for (module, name), rights in names.items()]
     lines.sort(key=lambda line: line.split(" ")[:2])
-    output.write_text("\n".join([f"# {date} " + " ".join(origin)] + lines) + "\n")
+    header = f"# {date} " + " ".join(origin)
+    output.write_text("\n".join([header, *lines]) + "\n")
     print(f"{len(lines)} names")
+    lines = attributes(read)
+    attributes_output.write_text("\n".join([header, *lines]) + "\n")
+    print(f"{len(lines)} attributes")
     for method, classes in sorted(OUT.items()):
         print(f"left out for {method}: {len(classes)} ({sorted(classes)[0]} …)")
 

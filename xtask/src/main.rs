@@ -16,7 +16,7 @@ const HELP: &str = "cargo xtask CHORE
   smoke       build the release binary and try the README's first command
   fuzz [T] [S]  run fuzz target T (default: all) for S seconds each (default: 30); needs nightly and cargo-fuzz
   mutate [S]    change kept inputs of every fuzz target at random for S seconds in all (default: 60); needs no more than Rust
-  allow-list DATE  make the scanner's list of names anew from the wheels in xtask/allow_list/wheels.txt (1 GB download)";
+  allow-list DATE  make the scanner's lists of names anew from the wheels in xtask/allow_list/*wheels.txt (1.3 GB download)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -14,6 +14,9 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// For all fuzz targets together, in every run of the tests.
+const MUTATE_SECONDS: &str = "120";
+
 /// Everything that must hold.
 pub(crate) fn test() -> Result<(), String> {
     packages()?;
@@ -29,6 +32,7 @@ pub(crate) fn test() -> Result<(), String> {
     let python = python?;
     built?;
     run(cargo(&tests).env("MANTLET_EXPECTED", &expected).env("MANTLET_PYTHON", &python))?;
+    mutate(MUTATE_SECONDS)?;
     // The client has settings of its own, so its tests run where these are.
     for (directory, tests) in [(root(), "conformance"), (root().join("clients/python"), "tests")] {
         run(Command::new(&python)
@@ -78,34 +82,14 @@ pub(crate) fn smoke() -> Result<(), String> {
 /// Fuzz targets, for a while each.
 pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
     let seconds = arguments.get(1).copied().unwrap_or("30");
-    let all = [
-        "request_json",
-        "request_binary",
-        "request_grpc",
-        "api_key",
-        "configuration",
-        "onnx",
-        "scan",
-        "audit_entry",
-        "audit_tiles",
-        "upload",
-        "token",
-        "spiffe_id",
-        "svid",
-        "scan_safetensors",
-        "scan_gguf",
-        "scan_hdf5",
-        "scan_template",
-        "scan_onnx",
-        "guard_detect",
-        "guard_normalize",
-        "scan_sevenz",
-        "scan_checkpoint",
-        "guard_redact",
-        "guard_markup",
-        "guard_stream",
-    ];
-    let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
+    // A target is a file of its own; a test holds the files against bodies and corpora.
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(root().join("fuzz/fuzz_targets")).map_err(|error| error.to_string())? {
+        let path = file.map_err(|error| error.to_string())?.path();
+        all.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+    }
+    all.sort();
+    let targets = arguments.first().map_or(all, |one| vec![(*one).to_owned()]);
     targets.iter().try_for_each(|name| {
         let limit = format!("-max_total_time={seconds}");
         run(Command::new("cargo").args(["+nightly", "fuzz", "run", name, "--", &limit]).current_dir(root()))
@@ -129,37 +113,38 @@ pub(crate) fn mutate(seconds: &str) -> Result<(), String> {
     .env("MANTLET_MUTATE_SECONDS", seconds))
 }
 
-/// Makes the list of names that a pickle may use, from released wheels. They are downloaded and read, never installed.
+/// Makes the lists of names that models may use: of pickles, TensorFlow, Keras and ONNX, from released wheels. Those are
+/// downloaded and read, never installed; ONNX's, which are compiled, are those of the tests' environment.
 pub(crate) fn allow_list(date: &str) -> Result<(), String> {
     let python = python()?;
     let here = root().join("xtask/allow_list");
     let wheels = target().join("wheels");
-    let pinned = std::fs::read_to_string(here.join("wheels.txt")).map_err(|error| error.to_string())?;
-    for line in pinned.lines().filter(|line| !line.starts_with('#')) {
-        let [project, version, for_python] = line.split(' ').collect::<Vec<_>>()[..] else {
-            return Err(format!("`{line}` is no project, version and Python"));
-        };
-        let mut pip = Command::new(&python);
-        pip.args([
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--python-version",
-            for_python,
-        ]);
-        for platform in WHEEL_PLATFORMS {
-            pip.args(["--platform", platform]);
+    for list in ["wheels.txt", "operator_wheels.txt"] {
+        let pinned = std::fs::read_to_string(here.join(list)).map_err(|error| error.to_string())?;
+        for line in pinned.lines().filter(|line| !line.starts_with('#')) {
+            download(&python, &wheels, line)?;
         }
-        run(pip.arg("--dest").arg(&wheels).arg(format!("{project}=={version}")))?;
     }
+    let scan = root().join("crates/mantlet-scan");
     run(Command::new(&python)
         .arg(here.join("generate.py"))
-        .arg(&wheels)
-        .arg(root().join("crates/mantlet-scan/data/names.txt"))
-        .arg(date))
+        .args([&wheels, &scan.join("data/names.txt"), &scan.join("data/attributes.txt")])
+        .arg(date))?;
+    run(Command::new(&python).arg(here.join("operators.py")).args([&wheels, &scan.join("src/format")]))
+}
+
+/// Downloads one wheel, named by a line of a list.
+fn download(python: &Path, wheels: &Path, line: &str) -> Result<(), String> {
+    let [project, version, for_python] = line.split(' ').collect::<Vec<_>>()[..] else {
+        return Err(format!("`{line}` is no project, version and Python"));
+    };
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]);
+    pip.args(["--python-version", for_python]);
+    for platform in WHEEL_PLATFORMS {
+        pip.args(["--platform", platform]);
+    }
+    run(pip.arg("--dest").arg(wheels).arg(format!("{project}=={version}")))
 }
 
 /// What wheels for Linux on x86-64 were called over the years.

@@ -1,12 +1,17 @@
 //! One scan: what is spent, what is found, and where we are in nested containers.
 
+mod stop;
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::Cell,
     collections::BTreeSet,
-    io,
     rc::Rc,
     time::{Duration, Instant},
 };
+
+pub(crate) use stop::Stop;
 
 use crate::{
     Beside, Finding, Folder, Format, Input, Limits, Report, Rule, Verdict, format,
@@ -14,37 +19,10 @@ use crate::{
     pickle, text,
 };
 
-/// Why reading some content ended before its end. [`Scan::content`] turns each into a finding of the format that was being read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
-    /// The content ends before what it announces.
-    #[error("the content ends early")]
-    Cut {
-        /// Where more was expected.
-        offset: u64,
-    },
-    /// The content breaks its format's rules.
-    #[error("{why}")]
-    Malformed {
-        /// Where.
-        offset: u64,
-        /// How.
-        why: String,
-    },
-    /// A bound of [`Limits`] was met.
-    #[error("over the bound of {0}")]
-    Over(&'static str),
-    /// The disk said no.
-    #[error("the file cannot be read: {0}")]
-    Io(io::Error),
-}
-
-impl Stop {
-    /// A breach of the format's rules at `offset`.
-    pub(crate) fn malformed(offset: u64, why: impl Into<String>) -> Self {
-        Self::Malformed { offset, why: why.into() }
-    }
-}
+/// Bytes out of a decompressor that cost one step.
+const BYTES_PER_STEP: u64 = 256;
+/// How often everything may be decompressed again. Readers look at the beginning, at the end, and then at the whole.
+const AGAIN: u64 = 8;
 
 /// Longest name shown.
 const NAME_CHARACTERS_MAX: usize = 200;
@@ -81,6 +59,8 @@ pub(crate) struct Scan<'a> {
     steps: u64,
     members: u64,
     inflated: u64,
+    /// Bytes that were decompressed again.
+    again: Rc<Cell<u64>>,
     /// Length of the files under scan.
     file_bytes: u64,
     /// As many of them as are read by windows, and so take no memory themselves.
@@ -128,6 +108,7 @@ impl<'a> Scan<'a> {
             steps: 0,
             members: 0,
             inflated: 0,
+            again: Rc::default(),
             file_bytes: 0,
             spare_bytes: 0,
             depth: 0,
@@ -179,12 +160,26 @@ impl<'a> Scan<'a> {
     /// Pays for bytes that came out of a decompressor.
     pub(crate) fn inflate(&mut self, bytes: u64) -> Result<(), Stop> {
         self.inflated = self.inflated.saturating_add(bytes);
-        let for_file =
-            self.file_bytes.saturating_mul(self.limits.inflation).saturating_add(self.limits.inflated_free);
-        if self.inflated > self.limits.inflated_bytes.min(for_file) {
+        if self.inflated > self.inflated_max() {
             return Err(Stop::Over("inflated bytes"));
         }
-        self.charge(1)
+        self.charge(1 + bytes / BYTES_PER_STEP)
+    }
+
+    fn inflated_max(&self) -> u64 {
+        let for_file =
+            self.file_bytes.saturating_mul(self.limits.inflation).saturating_add(self.limits.inflated_free);
+        self.limits.inflated_bytes.min(for_file)
+    }
+
+    /// The count of bytes that streams which are not kept decompressed again, all of them together.
+    pub(crate) fn again(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.again)
+    }
+
+    /// How many these may be: in proportion to the files' length, so that no order of reading makes the work grow faster.
+    pub(crate) fn again_max(&self) -> u64 {
+        self.inflated_max().saturating_mul(AGAIN)
     }
 
     /// Takes memory before it is allocated.
@@ -393,35 +388,4 @@ pub fn scan_bytes(bytes: &[u8], folder: Option<&dyn Folder>, limits: &Limits) ->
     let mut scan = Scan::new(folder, limits);
     let format = scan.content(&Input::Memory(bytes));
     scan.report(format)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn claims_are_for_files_and_by_their_exact_names() {
-        let limits = Limits::default();
-        let raw = Input::Memory(b"\x00\xff\x00\xff");
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("weights.bin");
-        scan.file("weights.bin", &raw);
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Safe);
-        // A member that is shown like a claimed file, and a name that is only shown alike.
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("a!b");
-        scan.within.push(("a".to_owned(), None));
-        assert!(scan.member("b", &raw).is_ok());
-        scan.within.pop();
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("a\\u{1}");
-        scan.file("a\u{1}", &raw);
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unknown);
-        // A pickle is none because somebody claims it.
-        let mut scan = Scan::new(None, &limits);
-        scan.claim("weights.bin");
-        scan.file("weights.bin", &Input::Memory(b"N0cwonder\nful\n\x00\xff"));
-        assert_eq!(scan.report(Format::Folder).verdict, Verdict::Unsafe);
-    }
 }

@@ -10,7 +10,7 @@ use mantlet_types::{
 };
 use serde::Serialize;
 
-use super::facts::{EVALUATIONS_MAX, Evaluated, Finding, Milestone, taken};
+use super::facts::{EVALUATIONS_MAX, Evaluated, Milestone, taken};
 use crate::{
     administer::{Claims, Deed, Done, Office},
     deployments::Way,
@@ -53,7 +53,7 @@ pub struct AttachedEvaluation {
     /// Digest of the signed manifest.
     pub digest: Sha256,
     /// What was attached.
-    pub evaluation: Finding,
+    pub evaluation: Evaluated,
     /// Conditions for going live that it does not meet.
     pub unmet: Vec<String>,
 }

@@ -122,34 +122,17 @@ pub struct Evaluated {
     pub by: PrincipalId,
     /// When.
     pub at: Timestamp,
-    /// The audit entry of the evaluation.
-    pub entry: u64,
+    /// The audit entry of the evaluation; absent where people are told of it, because where it is in the log only a receipt says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
 }
 
 impl Evaluated {
-    /// What people are told of it. Where it is in the log only a receipt says.
+    /// What people are told of it.
     #[must_use]
-    pub fn told(&self) -> Finding {
-        let Self { report, data, rows, figures, by, at, entry: _ } = self.clone();
-        Finding { report, data, rows, figures, by, at }
+    pub fn told(self) -> Self {
+        Self { entry: None, ..self }
     }
-}
-
-/// An evaluation as people are told of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// SHA-256 of the report.
-    pub report: Sha256,
-    /// SHA-256 of the table.
-    pub data: Sha256,
-    /// Rows that were evaluated.
-    pub rows: u64,
-    /// Its figures, by name.
-    pub figures: BTreeMap<Box<str>, Figure>,
-    /// Who evaluated.
-    pub by: PrincipalId,
-    /// When.
-    pub at: Timestamp,
 }
 
 /// A number that is one: neither infinite nor undefined.

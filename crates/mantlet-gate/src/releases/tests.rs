@@ -34,7 +34,7 @@ fn evaluated(data: Sha256, roc_auc: f64, brier: f64) -> Evaluated {
         figures: [("roc_auc".into(), figure(roc_auc)), ("brier".into(), figure(brier))].into(),
         by: PrincipalId::User("dora".parse().unwrap()),
         at: BEGIN,
-        entry: 7,
+        entry: Some(7),
     }
 }
 

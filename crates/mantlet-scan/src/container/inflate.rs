@@ -1,11 +1,12 @@
-//! Compressed streams: decompressed once to count and check them, and kept if they are small. Larger ones are decompressed
-//! again as they are read, so that memory stays bounded whatever they hold.
+//! Compressed streams: decompressed once to count and check them, and kept if there is room. Larger ones are decompressed
+//! again as they are read, so that memory stays bounded whatever they hold; what that takes is bounded by the file's length.
 
 mod decoder;
 
 use std::{
     cell::{Cell, RefCell},
     io::{self, Read},
+    rc::Rc,
     time::Instant,
 };
 
@@ -19,6 +20,8 @@ use crate::{
 
 /// Decompressed content up to this size is kept in memory.
 const KEPT_BYTES: u64 = 16 << 20;
+/// The same where a header says beforehand how much will come, so that room for no more is made.
+const KEPT_KNOWN_BYTES: u64 = 48 << 20;
 /// Memory that a decoder may take for what it refers back to. Python's LZMA takes 8 MiB, and so should all Zstandard.
 pub(crate) const WINDOW_BYTES_MAX: u64 = 40 << 20;
 /// Bytes decompressed at once.
@@ -59,12 +62,14 @@ pub(crate) fn inflate<'a>(
     method: Method,
     scan: &mut Scan<'_>,
 ) -> Result<Inflated<'a>, Stop> {
-    inflate_by(Box::new(move || method.streams(input)), &[], scan)
+    inflate_by(Box::new(move || method.streams(input)), None, &[], scan)
 }
 
-/// Decompresses to the end what `open` begins; `parts` are the lengths of those whose checksums are wanted.
+/// Decompresses to the end what `open` begins, which is said to be `expected` bytes; `parts` are the lengths of those whose
+/// checksums are wanted.
 pub(crate) fn inflate_by<'a>(
     open: Open<'a>,
+    expected: Option<u64>,
     parts: &[u64],
     scan: &mut Scan<'_>,
 ) -> Result<Inflated<'a>, Stop> {
@@ -72,7 +77,8 @@ pub(crate) fn inflate_by<'a>(
     let mut piece = vec![0; PIECE_BYTES];
     let mut crc = crc32fast::Hasher::new();
     let mut sums = Sums::new(parts);
-    let mut kept = Some((Vec::new(), scan.hold(0)?));
+    let mut kept = Some(room(expected, scan)?);
+    let kept_max = kept.as_ref().map_or(0, |(_, held)| held.bytes()).max(KEPT_BYTES);
     let mut bytes = 0;
     loop {
         let count = reader.read(&mut piece).map_err(|error| broken(&error))?;
@@ -81,7 +87,7 @@ pub(crate) fn inflate_by<'a>(
         bytes += count as u64;
         crc.update(new);
         sums.update(new);
-        if bytes > KEPT_BYTES {
+        if bytes > kept_max {
             kept = None;
         }
         if let Some((all, held)) = &mut kept {
@@ -96,11 +102,21 @@ pub(crate) fn inflate_by<'a>(
         open,
         bytes,
         state: RefCell::default(),
-        spent: Cell::new(0),
-        spent_max: scan.limits.inflated_bytes,
+        again: scan.again(),
+        again_max: scan.again_max(),
         ends: Instant::now() + scan.time_left(),
     };
     Ok(Inflated { kept, stream, crc: crc.finalize(), crcs: sums.done })
+}
+
+/// Room for what comes, if it is known and there is as much; else room is made as it comes.
+fn room(expected: Option<u64>, scan: &mut Scan<'_>) -> Result<(Vec<u8>, Held), Stop> {
+    if let Some(bytes @ ..=KEPT_KNOWN_BYTES) = expected
+        && let (Ok(held), Ok(capacity)) = (scan.hold(bytes), usize::try_from(bytes))
+    {
+        return Ok((Vec::with_capacity(capacity), held));
+    }
+    Ok((Vec::new(), scan.hold(0)?))
 }
 
 /// Checksums of parts that follow each other.
@@ -143,8 +159,9 @@ struct Stream<'a> {
     open: Open<'a>,
     bytes: u64,
     state: RefCell<Option<State<'a>>>,
-    spent: Cell<u64>,
-    spent_max: u64,
+    /// Bytes that all streams of the scan decompressed again, and may.
+    again: Rc<Cell<u64>>,
+    again_max: u64,
     ends: Instant,
 }
 
@@ -174,8 +191,8 @@ impl Windows for Stream<'_> {
 impl Stream<'_> {
     fn fill(&self, state: &mut State<'_>, into: &mut [u8]) -> Result<(), Stop> {
         let bytes = into.len() as u64;
-        self.spent.set(self.spent.get().saturating_add(bytes));
-        if self.spent.get() > self.spent_max {
+        self.again.set(self.again.get().saturating_add(bytes));
+        if self.again.get() > self.again_max {
             return Err(Stop::Over("inflated bytes"));
         }
         if Instant::now() > self.ends {
@@ -184,5 +201,56 @@ impl Stream<'_> {
         state.reader.read_exact(into).map_err(|error| broken(&error))?;
         state.at += bytes;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::Limits;
+
+    /// A stream of zeros that counts what is read of it.
+    fn zeros<'a>(bytes: u64, read: &'a AtomicU64) -> Open<'a> {
+        struct Counted<'a>(io::Take<io::Repeat>, &'a AtomicU64);
+        impl Read for Counted<'_> {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let count = self.0.read(into)?;
+                self.1.fetch_add(count as u64, Ordering::Relaxed);
+                Ok(count)
+            }
+        }
+        Box::new(move || Box::new(Counted(io::repeat(0).take(bytes), read)))
+    }
+
+    #[test]
+    fn what_is_known_to_have_room_is_decompressed_once() {
+        let limits = Limits { inflated_free: 40 << 20, ..Limits::default() };
+        let mut scan = Scan::new(None, &limits);
+        let read = AtomicU64::new(0);
+        let bytes = KEPT_BYTES + 1;
+        let inflated = inflate_by(zeros(bytes, &read), Some(bytes), &[], &mut scan).unwrap();
+        assert_eq!(inflated.input().read(0, bytes).unwrap().len() as u64, bytes);
+        assert_eq!(read.load(Ordering::Relaxed), bytes);
+        drop(inflated);
+        // More than was said is not kept, and no memory stays taken for it.
+        let inflated = inflate_by(zeros(bytes, &read), Some(16), &[], &mut scan).unwrap();
+        assert!(matches!(inflated.input(), Input::Stream { .. }));
+        assert_eq!(scan.hold(limits.held_bytes).map(|held| held.bytes()).ok(), Some(limits.held_bytes));
+    }
+
+    #[test]
+    fn reading_backwards_is_bounded_by_the_file() {
+        let limits = Limits { inflated_free: 20 << 20, ..Limits::default() };
+        let mut scan = Scan::new(None, &limits);
+        let read = AtomicU64::new(0);
+        let bytes = KEPT_BYTES + 1;
+        let inflated = inflate_by(zeros(bytes, &read), None, &[], &mut scan).unwrap();
+        let input = inflated.input();
+        // Each look at the end begins anew, because the one before was at the end.
+        let looks = (0..100).take_while(|_| input.read(bytes - 1, 1).is_ok()).count();
+        assert_eq!(looks as u64, scan.again_max() / bytes);
+        assert!(read.load(Ordering::Relaxed) <= scan.again_max() + 2 * bytes);
     }
 }

@@ -292,7 +292,7 @@ fn open(
         }
         other => {
             let (method, stream) = compression(other, entry, stored)?;
-            let inflated = inflate_by(Box::new(move || method.stream(stream)), &[], scan)?;
+            let inflated = inflate_by(Box::new(move || method.stream(stream)), None, &[], scan)?;
             let content = inflated.input();
             if content.len() != entry.bytes {
                 let why =

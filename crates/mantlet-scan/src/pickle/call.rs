@@ -292,7 +292,7 @@ impl<H: Host> Machine<'_, '_, H> {
             scan.find(&USE, self.at, format!("state is given to an object of `{class}`, which has none"));
             return Ok(());
         }
-        if !is_clean(state) || class.name() == "TreePredictor" && !is_of_arrays(state) {
+        if !is_clean(class, state) || class.name() == "TreePredictor" && !is_of_arrays(state) {
             let why = format!("the state of `{class}` sets special attributes, or ones that are not known");
             scan.find(&USE, self.at, why);
             return Ok(());
@@ -329,9 +329,15 @@ impl<H: Host> Machine<'_, '_, H> {
 
 /// Whether a state sets plain attributes only. A loader calls the object's `__setstate__`, which the state before could
 /// have set, and which takes from the state what it needs; a pair is a state and one for slots.
-fn is_clean(state: &Value) -> bool {
+fn is_clean(of: Name, state: &Value) -> bool {
+    let header = of.is("joblib.numpy_pickle", "NumpyArrayWrapper");
     let plain = |part: &Value| match part {
-        Value::Dict(dict) => !dict.special.get() && !dict.callable.get(),
+        Value::Dict(dict) => {
+            !dict.special.get()
+                && !dict.callable.get()
+                && (header || !dict.array_class.get())
+                && dict.shared.borrow().iter().all(|attribute| attribute.is_of(of))
+        }
         Value::Made(class, _) => !class.may(Right::SetItem),
         _ => true,
     };
@@ -375,7 +381,10 @@ fn is_short_number(text: &str) -> bool {
 /// and take containers apart; what they write themselves are numbers, text and arrays.
 fn takes(class: Name, arguments: &[Value]) -> bool {
     let compiled = class.may(Right::Call) && class.may(Right::State) && !class.may(Right::SetItem);
-    let library = class.module().starts_with("sklearn.") || class.module().starts_with("scipy.");
+    // scikit-learn 1.6 has `sklearn._loss._loss` under its last name.
+    let library = class.module().starts_with("sklearn.")
+        || class.module().starts_with("scipy.")
+        || class.module() == "_loss";
     let plain = |argument: &Value| match argument {
         Value::Made(made, _) => is_numeric(*made),
         other => !matches!(other, Value::Global(_) | Value::Dict(_) | Value::List(_)),

@@ -3,6 +3,7 @@
 //! Files hold one stream, or several one after another; joblib puts the items of arrays between opcodes, and PyTorch
 //! before 1.6 those of tensors behind the last stream.
 
+mod attributes;
 mod call;
 mod machine;
 mod names;

@@ -362,3 +362,40 @@ proptest! {
         prop_assert_eq!(report.verdict == Verdict::Safe, report.findings.is_empty());
     }
 }
+
+#[test]
+fn losses_of_scikit_learn_1_6_are_known_by_the_name_that_it_gives_them() {
+    check(b"\x80\x02c_loss\nCyHalfSquaredError\n)R.", None);
+    check(b"\x80\x02c_loss\nCyHalfTweedieLoss\nG?\xf8\0\0\0\0\0\0\x85R.", None);
+    // A compiled constructor is given numbers, and nothing that it could call.
+    check(b"\x80\x02c_loss\nCyHuberLoss\ncnumpy\nlog1p\n\x85R.", Some("pickle/use"));
+    check(b"\x80\x02c_loss\nsystem\n)R.", Some("pickle/name"));
+}
+
+#[test]
+fn an_attribute_keeps_no_class_that_opens_files() {
+    let state = |class: &[u8]| {
+        [
+            b"\x80\x02csklearn.preprocessing._function_transformer\nFunctionTransformer\n)\x81}X\x04\0\0\0func",
+            class,
+            b"sb.",
+        ]
+        .concat()
+    };
+    check(&state(b"cnumpy\nlog1p\n"), None);
+    check(&state(b"cnumpy\nmemmap\n"), Some("pickle/use"));
+    check(&state(b"cnumpy\nndarray\n"), Some("pickle/use"));
+}
+
+#[test]
+fn a_name_that_is_a_method_of_some_is_an_attribute_of_others_alone() {
+    let state = |class: &[u8], attribute: &[u8]| {
+        let name = [b"X", &(attribute.len() as u32).to_le_bytes()[..], attribute].concat();
+        [b"\x80\x02c", class, b"\n)\x81}", &name, b"csklearn.pipeline\nPipeline\n)\x81sb."].concat()
+    };
+    let sgd = b"sklearn.linear_model._stochastic_gradient\nSGDClassifier";
+    check(&state(sgd, b"loss"), None);
+    check(&state(sgd, b"best_estimator_"), None);
+    check(&state(sgd, b"score"), Some("pickle/use"));
+    check(&state(b"sklearn.isotonic\nIsotonicRegression", b"loss"), Some("pickle/use"));
+}

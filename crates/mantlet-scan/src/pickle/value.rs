@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use super::names::Name;
+use super::{attributes::Attribute, names::Name};
 
 /// Entries of a dict that are remembered. States that are looked into have fewer.
 const ENTRIES_MAX: usize = 16;
@@ -76,8 +76,12 @@ pub(super) struct Tuple {
 pub(super) struct Dict {
     /// Some key is a special name such as `__setstate__`, or is unknown.
     pub(super) special: Cell<bool>,
-    /// Some value takes the place of a method, or is a function where estimators keep none.
+    /// Some value takes the place of a method, or is a function where libraries keep none.
     pub(super) callable: Cell<bool>,
+    /// Attributes that hold an object and that only some classes have.
+    pub(super) shared: RefCell<Vec<Attribute>>,
+    /// It holds a class of arrays, as only the header of an array does.
+    pub(super) array_class: Cell<bool>,
     /// It is part of a type of arrays, which reads it again whenever it likes.
     pub(super) frozen: Cell<bool>,
     /// Every key so far was text.
@@ -171,6 +175,8 @@ impl Dict {
         Self {
             special: Cell::new(false),
             callable: Cell::new(false),
+            shared: RefCell::default(),
+            array_class: Cell::new(false),
             frozen: Cell::new(false),
             all: Cell::new(true),
             entries: RefCell::default(),
@@ -181,6 +187,21 @@ impl Dict {
     /// Whether all entries are remembered.
     pub(super) fn is_whole(&self) -> bool {
         self.all.get() && self.entries.borrow().len() < ENTRIES_MAX
+    }
+
+    /// An attribute holds something that can be called, or whose methods can; `None` if it is not on the list.
+    pub(super) fn holds(&self, attribute: Option<Attribute>, function: bool) {
+        match attribute {
+            Some(attribute) if !function || attribute.keeps_functions() => {
+                let mut shared = self.shared.borrow_mut();
+                if !attribute.is_anybodys() && shared.len() < ENTRIES_MAX {
+                    shared.push(attribute);
+                } else if !attribute.is_anybodys() {
+                    self.callable.set(true);
+                }
+            }
+            _ => self.callable.set(true),
+        }
     }
 
     /// Adds one entry.

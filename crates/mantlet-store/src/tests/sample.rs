@@ -244,7 +244,7 @@ fn facts() -> impl Strategy<Value = Facts> {
             figures: [("brier".into(), figure)].into(),
             by: PrincipalId::User(by),
             at,
-            entry: rows,
+            entry: Some(rows),
         },
     );
     let step = (user_id(), moment(), option::of(any::<u64>()), any::<bool>()).prop_map(

@@ -60,7 +60,7 @@ impl Brought for Attested {
             figures: report.figures().into_iter().filter_map(figure).collect(),
             by,
             at: entry.ts,
-            entry: entry.idx,
+            entry: Some(entry.idx),
         })
     }
 }

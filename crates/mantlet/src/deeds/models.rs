@@ -11,7 +11,7 @@ use mantlet_gate::{
     policy::{self, Target},
     releases::{
         conditions,
-        facts::{Evaluated, Facts, Finding, Retired, Scanned, State, Taken},
+        facts::{Evaluated, Facts, Retired, Scanned, State, Taken},
     },
 };
 use mantlet_types::{
@@ -212,7 +212,7 @@ pub(super) struct Lineage {
     signer: Option<Sha256>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scan: Option<Scanned>,
-    evaluations: Vec<Finding>,
+    evaluations: Vec<Evaluated>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retired: Option<Retired>,
 }
@@ -227,7 +227,7 @@ impl Lineage {
             profile,
             signer,
             scan,
-            evaluations: evaluations.iter().map(Evaluated::told).collect(),
+            evaluations: evaluations.into_iter().map(Evaluated::told).collect(),
             retired,
         }
     }

@@ -51,6 +51,7 @@ replays!(
     configuration,
     onnx,
     audit_entry,
+    scan,
     audit_tiles,
     upload,
     bundle,
@@ -73,7 +74,21 @@ replays!(
     guard_structure,
     guard_redact,
     guard_markup,
-    guard_stream
+    guard_stream,
+    scan_pickle,
+    scan_numpy,
+    scan_zip,
+    scan_tar,
+    scan_compressed,
+    scan_keras,
+    scan_xgboost,
+    scan_text,
+    guard_schema,
+    policy,
+    approval,
+    network,
+    settings,
+    profile
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

@@ -124,7 +124,8 @@ fn read(
                 bounded(folder.bytes)?;
                 used.push((folder.packed_at, folder.packed_bytes));
                 let stream = packed.part(folder.packed_at, folder.packed_bytes)?;
-                let inflated = inflate_by(coder::open(&folder.coders, stream)?, &[], scan)?;
+                let inflated =
+                    inflate_by(coder::open(&folder.coders, stream)?, Some(folder.bytes), &[], scan)?;
                 expected = folder.crc;
                 let unpacked = inflated.input().read(0, folder.bytes)?.into_owned();
                 drop(inflated);
@@ -197,7 +198,7 @@ fn unpack(packed: Input<'_>, folder: &Folder, names: &[&str], scan: &mut Scan<'_
     let stream = packed.part(folder.packed_at, folder.packed_bytes)?;
     let _window = scan.hold(folder.coders.iter().map(coder::Coder::window).sum())?;
     let lengths: Vec<u64> = folder.parts.iter().map(|part| part.bytes).collect();
-    let inflated = inflate_by(coder::open(&folder.coders, stream)?, &lengths, scan)?;
+    let inflated = inflate_by(coder::open(&folder.coders, stream)?, Some(folder.bytes), &lengths, scan)?;
     if folder.crc.is_some_and(|crc| crc != inflated.crc) {
         scan.find(&UNREADABLE, None, "the checksum of a folder is wrong");
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Host, Machine, NAME_BYTES_MAX, OBJECTS_MAX, OBJECTS_PER_BYTE, SIZE, USE};
 use crate::{
     pickle::{
+        attributes::Attribute,
         call::is_numeric,
         names::Right,
         value::{DEPTH_MAX, Dict, Value},
@@ -108,10 +109,10 @@ impl<H: Host> Machine<'_, '_, H> {
                 && may_be_called
                 && u64::from(*bytes) <= NAME_BYTES_MAX
             {
-                let key = self.cursor.view(*at, u64::from(*bytes))?;
-                let fine =
-                    if matches!(value, Value::Global(_)) { keeps_function(key) } else { !is_method(key) };
-                dict.callable.set(dict.callable.get() || !fine);
+                let attribute = Attribute::find(self.cursor.view(*at, u64::from(*bytes))?);
+                dict.holds(attribute, matches!(value, Value::Global(_)));
+                let of_arrays = matches!(value, Value::Global(class) if class.may(Right::Array));
+                dict.array_class.set(dict.array_class.get() || of_arrays);
             }
             let special = match key {
                 Value::Text { bytes, .. } if u64::from(*bytes) > NAME_BYTES_MAX => true,
@@ -145,69 +146,4 @@ impl<H: Host> Machine<'_, '_, H> {
         }
         depth <= DEPTH_MAX
     }
-}
-
-/// Parts of the names under which estimators keep a function or a class that they were given.
-const FUNCTIONS: [&str; 26] = [
-    "func",
-    "metric",
-    "kernel",
-    "type",
-    "loss",
-    "scor",
-    "objective",
-    "activation",
-    "distance",
-    "class",
-    "random_state",
-    "estimator",
-    "link",
-    "criterion",
-    "weight",
-    "optimizer",
-    "norm",
-    "eval",
-    "fun",
-    "agg",
-    "storage",
-    "default",
-    "init",
-    "regressor",
-    "_single",
-    "_asarray",
-];
-
-/// Names and their beginnings that stand for methods, which loading or using the object would call.
-const METHODS: [&str; 19] = [
-    "_check",
-    "predict",
-    "transform",
-    "fit",
-    "score",
-    "pop",
-    "copy",
-    "get",
-    "update",
-    "items",
-    "keys",
-    "values",
-    "setdefault",
-    "get_params",
-    "set_params",
-    "predict_proba",
-    "decision_function",
-    "inverse_transform",
-    "fit_transform",
-];
-const METHOD_STARTS: [&str; 4] = ["_build", "_check_", "_validate", "_get_"];
-
-fn is_method(key: &[u8]) -> bool {
-    METHODS.iter().any(|name| name.as_bytes() == key)
-        || METHOD_STARTS.iter().any(|start| key.starts_with(start.as_bytes()))
-}
-
-/// Whether an estimator may keep a function or a class under this name.
-fn keeps_function(key: &[u8]) -> bool {
-    let contains = |part: &str| key.windows(part.len()).any(|within| within == part.as_bytes());
-    !is_method(key) && FUNCTIONS.iter().any(|part| contains(part))
 }

@@ -6,7 +6,7 @@ use mantlet_guard::{
     Channel,
     detect::Detector,
     normalize::{normalize, views},
-    output::{Html, Kinds, Rules, Stopped, Stream, Summary, redact},
+    output::{Html, Kinds, Rules, SCHEMA_BYTES_MAX, Schema, Stopped, Stream, Summary, redact, strict},
 };
 
 /// Judges a text on every channel, twice the same, by its words: the encoder sees numbers of pieces alone.
@@ -105,4 +105,20 @@ pub(super) fn streamed(data: &[u8]) {
     }
     let chunks = cuts.windows(2).map(|pair| &text[pair[0]..pair[1]]);
     assert_eq!(run(&rules, chunks), run(&rules, [&*text].into_iter()));
+}
+
+/// A schema in the first line, and an answer behind it: what keeps the schema is one JSON value, which another reader reads too.
+pub(super) fn schema(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (schema, answer) = text.split_once('\n').unwrap_or((&text, "{}"));
+    let read = strict(answer);
+    if let Ok(value) = &read {
+        let other: serde_json::Value = serde_json::from_str(answer).unwrap();
+        assert_eq!(&other, value);
+    }
+    let Ok(schema_read) = Schema::new(schema) else { return };
+    assert!(schema.len() <= SCHEMA_BYTES_MAX);
+    if let Ok(value) = schema_read.judge(answer) {
+        assert_eq!(read.ok(), Some(value));
+    }
 }

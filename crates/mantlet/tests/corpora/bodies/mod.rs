@@ -9,12 +9,14 @@ mod archive;
 mod audit;
 mod bundle;
 mod configuration;
+mod gate;
 mod grpc;
 mod guard;
 mod guard_structure;
 mod llm;
 mod onnx;
 mod oracle;
+mod package;
 mod request;
 mod scan;
 mod tiles;
@@ -58,4 +60,18 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("guard_redact", guard::redacted),
     ("guard_markup", guard::markup),
     ("guard_stream", guard::streamed),
+    ("scan_pickle", scan::pickle),
+    ("scan_numpy", scan::numpy),
+    ("scan_zip", scan::zip),
+    ("scan_tar", scan::tar),
+    ("scan_compressed", scan::compressed),
+    ("scan_keras", scan::keras),
+    ("scan_xgboost", scan::xgboost),
+    ("scan_text", scan::text),
+    ("guard_schema", guard::schema),
+    ("policy", gate::policy),
+    ("approval", gate::approval),
+    ("network", gate::network),
+    ("settings", package::settings),
+    ("profile", package::profile),
 ];

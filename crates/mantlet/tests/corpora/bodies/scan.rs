@@ -104,3 +104,92 @@ pub(super) fn checkpoint(data: &[u8]) {
     scan(data);
     scan(&[data, &0xdb47_7524_8b80_fb57_u64.to_le_bytes()].concat());
 }
+
+/// A call of `os.system` that leaves the stack and the memo as they were.
+const CALL: &[u8] = b"cposix\nsystem\n(S'true'\ntR0";
+
+/// Pickles: content as it is, and behind a call that nothing which follows makes harmless.
+pub(super) fn pickle(data: &[u8]) {
+    scan(data);
+    assert_eq!(scan(&[CALL, data].concat()).verdict, Verdict::Unsafe, "what follows hides a call");
+}
+
+/// NumPy's arrays: content as it is, and as a header that fits it.
+pub(super) fn numpy(data: &[u8]) {
+    scan(data);
+    let header = u16::try_from(data.len()).unwrap_or(u16::MAX).to_le_bytes();
+    after(&[&b"\x93NUMPY\x01\0"[..], &header].concat(), data);
+}
+
+/// A zip archive: what is safe is no more so with a member before it that is no data.
+pub(super) fn zip(data: &[u8]) {
+    scan(data);
+    let (crc, bytes) = (crc32(CALL).to_le_bytes(), u32::try_from(CALL.len()).unwrap().to_le_bytes());
+    let local =
+        [&b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0"[..], &crc, &bytes, &bytes, b"\x01\0\0\0x", CALL].concat();
+    assert_ne!(scan(&[&local, data].concat()).verdict, Verdict::Safe, "a member hides before the archive");
+}
+
+/// A tar archive: content as it is, and behind a member of its own.
+pub(super) fn tar(data: &[u8]) {
+    scan(data);
+    let mut member = [0_u8; 512];
+    member[0] = b'x';
+    member[100..107].copy_from_slice(b"0000644");
+    member[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
+    member[257..265].copy_from_slice(b"ustar\x0000");
+    member[148..156].fill(b' ');
+    member[156] = b'0';
+    let sum: u32 = member.iter().map(|byte| u32::from(*byte)).sum();
+    member[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let padding = vec![0; data.len().next_multiple_of(512) - data.len() + 1024];
+    let archive = [&member[..], data, &padding].concat();
+    // A member is judged as a file is.
+    let alone = scan(data).verdict;
+    assert!(data.is_empty() || alone == Verdict::Safe || scan(&archive).verdict != Verdict::Safe);
+}
+
+/// Compressed streams: content as it is, and after the beginning of each kind.
+pub(super) fn compressed(data: &[u8]) {
+    scan(data);
+    let Some((kind, rest)) = data.split_first() else { return };
+    let begins: [&[u8]; 6] = [
+        b"\x1f\x8b\x08\0\0\0\0\0\0\xff",
+        b"x\x9c",
+        b"BZh9",
+        b"\xfd7zXZ\0",
+        b"\x04\x22\x4d\x18",
+        b"\x28\xb5\x2f\xfd",
+    ];
+    after(begins[usize::from(*kind) % begins.len()], rest);
+}
+
+/// A Keras configuration: what is safe is no more so beside a layer that holds code.
+pub(super) fn keras(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let of = |layers: &str| {
+        let model =
+            format!(r#"{{"class_name":"Sequential","module":"keras","config":{{"layers":[{layers}]}}}}"#);
+        scan(model.as_bytes()).verdict
+    };
+    if of(text) == Verdict::Safe {
+        let lambda = r#"{"class_name":"Lambda","module":"keras.layers","config":{}}"#;
+        assert_eq!(of(&format!("{text},{lambda}")), Verdict::Unsafe, "a layer hides behind the text");
+    }
+    scan(data);
+}
+
+/// XGBoost's own formats, in JSON and in UBJSON.
+pub(super) fn xgboost(data: &[u8]) {
+    scan(data);
+    after(b"{L\0\0\0\0\0\0\0\x07learner", data);
+}
+
+/// Text: YAML, XML, LightGBM, lists, code.
+pub(super) fn text(data: &[u8]) {
+    let report = scan(data);
+    if report.verdict == Verdict::Safe && std::str::from_utf8(data).is_ok() {
+        let script = [b"#!/bin/sh\n", data].concat();
+        assert_ne!(scan(&script).verdict, Verdict::Safe, "a script hides behind its first line");
+    }
+}
