@@ -40,7 +40,7 @@ fn numeric_samples_agree_with_scipy() {
         close(&case.name, energy(&reference, &current), number(&values["energy_distance"]), STATISTIC);
         let got = mann_whitney(&reference, &current, Alternative::TwoSided, Method::Asymptotic);
         check_test(&format!("{} mann", case.name), (got.statistic, got.p_value), &values["mann_whitney"]);
-        let got = cramer_von_mises(&reference, &current);
+        let got = cramer_von_mises(&reference, &current, Method::Asymptotic);
         let (name, expect) = (format!("{} cramer", case.name), &values["cramer_von_mises"]);
         close(&name, got.statistic, number(&expect["statistic"]), STATISTIC);
         // The limit's p-value is 1 less a sum, so below 1e-8 its digits are the sum's rounding.
@@ -138,6 +138,10 @@ fn single_precision_tools_agree_as_far_as_they_reach() {
         let got = ks(&reference, &current, Method::Asymptotic);
         let distance = number(&expect["values"][&case.name]["KSDrift"]["distance"]);
         close(&case.name, got.statistic, distance, 1e-6);
+        // Automatic: twelve against seven values are counted out.
+        let got = cramer_von_mises(&reference, &current, Method::Auto);
+        let p = number(&expect["values"][&case.name]["CVMDrift"]["p_val"]);
+        assert!((got.p_value - p).abs() <= 1e-7 * p + 1e-14, "{}: got {}, expected {p}", case.name, got.p_value);
     }
 }
 
@@ -174,7 +178,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
     fn small_samples_have_probabilities(a in sample(), b in sample()) {
-        let p = cramer_von_mises(&sorted(&a), &sorted(&b)).p_value;
+        let p = cramer_von_mises(&sorted(&a), &sorted(&b), Method::Auto).p_value;
         prop_assert!((0.0..=1.0).contains(&p));
     }
 }
