@@ -26,7 +26,8 @@ impl Case {
 
 pub(crate) fn cases() -> Vec<Case> {
     let all = json("cases");
-    let case = |value: &Value| Case { name: value["name"].as_str().unwrap().to_owned(), value: value.clone() };
+    let case =
+        |value: &Value| Case { name: value["name"].as_str().unwrap().to_owned(), value: value.clone() };
     all["cases"].as_array().unwrap().iter().map(case).collect()
 }
 
@@ -82,9 +83,24 @@ impl Draws {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
+}
 
-    /// Below `count`.
-    pub(crate) fn below(&mut self, count: usize) -> usize {
-        (self.uniform() * count as f64) as usize
+/// A data set's part: rows, and the class in the last column.
+pub(crate) struct Dataset {
+    pub(crate) values: Vec<f64>,
+    pub(crate) features: usize,
+    pub(crate) labels: Vec<usize>,
+}
+
+pub(crate) fn dataset(name: &str, part: &str) -> Dataset {
+    let path = format!("{}/../../testdata/models/{name}/{part}.csv", env!("CARGO_MANIFEST_DIR"));
+    let mut reader = csv::Reader::from_path(&path).unwrap_or_else(|cause| panic!("{path}: {cause}"));
+    let features = reader.headers().unwrap().len() - 1;
+    let mut dataset = Dataset { values: Vec::new(), features, labels: Vec::new() };
+    for record in reader.records() {
+        let row: Vec<f64> = record.unwrap().iter().map(|cell| cell.parse().unwrap()).collect();
+        dataset.values.extend(&row[..features]);
+        dataset.labels.push(row[features] as usize);
     }
+    dataset
 }

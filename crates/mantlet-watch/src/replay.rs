@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 
 use crate::drift::{
-    Cell, DriftError, Event, Kind, Monitor, Reference, Rules, RulesError, Seasonal, Values, WindowKind, WindowReport,
+    Cell, DriftError, Event, Kind, Monitor, Reference, Rules, RulesError, Seasonal, Values, WindowKind,
+    WindowReport,
 };
 
 /// Cells of reference rows that are held at once.
@@ -134,7 +135,12 @@ impl Schema {
     }
 
     /// A row's cells by kind.
-    fn cells<'a>(&self, cells: &'a [String], file: &'static str, row: u64) -> Result<Vec<Cell<'a>>, ReplayError> {
+    fn cells<'a>(
+        &self,
+        cells: &'a [String],
+        file: &'static str,
+        row: u64,
+    ) -> Result<Vec<Cell<'a>>, ReplayError> {
         let cell = |column: &Column| {
             let text = cells.get(column.place).map_or("", String::as_str);
             let wrong = |why| ReplayError::Cell { file, row, column: column.name.clone(), why };
@@ -144,7 +150,9 @@ impl Schema {
                 (Kind::Number, Parsed::Number(value)) => Ok(Cell::Number(value)),
                 (Kind::Number, Parsed::Missing) => Ok(Cell::Missing),
                 (Kind::Number, Parsed::Infinite) => Err(wrong("not a finite number")),
-                (Kind::Number, Parsed::Text) => Err(wrong("not a number, as the reference has in this column")),
+                (Kind::Number, Parsed::Text) => {
+                    Err(wrong("not a number, as the reference has in this column"))
+                }
             }
         };
         self.columns.iter().map(cell).collect()
@@ -292,7 +300,12 @@ impl Prepared {
     ///
     /// # Errors
     /// If the stream's columns are not the reference's, or a rule is out of range.
-    pub fn replay(&self, header: &[String], options: &Columns, rules: &Rules) -> Result<Replay<'_>, ReplayError> {
+    pub fn replay(
+        &self,
+        header: &[String],
+        options: &Columns,
+        rules: &Rules,
+    ) -> Result<Replay<'_>, ReplayError> {
         rules.check()?;
         let place = |name: &String| header.iter().position(|other| other == name);
         let mut schema = self.schema.clone();
@@ -418,7 +431,9 @@ impl Replay<'_> {
         let row = self.summary.rows;
         let season = self.schema.season.is_some().then(|| season.into());
         match event {
-            Event::NewCategory { column, category, .. } => Told::NewCategory { row, column, category, season },
+            Event::NewCategory { column, category, .. } => {
+                Told::NewCategory { row, column, category, season }
+            }
             Event::Window(report) => {
                 self.summary.count(&report, row);
                 Told::Window { season, row, report }

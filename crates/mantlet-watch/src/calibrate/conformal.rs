@@ -24,7 +24,11 @@ impl Conformal {
     ///
     /// # Errors
     /// If `alpha` is not within (0, 1), or below 1/(n+1), which n rows cannot promise.
-    pub fn fit(probabilities: &Outcomes<'_>, score: ConformalScore, alpha: f64) -> Result<Self, CalibrateError> {
+    pub fn fit(
+        probabilities: &Outcomes<'_>,
+        score: ConformalScore,
+        alpha: f64,
+    ) -> Result<Self, CalibrateError> {
         let rank = rank(probabilities.count(), alpha)?;
         let mut scores: Vec<f64> = probabilities.rows().map(|(row, truth)| score.of(row, truth)).collect();
         scores.sort_by(f64::total_cmp);
@@ -77,7 +81,8 @@ pub fn rank(rows: usize, alpha: f64) -> Result<usize, CalibrateError> {
     let rank = |rows: usize| (((rows as f64 + 1.0) * (1.0 - alpha) - 1e-9).ceil().max(1.0)) as usize;
     if rank(rows) > rows {
         let guess = (1.0 / alpha).ceil() as usize;
-        let needed = (guess.saturating_sub(2).max(1)..guess.saturating_add(2)).find(|rows| rank(*rows) <= *rows);
+        let needed =
+            (guess.saturating_sub(2).max(1)..guess.saturating_add(2)).find(|rows| rank(*rows) <= *rows);
         return Err(CalibrateError::TooFew { rows, needed: needed.unwrap_or(guess) });
     }
     Ok(rank(rows))

@@ -43,7 +43,9 @@ pub enum CalibrateError {
         needed: usize,
     },
     /// Enough rows, and too many errors among them.
-    #[error("no confidence of this model has errors as rare as `{target}`: among the {rows} surest rows are {errors} errors")]
+    #[error(
+        "no confidence of this model has errors as rare as `{target}`: among the {rows} surest rows are {errors} errors"
+    )]
     Unreachable {
         /// The error rate asked for.
         target: f64,
@@ -88,7 +90,11 @@ impl<'a> Outcomes<'a> {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn of_probabilities(values: &'a [f64], classes: usize, truths: &'a [usize]) -> Result<Self, CalibrateError> {
+    pub fn of_probabilities(
+        values: &'a [f64],
+        classes: usize,
+        truths: &'a [usize],
+    ) -> Result<Self, CalibrateError> {
         let outcomes = Self::new(values, classes, truths)?;
         let is_distribution = |row: &[f64]| {
             row.iter().all(|p| (0.0..=1.0).contains(p)) && (row.iter().sum::<f64>() - 1.0).abs() < 1e-3
@@ -121,7 +127,10 @@ impl<'a> Outcomes<'a> {
 
 /// Where the first of the greatest values is, and it.
 fn greatest(row: &[f64]) -> (usize, f64) {
-    row.iter().copied().enumerate().fold((0, f64::NEG_INFINITY), |best, (at, value)| if value > best.1 { (at, value) } else { best })
+    row.iter()
+        .copied()
+        .enumerate()
+        .fold((0, f64::NEG_INFINITY), |best, (at, value)| if value > best.1 { (at, value) } else { best })
 }
 
 /// A value of a row; out of range it is nothing.

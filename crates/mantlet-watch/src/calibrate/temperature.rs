@@ -23,8 +23,9 @@ fn slope(logits: &Outcomes<'_>, inverse: f64) -> f64 {
         .map(|(row, truth)| {
             let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let weight = |logit: f64| (inverse * (logit - max)).exp();
-            let (sum, weighted) =
-                row.iter().fold((0.0, 0.0), |(sum, by), logit| (sum + weight(*logit), by + weight(*logit) * logit));
+            let (sum, weighted) = row
+                .iter()
+                .fold((0.0, 0.0), |(sum, by), logit| (sum + weight(*logit), by + weight(*logit) * logit));
             weighted / sum - at(row, truth)
         })
         .sum()

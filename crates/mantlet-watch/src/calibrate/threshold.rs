@@ -35,7 +35,11 @@ pub struct Threshold {
 /// # Errors
 /// If a rate is not within (0, 1); if even rows without a single error would be too few, how many are needed; if there are too many errors
 /// among the surest rows.
-pub fn choose_threshold(outcomes: &Outcomes<'_>, target: f64, level: f64) -> Result<Threshold, CalibrateError> {
+pub fn choose_threshold(
+    outcomes: &Outcomes<'_>,
+    target: f64,
+    level: f64,
+) -> Result<Threshold, CalibrateError> {
     for (name, rate) in [("target", target), ("level", level)] {
         if !(rate > 0.0 && rate < 1.0) {
             return Err(CalibrateError::Rate(name));
@@ -82,7 +86,8 @@ impl Search<'_> {
             // All rows of one confidence are answered, or none.
             let answered = self.answers.partition_point(|(other, _)| *other >= confidence);
             let errors = self.answers.iter().take(answered).filter(|(_, is_right)| !is_right).count();
-            let error_bound = clopper_pearson_upper(errors as u64, answered as u64, self.level).unwrap_or(1.0);
+            let error_bound =
+                clopper_pearson_upper(errors as u64, answered as u64, self.level).unwrap_or(1.0);
             if error_bound > self.target {
                 break;
             }

@@ -120,6 +120,7 @@ impl Tally {
 
     /// Whether it counts nothing but what this reference lists, within bounds.
     pub(crate) fn is_of(&self, reference: &CategoryReference) -> bool {
-        self.known.keys().all(|name| reference.counts.contains_key(name)) && self.new.len() <= NEW_CATEGORIES_MAX
+        self.known.keys().all(|name| reference.counts.contains_key(name))
+            && self.new.len() <= NEW_CATEGORIES_MAX
     }
 }

@@ -9,7 +9,8 @@ use super::{
     reference::{ColumnReference, Known},
 };
 use crate::stats::{
-    Counts, Method, benjamini_hochberg, chi_square, chi_square_merged, jensen_shannon, psi, psi_limit, psi_p_value, samples,
+    Counts, Method, benjamini_hochberg, chi_square, chi_square_merged, jensen_shannon, psi, psi_limit,
+    psi_p_value, samples,
 };
 
 /// Expected counts below which categories are merged before the χ² test (Cochran 1954).
@@ -153,7 +154,8 @@ fn look(column: &ColumnReference, values: &Values, rules: &Rules) -> Result<Seen
             present.sort_unstable_by(f64::total_cmp);
             let missing = (values.len() - present.len()) as u64;
             let count = present.len() as u64;
-            let effects = if present.len() < rules.values_min { None } else { of_numbers(numbers, &present, rules) };
+            let effects =
+                if present.len() < rules.values_min { None } else { of_numbers(numbers, &present, rules) };
             Ok(Seen { values: count, missing, effects, new: Vec::new(), new_rows: None })
         }
         (Known::Category(categories), Values::Categories(values)) => {
@@ -168,7 +170,12 @@ fn look(column: &ColumnReference, values: &Values, rules: &Rules) -> Result<Seen
 }
 
 /// What a tally of categories shows.
-pub(crate) fn seen_categories(categories: &CategoryReference, tally: &Tally, missing: u64, rules: &Rules) -> Seen {
+pub(crate) fn seen_categories(
+    categories: &CategoryReference,
+    tally: &Tally,
+    missing: u64,
+    rules: &Rules,
+) -> Seen {
     let values = tally.rows();
     let counts = (values >= rules.values_min as u64).then(|| categories.counts(tally).ok()).flatten();
     let effects = counts.map(|counts| {
@@ -183,7 +190,11 @@ fn of_numbers(numbers: &NumberReference, window: &[f64], rules: &Rules) -> Optio
     let counts = numbers.counts(window).ok()?;
     let p_value = samples::ks_p_value(apart.ks, numbers.values().len(), window.len(), Method::Auto);
     let shift = (numbers.sd() > 0.0).then(|| apart.wasserstein / numbers.sd());
-    Some(Effects { wasserstein: Some(apart.wasserstein), shift, ..effects_of("ks", (apart.ks, p_value), &counts, rules.alpha) })
+    Some(Effects {
+        wasserstein: Some(apart.wasserstein),
+        shift,
+        ..effects_of("ks", (apart.ks, p_value), &counts, rules.alpha)
+    })
 }
 
 /// A test's outcome with the effects that counts show.
@@ -217,10 +228,8 @@ pub(crate) fn judge(reference: &Reference, seen: Vec<Seen>, rows: u64, rules: &R
     for effects in seen.iter_mut().filter_map(|seen| seen.effects.as_mut()) {
         effects.p_adjusted = adjusted.next().map_or(1.0, |one| one.p_value);
     }
-    let missing: Vec<Option<(f64, f64)>> = missing
-        .into_iter()
-        .map(|p| p.map(|p| (p, adjusted.next().map_or(1.0, |one| one.p_value))))
-        .collect();
+    let missing: Vec<Option<(f64, f64)>> =
+        missing.into_iter().map(|p| p.map(|p| (p, adjusted.next().map_or(1.0, |one| one.p_value)))).collect();
     let columns: Vec<ColumnReport> = reference
         .columns()
         .iter()
@@ -237,11 +246,19 @@ fn missing_p_value(column: &ColumnReference, seen: &Seen) -> Option<f64> {
         return None;
     }
     let pair = |missing: u64, rest: u64| vec![missing as f64, rest as f64];
-    let counts = Counts::new(pair(column.missing, column.rows - column.missing), pair(seen.missing, seen.values)).ok()?;
+    let counts =
+        Counts::new(pair(column.missing, column.rows - column.missing), pair(seen.missing, seen.values))
+            .ok()?;
     Some(chi_square(&counts).0.p_value)
 }
 
-fn decide(column: &ColumnReference, seen: Seen, missing: Option<(f64, f64)>, rules: &Rules, alpha: f64) -> ColumnReport {
+fn decide(
+    column: &ColumnReference,
+    seen: Seen,
+    missing: Option<(f64, f64)>,
+    rules: &Rules,
+    alpha: f64,
+) -> ColumnReport {
     let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     let rows = seen.values + seen.missing;
     let (is_missing, was_missing) = (share(seen.missing, rows), share(column.missing, column.rows));
@@ -262,7 +279,8 @@ fn decide(column: &ColumnReference, seen: Seen, missing: Option<(f64, f64)>, rul
         }
     }
     let new_share = seen.new_rows.map(|new| share(new, rows));
-    if rows >= rules.values_min as u64 && new_share.is_some_and(|share| share > 0.0 && share >= rules.new_min) {
+    if rows >= rules.values_min as u64 && new_share.is_some_and(|share| share > 0.0 && share >= rules.new_min)
+    {
         reasons.push(Reason::NewCategories);
     }
     let outcome = match (reasons.is_empty(), is_significant, seen.effects.is_some()) {

@@ -9,7 +9,9 @@ use std::{collections::VecDeque, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cell, DriftError, Kind, Reference, Report, Rules, Values, check, check::judge, shortened,
+    Cell, DriftError, Kind, Reference, Report, Rules, Values, check,
+    check::judge,
+    shortened,
     slow::{self, SlowColumn},
 };
 
@@ -99,7 +101,8 @@ impl Monitor {
     /// If a rule is out of range, which is named.
     pub fn new(reference: Arc<Reference>, rules: Rules) -> Result<Self, super::RulesError> {
         rules.check()?;
-        let columns = reference.columns().iter().map(|column| (column.name().to_owned(), column.kind())).collect();
+        let columns =
+            reference.columns().iter().map(|column| (column.name().to_owned(), column.kind())).collect();
         let slow = slow::columns(&reference);
         let state = MonitorState { columns, rows: 0, fast: VecDeque::new(), unlooked: 0, slow, slow_rows: 0 };
         Ok(Self { reference, rules, state })
@@ -140,7 +143,11 @@ impl Monitor {
         let mut events = Vec::new();
         for ((column, slow), cell) in self.reference.columns().iter().zip(&mut state.slow).zip(cells) {
             if let Some(category) = slow.observe(column, *cell) {
-                events.push(Event::NewCategory { column: column.name().to_owned(), category, row: state.rows });
+                events.push(Event::NewCategory {
+                    column: column.name().to_owned(),
+                    category,
+                    row: state.rows,
+                });
             }
         }
         if state.fast.len() >= self.rules.fast_rows {
@@ -190,7 +197,9 @@ impl Monitor {
                 (Kind::Number, Cell::Number(value)) if !value.is_finite() => {
                     return Err(DriftError::NotFinite(column.name().to_owned()));
                 }
-                (Kind::Number, Cell::Number(_)) | (Kind::Category, Cell::Category(_)) | (_, Cell::Missing) => {}
+                (Kind::Number, Cell::Number(_))
+                | (Kind::Category, Cell::Category(_))
+                | (_, Cell::Missing) => {}
                 _ => return Err(DriftError::Kind(column.name().to_owned())),
             }
         }
@@ -212,7 +221,8 @@ impl Monitor {
     }
 
     fn look(&mut self, events: &mut Vec<Event>) -> Result<(), DriftError> {
-        if self.state.fast.len() >= self.rules.fast_rows && self.state.unlooked >= self.rules.fast_step as u64 {
+        if self.state.fast.len() >= self.rules.fast_rows && self.state.unlooked >= self.rules.fast_step as u64
+        {
             events.push(Event::Window(Box::new(self.look_fast()?)));
         }
         if self.state.slow_rows >= self.rules.slow_rows as u64 {

@@ -60,7 +60,8 @@ impl NumberReference {
             sum += value - middle;
             sums.push(sum);
         }
-        let (edges, counts) = Sorted::new(values.clone()).map_or_else(|_| (Vec::new(), Vec::new()), |sample| binned(&sample));
+        let (edges, counts) =
+            Sorted::new(values.clone()).map_or_else(|_| (Vec::new(), Vec::new()), |sample| binned(&sample));
         Self { values, sums, middle, sd, edges, counts }
     }
 
@@ -132,7 +133,8 @@ impl NumberReference {
         } else {
             b
         };
-        (level * (at - a) - self.integral(a, at, low, turn)) + (self.integral(at, b, turn, high) - level * (b - at))
+        (level * (at - a) - self.integral(a, at, low, turn))
+            + (self.integral(at, b, turn, high) - level * (b - at))
     }
 
     /// The integral of the distribution function from `a` to `b`, between which lie the values from `low` to `high`.

@@ -79,10 +79,13 @@ impl ColumnReference {
         let void = || DriftError::Void(name.to_owned());
         let (present, known) = match values {
             Values::Numbers(numbers) => {
-                let sample = Sorted::new(numbers.iter().flatten().copied().collect()).map_err(|error| match error {
-                    StatError::Empty => void(),
-                    _ => DriftError::NotFinite(name.to_owned()),
-                })?;
+                let sample =
+                    Sorted::new(numbers.iter().flatten().copied().collect()).map_err(
+                        |error| match error {
+                            StatError::Empty => void(),
+                            _ => DriftError::NotFinite(name.to_owned()),
+                        },
+                    )?;
                 (sample.count() as u64, Known::Number(NumberReference::new(&sample, VALUES_MAX)))
             }
             Values::Categories(texts) => {

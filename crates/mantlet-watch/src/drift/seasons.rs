@@ -50,7 +50,9 @@ impl Seasonal {
 
 fn chosen(values: &Values, rows: &[usize]) -> Values {
     match values {
-        Values::Numbers(values) => Values::Numbers(rows.iter().filter_map(|row| values.get(*row).copied()).collect()),
+        Values::Numbers(values) => {
+            Values::Numbers(rows.iter().filter_map(|row| values.get(*row).copied()).collect())
+        }
         Values::Categories(values) => {
             Values::Categories(rows.iter().filter_map(|row| values.get(*row).cloned()).collect())
         }

@@ -77,7 +77,9 @@ impl SlowColumn {
     /// Whether it can have been counted against this column.
     pub(crate) fn is_of(&self, column: &ColumnReference) -> bool {
         match (&self.counted, &column.known) {
-            (Counted::Bins(bins), Known::Number(_)) => bins.len() == BINS && bins.iter().all(|(_, sum)| sum.is_finite()),
+            (Counted::Bins(bins), Known::Number(_)) => {
+                bins.len() == BINS && bins.iter().all(|(_, sum)| sum.is_finite())
+            }
             (Counted::Categories(tally), Known::Category(categories)) => tally.is_of(categories),
             _ => false,
         }
@@ -90,7 +92,8 @@ impl SlowColumn {
             }
             (Known::Number(numbers), Counted::Bins(bins)) => {
                 let values = bins.iter().fold(0, |sum, (count, _)| count.saturating_add(sum));
-                let effects = (values >= rules.values_min as u64).then(|| binned(numbers, bins, rules)).flatten();
+                let effects =
+                    (values >= rules.values_min as u64).then(|| binned(numbers, bins, rules)).flatten();
                 Some(Seen { values, missing: self.missing, effects, new: Vec::new(), new_rows: None })
             }
             _ => None,

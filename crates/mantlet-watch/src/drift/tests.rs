@@ -70,13 +70,20 @@ fn evidently_would_say_the_same() {
                 },
             };
             // z is asked of two values only, and of more it has no meaning; a failed test has no values.
-            let (Some(threshold), Some(drifted)) = (value["threshold"].as_f64(), value["drifted"].as_bool()) else { continue };
+            let (Some(threshold), Some(drifted)) = (value["threshold"].as_f64(), value["drifted"].as_bool())
+            else {
+                continue;
+            };
             let got = evidently::test(name, &reference, &current).unwrap();
             let what = format!("{} {key}", case.name);
             assert_eq!(got.threshold, threshold, "{what}");
             match value["score"].as_f64() {
                 Some(score) if matches!(name, evidently::Name::CramerVonMises | evidently::Name::Z) => {
-                    assert!((got.score - score).abs() <= 1e-8 * score + 1e-13, "{what}: {} {score}", got.score);
+                    assert!(
+                        (got.score - score).abs() <= 1e-8 * score + 1e-13,
+                        "{what}: {} {score}",
+                        got.score
+                    );
                 }
                 Some(score) => close(&what, got.score, score, 1e-8),
                 None => assert!(got.score.is_nan(), "{what}"),
@@ -142,7 +149,9 @@ fn noise_raises_no_alarm_and_a_shift_does() {
     let reference = reference(&mut draws);
     let mut share = |size: usize, windows: usize, shift: f64| {
         let alarms = (0..windows)
-            .filter(|_| check(&reference, &rows(&mut draws, size, 3, shift), &Rules::default()).unwrap().alarms > 0)
+            .filter(|_| {
+                check(&reference, &rows(&mut draws, size, 3, shift), &Rules::default()).unwrap().alarms > 0
+            })
             .count();
         alarms as f64 / windows as f64
     };
@@ -212,7 +221,9 @@ fn rows_that_do_not_fit_are_refused_by_name() {
 
 #[test]
 fn too_few_values_are_not_judged() {
-    let report = check(&small(), &[numbers(&[9e9; 29]), texts(&["z"; 29]), numbers(&[5.0; 29])], &Rules::default()).unwrap();
+    let report =
+        check(&small(), &[numbers(&[9e9; 29]), texts(&["z"; 29]), numbers(&[5.0; 29])], &Rules::default())
+            .unwrap();
     assert!(report.columns.iter().all(|column| column.outcome == Outcome::TooFew), "{report:?}");
     assert_eq!(report.columns[1].new_categories, ["z".into()], "a new category is named all the same");
 }
@@ -231,7 +242,10 @@ fn row(i: u64) -> [Cell<'static>; 3] {
 }
 
 fn windows(events: &[Event]) -> Vec<&WindowReport> {
-    events.iter().filter_map(|event| if let Event::Window(report) = event { Some(&**report) } else { None }).collect()
+    events
+        .iter()
+        .filter_map(|event| if let Event::Window(report) = event { Some(&**report) } else { None })
+        .collect()
 }
 
 #[test]
@@ -342,7 +356,12 @@ fn the_slow_window_sees_what_the_rows_show() {
     for (slow, exact) in slow.columns.iter().zip(&exact.columns) {
         let (slow, exact) = (slow.effects.as_ref().unwrap(), exact.effects.as_ref().unwrap());
         assert!(slow.statistic <= exact.statistic + 1e-9 && exact.statistic - slow.statistic < 0.006);
-        assert!((slow.shift.unwrap() - exact.shift.unwrap()).abs() < 0.02, "{:?} {:?}", slow.shift, exact.shift);
+        assert!(
+            (slow.shift.unwrap() - exact.shift.unwrap()).abs() < 0.02,
+            "{:?} {:?}",
+            slow.shift,
+            exact.shift
+        );
     }
 }
 
@@ -359,7 +378,8 @@ fn a_written_reference_is_the_same() {
 
 #[test]
 fn seasons_are_compared_with_their_own_rows() {
-    let values: Vec<f64> = (0..200).map(|i| if i < 100 { f64::from(i % 10) } else { f64::from(i % 10) + 100.0 }).collect();
+    let values: Vec<f64> =
+        (0..200).map(|i| if i < 100 { f64::from(i % 10) } else { f64::from(i % 10) + 100.0 }).collect();
     let seasons: Vec<Box<str>> = (0..200).map(|i| if i < 100 { "winter" } else { "summer" }.into()).collect();
     let seasonal = Seasonal::new(&[("t", &numbers(&values))], &seasons).unwrap();
     let window = [numbers(&values[100..150])];

@@ -22,7 +22,12 @@ fn rows(count: usize, shift: usize) -> Vec<Vec<String>> {
     (0..count).map(|i| vec![(i * 37 % 100 + shift).to_string(), ["a", "b"][i % 2].to_owned()]).collect()
 }
 
-fn run(prepared: &Prepared, header: &[&str], stream: &[Vec<String>], options: &Columns) -> Result<Summary, ReplayError> {
+fn run(
+    prepared: &Prepared,
+    header: &[&str],
+    stream: &[Vec<String>],
+    options: &Columns,
+) -> Result<Summary, ReplayError> {
     let mut replay = prepared.replay(&texts(header), options, &rules())?;
     for row in stream {
         replay.push(row)?;
@@ -62,10 +67,13 @@ fn wrong_columns_and_cells_are_named() {
 
 #[test]
 fn references_that_say_nothing_are_refused() {
-    let refused = |header: &[&str], rows: &[Vec<String>], options: &Columns| prepare(header, rows, options).unwrap_err();
+    let refused = |header: &[&str], rows: &[Vec<String>], options: &Columns| {
+        prepare(header, rows, options).unwrap_err()
+    };
     let none = Columns::default();
     assert_eq!(refused(&["x"], &[texts(&[""]), texts(&["nan"])], &none), DriftError::Void("x".into()).into());
-    let infinite = ReplayError::Cell { file: "reference", row: 1, column: "x".into(), why: "not a finite number" };
+    let infinite =
+        ReplayError::Cell { file: "reference", row: 1, column: "x".into(), why: "not a finite number" };
     assert_eq!(refused(&["x"], &[texts(&["inf"])], &none), infinite);
     let unknown = Columns { ignored: vec!["y".into()], ..Columns::default() };
     assert_eq!(refused(&["x"], &[texts(&["1"])], &unknown), ReplayError::NoColumn("y".into()));

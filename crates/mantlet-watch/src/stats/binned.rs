@@ -1,10 +1,7 @@
 //! Distances and tests of two lists of counts in the same bins: population stability, Jensen-Shannon, χ², Hellinger, total
 //! variation.
 
-use super::{
-    Sorted, StatError, Test,
-    special::chi_square_sf,
-};
+use super::{Sorted, StatError, Test, special::chi_square_sf};
 
 /// Below this share a bin counts as this for [`psi`] and [`kullback_leibler`], which empty bins would make infinite.
 pub const SHARE_FLOOR: f64 = 1e-4;

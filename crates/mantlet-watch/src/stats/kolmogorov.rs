@@ -105,7 +105,8 @@ impl Matrix {
         }
         let of = |i: usize| inverse_factorial.get(i).copied().unwrap_or(0.0);
         let edge = |i: usize| (1.0 - h.powi(i as i32)) * of(i);
-        let corner = (1.0 + (2.0 * h - 1.0).max(0.0).powi(size as i32) - 2.0 * h.powi(size as i32)) * of(size);
+        let corner =
+            (1.0 + (2.0 * h - 1.0).max(0.0).powi(size as i32) - 2.0 * h.powi(size as i32)) * of(size);
         let mut cells = Vec::with_capacity(size * size);
         for row in 0..size {
             for column in 0..size {
@@ -182,7 +183,10 @@ fn pelz_good(n: f64, x: f64) -> f64 {
         let polynomials = [
             1.0,
             -z2 + pi2 / 4.0 * m2,
-            6.0 * z6 + 2.0 * z4 + (2.0 * z4 - 5.0 * z2) * pi2 / 4.0 * m2 + pi2 * pi2 * (1.0 - 2.0 * z2) / 16.0 * m4,
+            6.0 * z6
+                + 2.0 * z4
+                + (2.0 * z4 - 5.0 * z2) * pi2 / 4.0 * m2
+                + pi2 * pi2 * (1.0 - 2.0 * z2) / 16.0 * m4,
             -30.0 * z6 - 90.0 * z4 * z4
                 + pi2 * (135.0 * z4 - 96.0 * z6) / 4.0 * m2
                 + pi2 * pi2 * (-60.0 * z2 + 212.0 * z4) / 16.0 * m4

@@ -11,11 +11,11 @@ mod ranks;
 pub(crate) mod samples;
 pub(crate) mod special;
 
-pub use binned::{
-    Counts, SHARE_FLOOR, chi_square, chi_square_merged, hellinger, jensen_shannon, kullback_leibler, l_infinity, psi,
-    quantile_edges, total_variation,
-};
 pub(crate) use binned::chi_square_yates;
+pub use binned::{
+    Counts, SHARE_FLOOR, chi_square, chi_square_merged, hellinger, jensen_shannon, kullback_leibler,
+    l_infinity, psi, quantile_edges, total_variation,
+};
 pub use binomial::{certified_radius, clopper_pearson_lower, clopper_pearson_upper};
 pub use kolmogorov::kolmogorov_sf;
 pub use many::{Adjusted, benjamini_hochberg, psi_limit, psi_p_value};

@@ -25,7 +25,8 @@ pub enum Alternative {
 
 /// Ranks in the pooled sample (ties share their mean), one list per sample, and the sizes of all groups of ties.
 fn ranks(first: &[f64], second: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let (mut a, mut b, mut groups) = (Vec::with_capacity(first.len()), Vec::with_capacity(second.len()), Vec::new());
+    let (mut a, mut b, mut groups) =
+        (Vec::with_capacity(first.len()), Vec::with_capacity(second.len()), Vec::new());
     let (mut i, mut j) = (0, 0);
     loop {
         let value = match (first.get(i), second.get(j)) {
@@ -149,7 +150,8 @@ fn limit_cdf(x: f64) -> f64 {
     let mut total = 0.0;
     for k in 0..10_000 {
         let k = f64::from(k);
-        let weight = (ln_gamma(k + 0.5) - ln_gamma(k + 1.0)).exp() / (std::f64::consts::PI.powf(1.5) * x.sqrt());
+        let weight =
+            (ln_gamma(k + 0.5) - ln_gamma(k + 1.0)).exp() / (std::f64::consts::PI.powf(1.5) * x.sqrt());
         let y = 4.0 * k + 1.0;
         let q = y * y / (16.0 * x);
         let term = weight * y.sqrt() * (-2.0 * q).exp() * scaled_bessel_k_quarter(q);

@@ -30,7 +30,12 @@ fn numeric_samples_agree_with_scipy() {
         for (key, method) in [("ks_exact", Method::Exact), ("ks_asymp", Method::Asymptotic)] {
             let got = ks(&reference, &current, method);
             check_test(&format!("{} {key}", case.name), (got.statistic, got.p_value), &values[key]);
-            close(&format!("{} {key} location", case.name), got.location, number(&values[key]["location"]), 0.0);
+            close(
+                &format!("{} {key} location", case.name),
+                got.location,
+                number(&values[key]["location"]),
+                0.0,
+            );
         }
         let distance = wasserstein(&reference, &current);
         close(&case.name, distance, number(&values["wasserstein_1"]), STATISTIC);
@@ -70,7 +75,12 @@ fn check_binned(name: &str, counts: &Counts, expect: &Value) {
     let of = |key: &str| number(&expect[key]);
     close(name, psi(counts), of("psi_floor_1e_4"), STATISTIC);
     close(name, jensen_shannon(counts, 2.0), of("jensen_shannon_distance_base2"), STATISTIC);
-    close(name, jensen_shannon(counts, std::f64::consts::E), of("jensen_shannon_distance_natural"), STATISTIC);
+    close(
+        name,
+        jensen_shannon(counts, std::f64::consts::E),
+        of("jensen_shannon_distance_natural"),
+        STATISTIC,
+    );
     close(name, hellinger(counts), of("hellinger"), STATISTIC);
     close(name, total_variation(counts), of("total_variation"), STATISTIC);
     let (test, _) = chi_square(counts);
@@ -100,17 +110,18 @@ fn corrections_and_limits_agree_with_scipy() {
     for case in expect["benjamini_hochberg"].as_array().unwrap() {
         let p: Vec<f64> = case["p"].as_array().unwrap().iter().map(number).collect();
         let got = benjamini_hochberg(&p, number(&case["alpha"]));
-        for (got, (reject, adjusted)) in got.iter().zip(
-            case["reject"].as_array().unwrap().iter().zip(case["adjusted"].as_array().unwrap()),
-        ) {
+        for (got, (reject, adjusted)) in got
+            .iter()
+            .zip(case["reject"].as_array().unwrap().iter().zip(case["adjusted"].as_array().unwrap()))
+        {
             assert_eq!(got.is_rejected, reject.as_bool().unwrap());
             close("adjusted", got.p_value, number(adjusted), P_VALUE);
         }
     }
     for case in expect["psi_limit"].as_array().unwrap() {
         let count = |key: &str| case[key].as_u64().unwrap();
-        let limit =
-            psi_limit(count("n_ref"), count("n_cur"), count("bins") as usize, number(&case["alpha"])).unwrap();
+        let limit = psi_limit(count("n_ref"), count("n_cur"), count("bins") as usize, number(&case["alpha"]))
+            .unwrap();
         close("limit", limit, number(&case["psi_limit"]), STATISTIC);
         let p = psi_p_value(limit, count("n_ref"), count("n_cur"), count("bins") as usize).unwrap();
         close("its p-value", p, number(&case["alpha"]), P_VALUE);
@@ -122,7 +133,12 @@ fn bounds_and_radii_agree_with_scipy() {
     for case in json("calibration")["certified"].as_array().unwrap() {
         let (hits, tries) = (case["k"].as_u64().unwrap(), case["n"].as_u64().unwrap());
         let (alpha, sigma) = (number(&case["alpha"]), number(&case["sigma"]));
-        close("bound", clopper_pearson_lower(hits, tries, alpha).unwrap(), number(&case["p_lower"]), STATISTIC);
+        close(
+            "bound",
+            clopper_pearson_lower(hits, tries, alpha).unwrap(),
+            number(&case["p_lower"]),
+            STATISTIC,
+        );
         match (certified_radius(hits, tries, alpha, sigma).unwrap(), case["radius"].as_f64()) {
             (Some(got), Some(expect)) => close("radius", got, expect, STATISTIC),
             (got, expect) => assert_eq!(got, expect, "{case}"),
@@ -141,7 +157,12 @@ fn single_precision_tools_agree_as_far_as_they_reach() {
         // Automatic: twelve against seven values are counted out.
         let got = cramer_von_mises(&reference, &current, Method::Auto);
         let p = number(&expect["values"][&case.name]["CVMDrift"]["p_val"]);
-        assert!((got.p_value - p).abs() <= 1e-7 * p + 1e-14, "{}: got {}, expected {p}", case.name, got.p_value);
+        assert!(
+            (got.p_value - p).abs() <= 1e-7 * p + 1e-14,
+            "{}: got {}, expected {p}",
+            case.name,
+            got.p_value
+        );
     }
 }
 

@@ -94,9 +94,9 @@ fn unread(error: TableError) -> Failure {
 fn refused(error: ReplayError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
-        ReplayError::Missing(column) | ReplayError::Unknown(column) => {
-            failure.hint(format!("both files must have the same columns; to leave one out, say `--ignore {column}`"))
-        }
+        ReplayError::Missing(column) | ReplayError::Unknown(column) => failure.hint(format!(
+            "both files must have the same columns; to leave one out, say `--ignore {column}`"
+        )),
         ReplayError::TooLarge => failure.hint("take a sample of the rows"),
         _ => failure,
     }
@@ -127,7 +127,9 @@ fn tell(json: bool, told: Vec<Told>, table: &mut Vec<Vec<String>>) -> Result<(),
         }
         match told {
             Told::NewCategory { row, column, category, .. } => {
-                print::note(format_args!("row {row}: the column `{column}` has the new category `{category}`"));
+                print::note(format_args!(
+                    "row {row}: the column `{column}` has the new category `{category}`"
+                ));
             }
             Told::Window { season, report, .. } => {
                 let alarmed = report.report.columns.iter().filter(|column| !column.reasons.is_empty());
@@ -181,6 +183,8 @@ fn conclude(json: bool, table: &[Vec<String>], summary: &Summary) -> Result<(), 
     }
     match summary.first_alarm_row {
         None => Ok(()),
-        Some(row) => Err(Failure::no(format!("the stream differs from the reference, first seen after row {row}"))),
+        Some(row) => {
+            Err(Failure::no(format!("the stream differs from the reference, first seen after row {row}")))
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{even_edges, histogram};
 use crate::stats::{
-    Alternative, Counts, Method, Sorted, StatError, cramer_von_mises, energy, jensen_shannon, ks, mann_whitney, special,
-    wasserstein,
+    Alternative, Counts, Method, Sorted, StatError, cramer_von_mises, energy, jensen_shannon, ks,
+    mann_whitney, special, wasserstein,
 };
 
 /// Reference rows up to which it tests, and beyond which it measures a distance.

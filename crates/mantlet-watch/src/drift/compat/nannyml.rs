@@ -2,7 +2,8 @@
 
 use super::{even_edges, histogram};
 use crate::stats::{
-    Counts, Method, Sorted, StatError, Test, chi_square_yates, hellinger, jensen_shannon, ks, l_infinity, wasserstein,
+    Counts, Method, Sorted, StatError, Test, chi_square_yates, hellinger, jensen_shannon, ks, l_infinity,
+    wasserstein,
 };
 
 /// Reference rows from which on it estimates Kolmogorov-Smirnov from bins.
