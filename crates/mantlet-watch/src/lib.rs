@@ -5,6 +5,7 @@ pub mod anomaly;
 pub mod calibrate;
 pub mod drift;
 pub mod performance;
+pub mod probing;
 pub mod replay;
 pub mod stats;
 

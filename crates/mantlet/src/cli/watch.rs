@@ -4,7 +4,7 @@ use std::path::Path;
 
 use mantlet_models::{profile::TableError, rows::Rows};
 use mantlet_watch::{
-    drift::{ColumnReport, Kind, Reason, Rules, WindowReport},
+    drift::{ColumnReport, Kind, Reason, Rules, RulesError, WindowReport},
     replay::{Columns, Prepared, ReplayError, Schema, Summary, Told},
 };
 use serde_json::json;
@@ -40,7 +40,7 @@ fn replay(json: bool, command: &WatchReplay) -> Result<(), Failure> {
         slow_rows: command.slow,
         ..Rules::default()
     };
-    rules.check().map_err(|error| Failure::new(error.to_string()))?;
+    rules.check().map_err(out_of_range)?;
     let prepared = prepare(&command.reference, &options)?;
     introduce(json, &prepared, &rules)?;
     let mut rows = open(&command.stream)?;
@@ -54,6 +54,19 @@ fn replay(json: bool, command: &WatchReplay) -> Result<(), Failure> {
     let (told, summary) = replay.finish().map_err(refused)?;
     tell(json, told, &mut table)?;
     conclude(json, &table, &summary)
+}
+
+/// A rule that makes no sense, by the option that says it.
+fn out_of_range(RulesError(rule): RulesError) -> Failure {
+    let option = match rule {
+        "fast_rows" => "--window",
+        "fast_step" => "--step",
+        "slow_rows" => "--slow",
+        "shift_min" => "--shift",
+        "psi_min" => "--psi",
+        _ => "--alpha",
+    };
+    Failure::new(format!("`{option}` is out of range"))
 }
 
 /// Reads the reference twice: what its columns hold, then its rows.
