@@ -1,14 +1,22 @@
 //! A recorded stream, row by row, against reference rows: what a monitor would have said. Rows come as text, as data files have them;
 //! who reads the files is somebody else.
 
+mod like;
+mod schema;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
+
+use self::like::Comparison;
 
 use crate::drift::{
     Cell, DriftError, Event, Kind, Monitor, Reference, Rules, RulesError, Seasonal, Values, WindowKind,
     WindowReport,
 };
+
+pub use like::{Like, Verdict};
+pub use schema::Schema;
 
 /// Cells of reference rows that are held at once.
 pub const CELLS_MAX: usize = 16 << 20;
@@ -63,123 +71,8 @@ pub struct Columns {
     pub categories: Vec<String>,
     /// The column that names each row's season.
     pub season: Option<String>,
-}
-
-/// What a file's columns hold, found out by reading it once.
-#[derive(Debug, Clone)]
-pub struct Schema {
-    columns: Vec<Column>,
-    season: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-struct Column {
-    name: String,
-    place: usize,
-    kind: Kind,
-    /// Only what is empty so far.
-    is_void: bool,
-}
-
-impl Schema {
-    /// Begins with the names of the reference's columns.
-    ///
-    /// # Errors
-    /// If an option names a column that there is not, or nothing is left to watch.
-    pub fn new(header: &[String], options: &Columns) -> Result<Self, ReplayError> {
-        let place = |name: &String| {
-            header.iter().position(|other| other == name).ok_or_else(|| ReplayError::NoColumn(name.clone()))
-        };
-        for name in options.ignored.iter().chain(&options.categories) {
-            place(name)?;
-        }
-        let season = options.season.as_ref().map(place).transpose()?;
-        let columns: Vec<Column> = header
-            .iter()
-            .enumerate()
-            .filter(|(place, name)| !options.ignored.contains(name) && Some(*place) != season)
-            .map(|(place, name)| {
-                let kind = if options.categories.contains(name) { Kind::Category } else { Kind::Number };
-                Column { name: name.clone(), place, kind, is_void: true }
-            })
-            .collect();
-        if columns.is_empty() {
-            return Err(DriftError::NoColumns.into());
-        }
-        Ok(Self { columns, season })
-    }
-
-    /// Looks at a reference row: a column is one of numbers as long as every cell with something in it is a number.
-    pub fn see(&mut self, cells: &[String]) {
-        for column in &mut self.columns {
-            let text = cells.get(column.place).map_or("", String::as_str);
-            match parse(text) {
-                Parsed::Missing => continue,
-                Parsed::Text => column.kind = Kind::Category,
-                Parsed::Number(_) | Parsed::Infinite => {}
-            }
-            column.is_void = false;
-        }
-    }
-
-    /// Begins to collect the reference's rows.
-    ///
-    /// # Errors
-    /// If a column has no value in any row that was seen.
-    pub fn collect(self) -> Result<Collected, ReplayError> {
-        if let Some(void) = self.columns.iter().find(|column| column.is_void) {
-            return Err(DriftError::Void(void.name.clone()).into());
-        }
-        let values = self.columns.iter().map(|column| Values::empty(column.kind)).collect();
-        Ok(Collected { schema: self, values, seasons: Vec::new(), rows: 0, cells: 0 })
-    }
-
-    /// A row's cells by kind.
-    fn cells<'a>(
-        &self,
-        cells: &'a [String],
-        file: &'static str,
-        row: u64,
-    ) -> Result<Vec<Cell<'a>>, ReplayError> {
-        let cell = |column: &Column| {
-            let text = cells.get(column.place).map_or("", String::as_str);
-            let wrong = |why| ReplayError::Cell { file, row, column: column.name.clone(), why };
-            match (column.kind, parse(text)) {
-                (Kind::Category, _) if text.is_empty() => Ok(Cell::Missing),
-                (Kind::Category, _) => Ok(Cell::Category(text)),
-                (Kind::Number, Parsed::Number(value)) => Ok(Cell::Number(value)),
-                (Kind::Number, Parsed::Missing) => Ok(Cell::Missing),
-                (Kind::Number, Parsed::Infinite) => Err(wrong("not a finite number")),
-                (Kind::Number, Parsed::Text) => {
-                    Err(wrong("not a number, as the reference has in this column"))
-                }
-            }
-        };
-        self.columns.iter().map(cell).collect()
-    }
-
-    fn season(&self, cells: &[String]) -> Box<str> {
-        self.season.and_then(|place| cells.get(place)).map_or("", String::as_str).into()
-    }
-}
-
-enum Parsed {
-    Number(f64),
-    Infinite,
-    Missing,
-    Text,
-}
-
-fn parse(text: &str) -> Parsed {
-    let text = text.trim();
-    if text.is_empty() || text.eq_ignore_ascii_case("nan") {
-        return Parsed::Missing;
-    }
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() => Parsed::Number(value),
-        Ok(_) => Parsed::Infinite,
-        Err(_) => Parsed::Text,
-    }
+    /// Another tool whose verdicts are told beside.
+    pub like: Option<Like>,
 }
 
 /// Reference rows while they are collected.
@@ -323,8 +216,10 @@ impl Prepared {
         if let Some((_, name)) = header.iter().enumerate().find(|column| !is_known(column)) {
             return Err(ReplayError::Unknown(name.clone()));
         }
+        let names: Vec<String> = schema.columns.iter().map(|column| column.name.clone()).collect();
+        let like = options.like.map(|like| Comparison::new(like, rules.fast_rows, &names, &self.values));
         let summary = Summary::default();
-        Ok(Replay { prepared: self, schema, rules: rules.clone(), monitors: BTreeMap::new(), summary })
+        Ok(Replay { prepared: self, schema, rules: rules.clone(), monitors: BTreeMap::new(), like, summary })
     }
 }
 
@@ -340,6 +235,7 @@ pub struct Replay<'a> {
     schema: Schema,
     rules: Rules,
     monitors: BTreeMap<Box<str>, Monitor>,
+    like: Option<Comparison>,
     summary: Summary,
 }
 
@@ -369,6 +265,15 @@ pub enum Told {
         /// What it shows.
         #[serde(flatten)]
         report: Box<WindowReport>,
+    },
+    /// What another tool would have said of the latest rows, as many as the fast window has and each in one window only.
+    Like {
+        /// The tool.
+        tool: Like,
+        /// The last row of its window.
+        row: u64,
+        /// Column by column.
+        columns: Vec<Verdict>,
     },
 }
 
@@ -407,7 +312,13 @@ impl Replay<'_> {
             Some(monitor) => monitor.observe(&row, self.summary.rows)?,
             None => Vec::new(),
         };
-        Ok(events.into_iter().map(|event| self.told(event, &season)).collect())
+        let mut told: Vec<Told> = events.into_iter().map(|event| self.told(event, &season)).collect();
+        if let Some(like) = &mut self.like
+            && let Some(columns) = like.take(&row)
+        {
+            told.push(Told::Like { tool: like.like, row: self.summary.rows, columns });
+        }
+        Ok(told)
     }
 
     /// Looks at what has come since each last look, and sums up.

@@ -268,7 +268,9 @@ fn decide(
         is_significant = true;
         // The index must itself be more than noise: at 100 rows it exceeds any fixed limit without a change.
         let is_reshaped = effects.psi >= rules.psi_min && effects.psi_p_value.is_some_and(|p| p <= alpha);
-        if is_reshaped || effects.shift.is_some_and(|shift| shift >= rules.shift_min) {
+        // A shift beyond what a double can hold is no small one.
+        let is_shifted = |shift: f64| shift >= rules.shift_min || !shift.is_finite();
+        if is_reshaped || effects.shift.is_some_and(is_shifted) {
             reasons.push(Reason::Distribution);
         }
     }

@@ -83,10 +83,10 @@ impl NumberReference {
         let mut last = 0;
         for edge in &self.edges {
             let upto = window.partition_point(|value| value < edge);
-            counts.push((upto - last) as f64);
+            counts.push(upto.saturating_sub(last) as f64);
             last = upto;
         }
-        counts.push((window.len() - last) as f64);
+        counts.push(window.len().saturating_sub(last) as f64);
         Counts::new(self.counts.clone(), counts)
     }
 

@@ -46,7 +46,8 @@ impl SlowColumn {
                 let (place, base) = place(numbers, value);
                 if let Some((count, sum)) = bins.get_mut(place) {
                     *count = count.saturating_add(1);
-                    *sum += value - base;
+                    // Kept within what can be written down and read again.
+                    *sum = (*sum + (value - base)).clamp(f64::MIN, f64::MAX);
                 }
                 None
             }
@@ -66,7 +67,7 @@ impl SlowColumn {
             (Counted::Bins(own), Counted::Bins(other)) => {
                 for ((count, sum), (more, part)) in own.iter_mut().zip(other) {
                     *count = count.saturating_add(*more);
-                    *sum += part;
+                    *sum = (*sum + part).clamp(f64::MIN, f64::MAX);
                 }
             }
             (Counted::Categories(own), Counted::Categories(other)) => own.merge(other),

@@ -105,3 +105,42 @@ fn each_season_has_its_own_reference() {
     let stranger = run(&prepared, &["x", "s"], &[texts(&["1", "spring"])], &options).unwrap_err();
     assert_eq!(stranger, DriftError::Season("spring".into()).into());
 }
+
+#[test]
+fn other_tools_would_have_cried_at_noise() {
+    let mut draws = crate::fixtures::Draws::new(2);
+    let mut rows = |count: usize, shift: f64| -> Vec<Vec<String>> {
+        (0..count).map(|_| (0..10).map(|_| (draws.normal() + shift).to_string()).collect()).collect()
+    };
+    let header: Vec<String> = (0..10).map(|at| format!("x{at}")).collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let (reference, noise) = (rows(3000, 0.0), rows(500, 0.0));
+    let verdicts = |like| {
+        let options = Columns { like: Some(like), ..Columns::default() };
+        let prepared = prepare(&header, &reference, &options).unwrap();
+        let mut replay = prepared.replay(&texts(&header), &options, &rules()).unwrap();
+        let mut verdicts = Vec::new();
+        for row in &noise {
+            for told in replay.push(row).unwrap() {
+                if let Told::Like { columns, .. } = told {
+                    verdicts.push(columns);
+                }
+            }
+        }
+        (verdicts, replay.finish().unwrap().1)
+    };
+    let (evidently, summary) = verdicts(Like::Evidently);
+    assert!(evidently.len() == 10 && summary.alarmed_windows <= 1, "one in a hundred windows may");
+    assert!(
+        evidently
+            .iter()
+            .all(|columns| columns.iter().any(|column| column.drift && column.test == "wasserstein"))
+    );
+    let (nannyml, _) = verdicts(Like::Nannyml);
+    let alerts = nannyml.iter().flatten().filter(|column| column.drift).count();
+    // Three standard deviations: one in some hundred of a hundred columns.
+    assert!(alerts <= 5, "{alerts}");
+    assert!(
+        nannyml.iter().flatten().all(|column| column.test == "jensen_shannon" && column.threshold.is_some())
+    );
+}

@@ -122,6 +122,13 @@ impl Sorted {
         let (low, part) = (place.floor(), place - place.floor());
         let at = |index: f64| self.0.get(index as usize).copied().unwrap_or_else(|| self.max());
         let (a, b) = (at(low), at(low + 1.0));
+        if part == 0.0 || a == b {
+            return a;
+        }
+        if !(b - a).is_finite() {
+            // Of opposite ends of what a double can hold, the difference is more than it can.
+            return a * (1.0 - part) + b * part;
+        }
         // From the nearer end: the two forms round differently, and this one is monotone.
         if part < 0.5 { a + (b - a) * part } else { b - (b - a) * (1.0 - part) }
     }

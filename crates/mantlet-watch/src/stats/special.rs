@@ -78,21 +78,36 @@ fn upper_gamma(a: f64, x: f64) -> f64 {
     (front.exp() * h).clamp(0.0, 1.0)
 }
 
-/// The χ² value that is exceeded with probability `alpha`, by bisection: 200 halvings reach the resolution of a double.
+/// The χ² value that is exceeded with probability `alpha`: the cube of Wilson and Hilferty (1931), polished by Newton steps that never
+/// leave the interval in which the value is known to lie.
 pub(crate) fn chi_square_quantile(alpha: f64, degrees: f64) -> f64 {
-    let (mut low, mut high) = (0.0, degrees.max(1.0));
-    while chi_square_sf(high, degrees) > alpha && high < 1e9 {
-        high *= 2.0;
-    }
+    let spread = 2.0 / (9.0 * degrees);
+    let start = degrees * (1.0 - spread + normal_quantile(1.0 - alpha) * spread.sqrt()).powi(3);
+    let (mut low, mut high) = (0.0, f64::INFINITY);
+    let mut x = if start > 0.0 { start } else { degrees * 1e-3 };
     for _ in 0..200 {
-        let middle = f64::midpoint(low, high);
-        if chi_square_sf(middle, degrees) > alpha {
-            low = middle;
+        let off = chi_square_sf(x, degrees) - alpha;
+        if off > 0.0 {
+            low = x
         } else {
-            high = middle;
+            high = x
         }
+        let half = degrees / 2.0;
+        let density = ((half - 1.0) * (x / 2.0).ln() - x / 2.0 - ln_gamma(half)).exp() / 2.0;
+        let newton = x + off / density;
+        let next = if newton > low && newton < high {
+            newton
+        } else if high.is_finite() {
+            f64::midpoint(low, high)
+        } else {
+            2.0 * x
+        };
+        if (next - x).abs() <= 1e-14 * x {
+            return next;
+        }
+        x = next;
     }
-    f64::midpoint(low, high)
+    x
 }
 
 /// P(|T| > t) of Student's distribution, two-sided.

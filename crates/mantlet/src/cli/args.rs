@@ -29,7 +29,7 @@ pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
 pub use secret::{SecretCommand, SecretValue};
 pub use share::{Import, Outside, Publish, SignUrl, UrlKeys};
 pub use signing::{Sign, Verify};
-pub use watch::{Replay as WatchReplay, Watch};
+pub use watch::{LikeTool, Replay as WatchReplay, Watch};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]

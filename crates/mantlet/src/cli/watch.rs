@@ -5,12 +5,12 @@ use std::path::Path;
 use mantlet_models::{profile::TableError, rows::Rows};
 use mantlet_watch::{
     drift::{ColumnReport, Kind, Reason, Rules, RulesError, WindowReport},
-    replay::{Columns, Prepared, ReplayError, Schema, Summary, Told},
+    replay::{Columns, Like, Prepared, ReplayError, Schema, Summary, Told},
 };
 use serde_json::json;
 
 use super::{
-    args::{Common, Watch, WatchReplay},
+    args::{Common, LikeTool, Watch, WatchReplay},
     exit::Failure,
     print,
 };
@@ -30,6 +30,10 @@ fn replay(json: bool, command: &WatchReplay) -> Result<(), Failure> {
         ignored: command.ignore.clone(),
         categories: command.category.clone(),
         season: command.season.clone(),
+        like: command.like.map(|tool| match tool {
+            LikeTool::Evidently => Like::Evidently,
+            LikeTool::Nannyml => Like::Nannyml,
+        }),
     };
     let rules = Rules {
         alpha: command.alpha,
@@ -143,6 +147,20 @@ fn tell(json: bool, told: Vec<Told>, table: &mut Vec<Vec<String>>) -> Result<(),
                 print::note(format_args!(
                     "row {row}: the column `{column}` has the new category `{category}`"
                 ));
+            }
+            Told::Like { tool, row, columns } => {
+                let cried: Vec<&str> =
+                    columns.iter().filter(|column| column.drift).map(|column| column.name.as_str()).collect();
+                let name = match tool {
+                    Like::Evidently => "evidently",
+                    Like::Nannyml => "nannyml",
+                };
+                let said = if cried.is_empty() {
+                    "no drift".to_owned()
+                } else {
+                    format!("drift of {}", cried.join(", "))
+                };
+                print::note(format_args!("up to row {row}, {name} would say: {said}"));
             }
             Told::Window { season, report, .. } => {
                 let alarmed = report.report.columns.iter().filter(|column| !column.reasons.is_empty());

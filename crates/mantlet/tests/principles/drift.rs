@@ -117,3 +117,22 @@ fn a_constant_column_is_told_of_and_its_shape_compared() {
     let (_, output) = replay(dir.path(), &flat("5"), &flat("6"), &["--window", "100"]);
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn another_tools_verdicts_are_told_beside() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut more = JSON.to_vec();
+    more.extend(["--like", "evidently"]);
+    let (lines, output) = replay(dir.path(), &csv(2000, 9999, ""), &csv(200, 100, "rome"), &more);
+    assert_eq!(output.status.code(), Some(1));
+    let like: Vec<&Value> = lines.iter().filter(|line| line["event"] == "like").collect();
+    assert_eq!(like.len(), 2);
+    assert_eq!(
+        (&like[1]["tool"], &like[1]["columns"][0]["test"]),
+        (&"evidently".into(), &"wasserstein".into())
+    );
+    assert_eq!(
+        (&like[0]["columns"][0]["drift"], &like[1]["columns"][0]["drift"]),
+        (&false.into(), &true.into())
+    );
+}

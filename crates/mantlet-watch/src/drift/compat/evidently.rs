@@ -46,6 +46,27 @@ pub enum Name {
     Z,
 }
 
+impl Name {
+    /// The name there.
+    #[must_use]
+    pub fn stated(self) -> &'static str {
+        match self {
+            Self::Ks => "ks",
+            Self::Wasserstein => "wasserstein",
+            Self::Psi => "psi",
+            Self::JensenShannon => "jensenshannon",
+            Self::KullbackLeibler => "kl_div",
+            Self::Hellinger => "hellinger",
+            Self::CramerVonMises => "cramer_von_mises",
+            Self::MannWhitney => "mannw",
+            Self::Energy => "ed",
+            Self::TTest => "t_test",
+            Self::ChiSquare => "chisquare",
+            Self::Z => "z",
+        }
+    }
+}
+
 /// What it would say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {

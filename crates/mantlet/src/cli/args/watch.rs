@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `mantlet watch …`.
 #[derive(Debug, Subcommand)]
@@ -50,4 +50,16 @@ pub struct Replay {
     /// The least population stability index that matters
     #[arg(long, value_name = "PSI", default_value_t = 0.1)]
     pub psi: f64,
+    /// Tell beside what another tool would have said of each window, by its own tests and limits
+    #[arg(long, value_enum, value_name = "TOOL", conflicts_with = "season")]
+    pub like: Option<LikeTool>,
+}
+
+/// Another tool.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LikeTool {
+    /// Evidently 0.7, its default test
+    Evidently,
+    /// NannyML 0.13, Jensen-Shannon with limits from the reference's chunks
+    Nannyml,
 }

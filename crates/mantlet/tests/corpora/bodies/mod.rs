@@ -20,6 +20,7 @@ mod scan;
 mod tiles;
 mod upload;
 mod upstream;
+mod watch;
 mod workload;
 
 /// Feeds one input to a parser.
@@ -58,4 +59,5 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("guard_redact", guard::redacted),
     ("guard_markup", guard::markup),
     ("guard_stream", guard::streamed),
+    ("watch_replay", watch::replay),
 ];
