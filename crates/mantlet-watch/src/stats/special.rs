@@ -88,9 +88,9 @@ pub(crate) fn chi_square_quantile(alpha: f64, degrees: f64) -> f64 {
     for _ in 0..200 {
         let off = chi_square_sf(x, degrees) - alpha;
         if off > 0.0 {
-            low = x
+            low = x;
         } else {
-            high = x
+            high = x;
         }
         let half = degrees / 2.0;
         let density = ((half - 1.0) * (x / 2.0).ln() - x / 2.0 - ln_gamma(half)).exp() / 2.0;
