@@ -92,38 +92,45 @@ impl NumberReference {
 
     /// Compares with a sorted window: O(m·log(n/m)) for m values beside n.
     pub(crate) fn apart(&self, window: &[f64]) -> Apart {
-        let (n, m) = (self.values.len() as f64, window.len() as f64);
+        // Multiplied by the inverse: there are five quotients a value.
+        let (per_n, per_m) = (1.0 / self.values.len() as f64, 1.0 / window.len() as f64);
         let (Some(&first), Some(&last)) = (self.values.first(), self.values.last()) else {
             return Apart { ks: f64::NAN, wasserstein: f64::NAN };
         };
+        // What lies between two values of the window if nothing has changed, and a little more.
+        let stride = 2 * self.values.len() / window.len().max(1) + 1;
         let (mut ks, mut area) = (0.0_f64, 0.0);
         // Up to `from`, `below` values of the reference and `seen` of the window are counted.
         let mut from = first.min(window.first().copied().unwrap_or(first));
         let (mut below, mut seen) = (0, 0);
         while let Some(&value) = window.get(seen) {
-            let level = seen as f64 / m;
-            let before = gallop(&self.values, below, |other| other < value);
-            ks = ks.max((before as f64 / n - level).abs());
-            area += self.area(from, value, below, before, level);
-            below = gallop(&self.values, before, |other| other <= value);
+            let level = seen as f64 * per_m;
+            let before = gallop(&self.values, below, stride, |other| other < value);
+            ks = ks.max((before as f64 * per_n - level).abs());
+            area += self.area((from, value), (below, before), level, per_n);
+            below = if self.values.get(before) == Some(&value) {
+                gallop(&self.values, before, 1, |other| other <= value)
+            } else {
+                before
+            };
             seen += 1;
             while window.get(seen).is_some_and(|next| *next == value) {
                 seen += 1;
             }
-            ks = ks.max((below as f64 / n - seen as f64 / m).abs());
+            ks = ks.max((below as f64 * per_n - seen as f64 * per_m).abs());
             from = value;
         }
         if last > from {
-            area += self.area(from, last, below, self.values.len(), 1.0);
+            area += self.area((from, last), (below, self.values.len()), 1.0, per_n);
         }
         Apart { ks, wasserstein: area }
     }
 
     /// The area between the reference's distribution function and a level, from `a` to `b`, where `low` values are at most `a` and `high`
     /// below `b`.
-    fn area(&self, a: f64, b: f64, low: usize, high: usize, level: f64) -> f64 {
-        let n = self.values.len() as f64;
-        let crossing = level * n;
+    fn area(&self, (a, b): (f64, f64), (low, high): (usize, usize), level: f64, per_n: f64) -> f64 {
+        // The function is at most the level up to where its count passes this.
+        let crossing = level * self.values.len() as f64;
         let turn = (crossing as usize).clamp(low, high);
         // Where the function passes the level: before `a` if it has already, at the value that makes its count pass, or not before `b`.
         let at = if crossing < low as f64 {
@@ -133,15 +140,16 @@ impl NumberReference {
         } else {
             b
         };
-        (level * (at - a) - self.integral(a, at, low, turn))
-            + (self.integral(at, b, turn, high) - level * (b - at))
+        (level * (at - a) - per_n * self.integral(a, at, low, turn))
+            + (per_n * self.integral(at, b, turn, high) - level * (b - at))
     }
 
-    /// The integral of the distribution function from `a` to `b`, between which lie the values from `low` to `high`.
+    /// The integral of the count, which is the distribution function times the number of values, from `a` to `b`, between which lie the
+    /// values from `low` to `high`.
     fn integral(&self, a: f64, b: f64, low: usize, high: usize) -> f64 {
         let sum = |index: usize| self.sums.get(index).copied().unwrap_or(0.0);
         let (a, b) = (a - self.middle, b - self.middle);
-        (high as f64 * b - low as f64 * a - (sum(high) - sum(low))) / self.values.len() as f64
+        high as f64 * b - low as f64 * a - (sum(high) - sum(low))
     }
 }
 
@@ -157,13 +165,16 @@ fn binned(sample: &Sorted) -> (Vec<f64>, Vec<f64>) {
     (edges, counts)
 }
 
-/// The first place from `start` on where a condition that is true up to somewhere ends; doubling steps, then halving.
-fn gallop(values: &[f64], start: usize, holds: impl Fn(f64) -> bool) -> usize {
-    let mut step = 1;
+/// The first place from `start` on where a condition that is true up to somewhere ends; doubling steps of at least `step`, then halving.
+fn gallop(values: &[f64], start: usize, step: usize, holds: impl Fn(f64) -> bool) -> usize {
+    let mut step = step;
     let (mut low, mut high) = (start, start);
-    while high < values.len() && values.get(high).is_some_and(|value| holds(*value)) {
-        low = high + 1;
+    loop {
         high += step;
+        if values.get(high).is_none_or(|value| !holds(*value)) {
+            break;
+        }
+        low = high + 1;
         step *= 2;
     }
     let high = high.min(values.len());
