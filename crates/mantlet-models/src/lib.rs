@@ -17,7 +17,7 @@ pub mod profile;
 mod random;
 pub mod register;
 pub mod registry;
-mod rows;
+pub mod rows;
 pub mod runtime;
 pub mod serve;
 pub mod signers;

@@ -25,7 +25,7 @@ use crate::profile::TableError;
 const PARQUET_MAGIC: &[u8; 4] = b"PAR1";
 
 /// A data file while it is read.
-pub(crate) struct Rows {
+pub struct Rows {
     path: PathBuf,
     columns: Vec<String>,
     source: Source,
@@ -41,7 +41,7 @@ impl Rows {
     ///
     /// # Errors
     /// If it cannot be read, is larger, is no table, or has two columns of one name.
-    pub(crate) fn open(path: &Path, bytes_max: u64) -> Result<Self, TableError> {
+    pub fn open(path: &Path, bytes_max: u64) -> Result<Self, TableError> {
         let io = |cause| TableError::Io { path: path.to_owned(), cause };
         let mut file = File::open(path).map_err(io)?;
         let mut magic = Vec::with_capacity(PARQUET_MAGIC.len());
@@ -70,7 +70,7 @@ impl Rows {
     }
 
     /// The columns' names.
-    pub(crate) fn columns(&self) -> &[String] {
+    pub fn columns(&self) -> &[String] {
         &self.columns
     }
 
@@ -92,6 +92,28 @@ impl Rows {
                 Ok(more)
             }
         }
+    }
+
+    /// Reads the next row as texts into `cells`, one for each column, empty where there is no value. Says whether there was one;
+    /// `row` is what an error calls it.
+    ///
+    /// # Errors
+    /// As for reading, and if a cell is not UTF-8.
+    pub fn next_texts(&mut self, cells: &mut Vec<String>, row: u64) -> Result<bool, TableError> {
+        let mut record = ByteRecord::new();
+        if !self.next(&mut record)? {
+            return Ok(false);
+        }
+        cells.clear();
+        for (bytes, column) in record.iter().zip(&self.columns) {
+            let text = std::str::from_utf8(bytes).map_err(|_| TableError::Cell {
+                row,
+                column: column.clone(),
+                why: "not UTF-8",
+            })?;
+            cells.push(text.to_owned());
+        }
+        Ok(true)
     }
 }
 

@@ -9,6 +9,7 @@ mod second;
 mod secret;
 mod share;
 mod signing;
+mod watch;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -28,6 +29,7 @@ pub use second::{ApproveCommand, BreakGlassCommand, PolicyCommand};
 pub use secret::{SecretCommand, SecretValue};
 pub use share::{Import, Outside, Publish, SignUrl, UrlKeys};
 pub use signing::{Sign, Verify};
+pub use watch::{LikeTool, Replay as WatchReplay, Watch};
 
 /// One binary that makes the secure way to serve a model the shortest way.
 #[derive(Debug, Parser)]
@@ -107,6 +109,9 @@ pub enum Command {
     /// What language models are told and what they answer
     #[command(subcommand)]
     Guard(Guard),
+    /// Whether what arrives is still what a model was made with
+    #[command(subcommand)]
+    Watch(Watch),
     /// Secrets of other people's services, which the home keeps
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -40,6 +40,7 @@ pub mod signing;
 pub mod transport;
 pub mod update;
 pub mod user;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -130,6 +131,7 @@ async fn dispatch(common: &Common, command: Command, ready: Option<serve::Ready>
         Command::Model(command) => model::run(common, command).await,
         Command::Review(command) => review::run(common, command).await,
         Command::Guard(command) => guard::run(common, &command),
+        Command::Watch(command) => watch::run(common, &command),
         Command::Secret(command) => {
             with_session(common, async |session| secret::run(session, command, common.json).await).await
         }

@@ -88,7 +88,8 @@ replays!(
     approval,
     network,
     settings,
-    profile
+    profile,
+    watch_replay
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

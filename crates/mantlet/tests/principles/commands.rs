@@ -49,6 +49,7 @@ fn help_tells_the_commands() {
       model        Model packages and what is served
       review       Answers that wait for a person
       guard        What language models are told and what they answer
+      watch        Whether what arrives is still what a model was made with
       secret       Secrets of other people's services, which the home keeps
       audit        The audit log
       root         The key that wraps everything at rest

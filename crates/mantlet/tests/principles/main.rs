@@ -49,6 +49,9 @@ mod reviews;
 // Secrets of other people's services.
 mod secrets;
 
+// Whether what arrives is still what a model was made with.
+mod drift;
+
 // What is put before language models.
 mod guard_prompts;
 

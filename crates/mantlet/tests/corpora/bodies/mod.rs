@@ -22,6 +22,7 @@ mod scan;
 mod tiles;
 mod upload;
 mod upstream;
+mod watch;
 mod workload;
 
 /// Feeds one input to a parser.
@@ -74,4 +75,5 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("network", gate::network),
     ("settings", package::settings),
     ("profile", package::profile),
+    ("watch_replay", watch::replay),
 ];
