@@ -91,6 +91,7 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
         "guard_redact",
         "guard_markup",
         "guard_stream",
+        "guard_arguments",
     ];
     let targets = arguments.first().map_or_else(|| all.to_vec(), |one| vec![*one]);
     targets.iter().try_for_each(|name| {

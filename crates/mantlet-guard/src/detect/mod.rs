@@ -74,11 +74,15 @@ pub struct Reason {
 
 /// A slower judge of single windows, which is asked where this one is uncertain.
 pub trait Refine {
-    /// Whether to ask about a text of this score.
-    fn asks(&self, score: f32, channel: Channel) -> bool;
+    /// Whether to ask about a text of this score by words.
+    fn asks(&self, words: f32, channel: Channel) -> bool;
 
-    /// How likely a window is an attack, 0 to 1; `task` is what the user wants, where known.
-    fn score(&self, window: &str, channel: Channel, task: Option<&str>) -> f32;
+    /// The log-odds that a window is an attack; `task` is what the user wants, where known. What cannot be judged is infinitely
+    /// likely.
+    fn log_odds(&self, window: &str, channel: Channel, task: Option<&str>) -> f32;
+
+    /// The score, 0 to 1, of a text with this score by words whose windows have these log-odds.
+    fn score(&self, words: f32, log_odds: &[f32], channel: Channel) -> f32;
 }
 
 static EMBEDDED: LazyLock<Detector> = LazyLock::new(|| {
@@ -109,14 +113,16 @@ struct Judged {
 }
 
 impl Judged {
-    /// What another judge says of the heaviest windows, and which of them is the worst; nothing if there is no window.
+    /// The score by another judge of the windows, and where the worst of them is; nothing if there is no window.
     fn refined(&self, refine: &dyn Refine, channel: Channel, task: Option<&str>) -> Option<(f32, Span)> {
         let folded = &self.evidence.folded;
-        let scored = self.evidence.heaviest.iter().filter_map(|window| {
-            let score = refine.score(folded.text().get(window.range.clone())?, channel, task);
-            Some((score, folded.origin(window.range.clone())))
+        let judged = self.evidence.apart.iter().filter_map(|window| {
+            let log_odds = refine.log_odds(folded.text().get(window.range.clone())?, channel, task);
+            Some((log_odds, folded.origin(window.range.clone())))
         });
-        scored.max_by(|left, right| left.0.total_cmp(&right.0))
+        let (log_odds, places): (Vec<f32>, Vec<Span>) = judged.unzip();
+        let worst = places.into_iter().zip(&log_odds).max_by(|left, right| left.1.total_cmp(right.1))?.0;
+        Some((refine.score(self.score, &log_odds, channel), worst))
     }
 }
 
@@ -136,12 +142,18 @@ impl Detector {
     /// Judges a text; with the weights that are compiled in, the encoder is asked where words alone leave doubt.
     #[must_use]
     pub fn scan(&self, text: &str, channel: Channel) -> Report {
-        let encoder: Option<&dyn Refine> = if self.is_refined { Some(Encoder::embedded()) } else { None };
-        self.scan_with(text, channel, None, encoder)
+        self.scan_for(text, channel, None)
     }
 
-    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most. What is an attack
-    /// without it stays one.
+    /// The same, for one who knows what the user has asked to be done with a document: a document that asks for something
+    /// else is the stranger for it. Of the task, the beginning is read.
+    #[must_use]
+    pub fn scan_for(&self, text: &str, channel: Channel, task: Option<&str>) -> Report {
+        let encoder: Option<&dyn Refine> = if self.is_refined { Some(Encoder::embedded()) } else { None };
+        self.scan_with(text, channel, task, encoder)
+    }
+
+    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most.
     #[must_use]
     pub fn scan_with(
         &self,
@@ -155,7 +167,7 @@ impl Detector {
             return Report { score: 0.0, verdict: Verdict::Clean, reasons: Vec::new() };
         };
         let refined = refine
-            .filter(|refine| worst.score < ATTACK && refine.asks(worst.score, channel))
+            .filter(|refine| refine.asks(worst.score, channel))
             .and_then(|refine| worst.refined(refine, channel, task));
         let score = refined.as_ref().map_or(worst.score, |(score, _)| *score);
         let verdict = self.verdict(score, channel);

@@ -41,11 +41,14 @@ fn an_encoded_attack_is_one_and_says_so() {
 fn another_judge_is_asked_in_the_uncertain_band_alone() {
     struct Always(f32);
     impl Refine for Always {
-        fn asks(&self, score: f32, _channel: Channel) -> bool {
-            score > 0.2
+        fn asks(&self, words: f32, _channel: Channel) -> bool {
+            (0.2..0.7).contains(&words)
         }
-        fn score(&self, _window: &str, _channel: Channel, _task: Option<&str>) -> f32 {
+        fn log_odds(&self, _window: &str, _channel: Channel, _task: Option<&str>) -> f32 {
             self.0
+        }
+        fn score(&self, _words: f32, log_odds: &[f32], _channel: Channel) -> f32 {
+            log_odds[0]
         }
     }
     let with = |text: &str, score| {

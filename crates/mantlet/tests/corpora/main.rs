@@ -73,7 +73,8 @@ replays!(
     guard_structure,
     guard_redact,
     guard_markup,
-    guard_stream
+    guard_stream,
+    guard_arguments
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

@@ -11,6 +11,7 @@ mod bundle;
 mod configuration;
 mod grpc;
 mod guard;
+mod guard_arguments;
 mod guard_structure;
 mod llm;
 mod onnx;
@@ -58,4 +59,5 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("guard_redact", guard::redacted),
     ("guard_markup", guard::markup),
     ("guard_stream", guard::streamed),
+    ("guard_arguments", guard_arguments::body),
 ];
