@@ -113,6 +113,12 @@ struct Judged {
 }
 
 impl Judged {
+    /// Whether it stands for more bytes of the original than these.
+    fn stands_for(&self, bytes: usize) -> bool {
+        let span = self.text.origin(0..self.text.len());
+        span.end - span.start > bytes
+    }
+
     /// The score by another judge of the windows, and where the worst of them is; nothing if there is no window.
     fn refined(&self, refine: &dyn Refine, channel: Channel, task: Option<&str>) -> Option<(f32, Span)> {
         let folded = &self.evidence.folded;
@@ -163,15 +169,24 @@ impl Detector {
         refine: Option<&dyn Refine>,
     ) -> Report {
         let normalized = normalize(text);
-        let Some(worst) = self.judge(&normalized, channel) else {
+        let forms: Vec<Judged> = self.all(&normalized, channel).collect();
+        let Some(worst) = worst(&forms) else {
             return Report { score: 0.0, verdict: Verdict::Clean, reasons: Vec::new() };
         };
-        let refined = refine
-            .filter(|refine| refine.asks(worst.score, channel))
-            .and_then(|refine| worst.refined(refine, channel, task));
-        let score = refined.as_ref().map_or(worst.score, |(score, _)| *score);
+        // Who reads for meaning finds some in letters that have none, so where most of a text is a code, what it says is read.
+        let decoded = forms.iter().filter(|form| form.kind != "plain");
+        let is_code = decoded.clone().any(|form| form.stands_for(text.len() / 2));
+        let legible = if is_code { self::worst(decoded) } else { Some(worst) };
+        let refined = legible
+            .filter(|form| refine.is_some_and(|refine| refine.asks(form.score, channel)))
+            .and_then(|form| form.refined(refine?, channel, task));
+        let score = match &refined {
+            Some((score, _)) if is_code => score.max(worst.score),
+            Some((score, _)) => *score,
+            None => worst.score,
+        };
         let verdict = self.verdict(score, channel);
-        let mut reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, &worst) };
+        let mut reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, worst) };
         if let Some((_, span)) = refined.filter(|_| verdict != Verdict::Clean) {
             reasons.push(Reason { code: "meaning", span });
         }
@@ -196,11 +211,6 @@ impl Detector {
         }
     }
 
-    /// The worst form of a text.
-    fn judge(&self, normalized: &Normalized, channel: Channel) -> Option<Judged> {
-        self.all(normalized, channel).max_by(|left, right| left.score.total_cmp(&right.score))
-    }
-
     /// All forms of a text.
     fn all<'a>(&'a self, normalized: &'a Normalized, channel: Channel) -> impl Iterator<Item = Judged> + 'a {
         let learned = self.model.of(channel);
@@ -215,6 +225,11 @@ impl Detector {
             Judged { kind, text, evidence, score }
         })
     }
+}
+
+/// The worst form of a text.
+fn worst<'a>(forms: impl IntoIterator<Item = &'a Judged>) -> Option<&'a Judged> {
+    forms.into_iter().max_by(|left, right| left.score.total_cmp(&right.score))
 }
 
 /// Reasons for a verdict, each with its place in the original.
