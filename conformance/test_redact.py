@@ -1,15 +1,20 @@
-"""`mantlet guard redact` beside independent generators and checkers of numbers: Faker, python-stdnum, phonenumbers."""
+"""`mantlet guard redact` beside independent generators and checkers of numbers: Faker, python-stdnum, phonenumbers, schwifty."""
 
+import contextlib
 import datetime
 import importlib
+import itertools
 import json
 import random
+import re
 import string
 import subprocess
 
 import faker
 import phonenumbers
 import pytest
+from schwifty import registry
+from schwifty.exceptions import InvalidCountryCode
 
 from conftest import BINARY, clean_environment
 
@@ -95,6 +100,24 @@ KINDS = {
     "be nn": (valid("be.nn", dated("%y%m%d", 5)), "rijksregisternummer"),
     "tr tckn": (valid("tr.tckimlik", digits(11, "123456789")), "TCKN"),
     "ro cnp": (valid("ro.cnp", lambda rng: rng.choice("12") + dated("%y%m%d", 6)(rng)), "CNP"),
+    "fr nir": (valid("fr.nir", lambda rng: rng.choice("12") + dated("%y%m", 0)(rng) + f"{rng.randint(1, 95):02}" + digits(8)(rng)), "NIR"),
+    "de steuer-id": (valid("de.idnr", digits(11, "123456789")), "Steuer-ID"),
+    "dk cpr": (valid("dk.cpr", dated("%d%m%y", 4)), "CPR"),
+    "ee isikukood": (valid("ee.ik", lambda rng: rng.choice("34") + dated("%y%m%d", 4)(rng)), "isikukood"),
+    "hr oib": (valid("hr.oib", digits(11)), "OIB"),
+    "bg egn": (valid("bg.egn", dated("%y%m%d", 4)), "EGN"),
+    "pl nip": (valid("pl.nip", digits(10, "123456789")), "NIP"),
+    "pt nif": (valid("pt.nif", digits(9, "123")), "NIF"),
+    "gr amka": (valid("gr.amka", dated("%d%m%y", 5)), "AMKA"),
+    "za id": (valid("za.idnr", lambda rng: dated("%y%m%d", 4)(rng) + rng.choice("01") + "8" + digits(1)(rng)), "ID number"),
+    "kr rrn": (valid("kr.rrn", lambda rng: dated("%y%m%d", 0)(rng) + rng.choice("12") + digits(6)(rng)), "RRN"),
+    "ar cuit": (valid("ar.cuit", lambda rng: rng.choice(["20", "27"]) + digits(9)(rng)), "CUIT"),
+    "il id": (valid("il.idnr", digits(9, "123456789")), "Teudat Zehut"),
+    "th id": (valid("th.pin", digits(13, "12345678")), "Thai ID"),
+    "cz rč": (valid("cz.rc", dated("%y%m%d", 4)), "rodné číslo"),
+    "is kennitala": (valid("is_.kennitala", lambda rng: dated("%d%m%y", 3)(rng) + "9"), "kennitala"),
+    "at svnr": (valid("at.vnr", lambda rng: digits(4, "123456789")(rng) + dated("%d%m%y", 0)(rng)), "SVNR"),
+    "es dni": (valid("es.dni", lambda rng: digits(8)(rng) + rng.choice("TRWAGMYFPDXBNJZSQVHLCKE")), "DNI"),
     "phone us": (phone("US", phonenumbers.PhoneNumberFormat.NATIONAL), "call"),
     "phone gb": (phone("GB", phonenumbers.PhoneNumberFormat.NATIONAL), "phone"),
     "phone de": (phone("DE", phonenumbers.PhoneNumberFormat.INTERNATIONAL), "reach me under"),
@@ -118,6 +141,41 @@ def test_generated_numbers_are_found(kind):
         if not covered(one, start, start + len(value.encode()))
     ]
     assert len(missed) <= EACH * 0.03, missed
+
+
+def iban(rng, country, form):
+    """An account by the registry's form (`8!n16!c`) with its check digits (ISO 7064, MOD 97-10)."""
+    letters = {"n": string.digits, "a": string.ascii_uppercase, "c": string.digits + string.ascii_uppercase}
+    body = "".join("".join(rng.choices(letters[kind], k=int(count))) for count, kind in re.findall(r"(\d+)!([nac])", form))
+    number = int("".join(str(int(letter, 36)) for letter in f"{body}{country}00"))
+    return f"{country}{98 - number % 97:02}{body}"
+
+
+def registered():
+    """The registry's form and length for each country that it has."""
+    forms = {}
+    for country in map("".join, itertools.product(string.ascii_uppercase, repeat=2)):
+        with contextlib.suppress(InvalidCountryCode):
+            known = registry.get_iban_spec(country)
+            forms[country] = known.bban_spec, known.iban_length
+    return forms
+
+
+def test_every_country_of_the_iban_registry_is_known_by_its_length():
+    rng, values, forms = random.Random(5), {}, registered()
+    assert len(forms) > 100
+    for country, (form, length) in forms.items():
+        values[country] = iban(rng, country, form)
+        assert len(values[country]) == length, country
+    grouped = [re.sub(r"(.{4})(?!$)", r"\1 ", value) for value in values.values()]
+    for texts in (list(values.values()), grouped):
+        found = redact([f"IBAN {text}." for text in texts])
+        missed = [text for text, one in zip(texts, found, strict=True) if [kind["kind"] for kind in one] != ["iban"]]
+        assert not missed
+    # One digit more with the right check digits is the account of no country here.
+    longer = [iban(rng, country, form + "1!n") for country, (form, _) in forms.items()]
+    wrong = [text for text, one in zip(longer, redact(longer), strict=True) if any(kind["kind"] == "iban" for kind in one)]
+    assert not wrong
 
 
 def test_numbers_of_nobody_stay():

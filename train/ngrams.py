@@ -37,14 +37,14 @@ def read(path):
         return [json.loads(line) for line in lines]
 
 
-def thinned(rows):
+def thinned(rows, most):
     """At most so many rows of each family: beyond that they repeat each other."""
     order = np.random.default_rng(SEED).permutation(len(rows))
     seen, kept = collections.Counter(), []
     for index in order:
         key = family_of(rows[index]), rows[index]["label"]
         seen[key] += 1
-        if seen[key] <= FAMILY_MAX:
+        if seen[key] <= most:
             kept.append(rows[index])
     return kept
 
@@ -288,8 +288,9 @@ def log_left_out(rows, used, measured, names, folds, channel, log):
     log(f"\n{channel}: macro recall {np.mean(recalls):.3f} over {len(recalls)} families\n")
 
 
-def train(features, rows, dev, out, alpha, log=print):
-    """Trains all of it on `rows`, sets thresholds on `dev`, writes to `out`."""
+def train(features, rows, dev, out, alpha, left_out_only=False, log=print):
+    """Trains all of it on `rows`, sets thresholds on `dev`, writes to `out`; or ends with the table of families left out."""
+    out.mkdir(parents=True, exist_ok=True)
     windows = Windows(features, rows)
     log(f"{len(rows)} rows, {windows.x.shape[0]} windows, {windows.x.nnz} n-grams")
     families = sorted({family_of(row) for row in rows})
@@ -298,7 +299,12 @@ def train(features, rows, dev, out, alpha, log=print):
     folds = np.array([fold_of[family_of(row)] for row in rows])
     sample = sampled(rows)
     measured, names = {}, None
-    for fold in [*range(FOLDS), None]:
+    for fold in [*range(FOLDS), *([] if left_out_only else [None])]:
+        saved = out / f"fold-{fold}.json"
+        if fold is not None and saved.exists():
+            names, of = json.loads(saved.read_text())
+            measured.update({int(index): values for index, values in of.items()})
+            continue
         keep = np.ones(len(rows), bool) if fold is None else folds != fold
         tables = {}
         for channel in CHANNELS:
@@ -309,12 +315,19 @@ def train(features, rows, dev, out, alpha, log=print):
         write(out, tables, neutral(tables, names))
         if fold is not None:
             of = [index for index in sample if folds[index] == fold]
-            measured.update(zip(of, (views[0] for views in evidence(features, out, [rows[index] for index in of]))))
-    heads = neutral(tables, names)
-    for channel in CHANNELS:
-        used = [index for index in sample if channel_of(rows[index]) == channel]
-        w, _ = head_of(rows, used, measured, names)
+            found = dict(zip(of, (views[0] for views in evidence(features, out, [rows[index] for index in of]))))
+            measured.update(found)
+            # An interrupted run goes on from here; who changes data or features removes these files.
+            saved.write_text(json.dumps([names, found]))
+            log(f"fold {fold} of {FOLDS}", flush=True)
+    used_of = {channel: [index for index in sample if channel_of(rows[index]) == channel] for channel in CHANNELS}
+    for channel, used in used_of.items():
         log_left_out(rows, used, measured, names, folds, channel, log)
+    if left_out_only:
+        return {}
+    heads = neutral(tables, names)
+    for channel, used in used_of.items():
+        w, _ = head_of(rows, used, measured, names)
         benign = [r for r in dev if channel_of(r) == channel and r["label"] == "benign" and r["kind"] != "over-defence"]
         heads[channel] |= threshold(features, out, with_crops(benign), dict(zip(names, map(float, w))), names)
     write(out, tables, heads)
@@ -356,9 +369,11 @@ def main():
     arguments.add_argument("--dev", required=True)
     arguments.add_argument("--out", required=True)
     arguments.add_argument("--alpha", type=float, default=3e-6)
+    arguments.add_argument("--family-max", type=int, default=FAMILY_MAX, help="rows of one family and label")
+    arguments.add_argument("--left-out-only", action="store_true", help="print recall of families left out, and train nothing else")
     given = arguments.parse_args()
-    rows = thinned([row | {"text": row["text"][:8000]} for path in given.data for row in read(path)])
-    heads = train(given.features, rows, read(given.dev), pathlib.Path(given.out), given.alpha)
+    rows = thinned([row | {"text": row["text"][:8000]} for path in given.data for row in read(path)], given.family_max)
+    heads = train(given.features, rows, read(given.dev), pathlib.Path(given.out), given.alpha, given.left_out_only)
     for channel, head in heads.items():
         print(channel, json.dumps(head))
     for path in [*given.data, given.dev]:

@@ -6,7 +6,7 @@ import random
 
 import widen
 import wordpiece
-from widening import attacks, constraints
+from widening import attacks, constraints, grafts
 
 LENGTH, BODY, STRIDE, TASK = 64, 60, 44, 12
 PASSAGE = 700
@@ -15,7 +15,7 @@ HELD_OUT = {"pyrit_templates", "doc-self-message", "doc-exfiltration", "many-sho
 HELD_OUT_LANGS = {"ja", "tr", "nl"}
 # A bare request is an attack only by where it stands, and much of it makes a model flag every imperative; prose that people
 # wrote is rarer here than on the wire.
-FACTOR = {"doc-bare": 0.2, "doc-fake-completion": 0.4, "rust_docs": 4.0, "passage": 3.0, "mantlet_synth_docs": 3.0, "howto": 2.0, "constraints": 4.0, "ultrachat": 2.0}
+FACTOR = {"doc-bare": 0.2, "doc-fake-completion": 0.4, "rust_docs": 4.0, "passage": 3.0, "mantlet_synth_docs": 3.0, "howto": 2.0, "constraints": 4.0, "ultrachat": 2.0, "graft-attack": 3.0, "graft-carrier": 3.0, "readme": 2.0, "graft-request": 0.7}
 ATTACK, BENIGN, USER, DOCUMENT = 1.0, 0.0, 0, 1
 
 
@@ -37,7 +37,7 @@ def load(train_path, seed, widened):
     real = [r for r in read(train_path) if not (r["channel"] == "document" and r["label"] == "injection")]
     made = [r for r in widen.generate(seed, widened) if r["family"] != "encoded"]
     rng = random.Random(seed)
-    carriers = [r["text"] for r in real if r["channel"] == "document" or r["source"] == "ultrachat"]
+    carriers = [r["text"] for r in real if (r["channel"] == "document" or r["source"] == "ultrachat") and not held_out(r)]
     for _ in range(widened // 8):
         carrier = rng.choice(carriers)
         start = rng.randrange(max(1, len(carrier) - 400))
@@ -47,8 +47,32 @@ def load(train_path, seed, widened):
         made.append(widen.row(text, "injection", "indirect", "document", family, payload=[start, end]))
         # The same passage without the payload, so that the passage alone says nothing.
         made.append(widen.row(carrier, "benign", "benign", "document", "passage"))
+    made += grafted(rng, real, carriers, widened // 5)
     made += [widen.row(constraints.constrained(rng), "benign", "benign", "user", "constraints") for _ in range(widened // 20)]
     return real + made
+
+
+def grafted(rng, real, carriers, count):
+    """What people wrote to models, in documents: attacks twice as often as plain requests, and each carrier without it too."""
+    typed = {name: [r for r in real if r["channel"] == "user" and r["label"] == name and not held_out(r)] for name in ("injection", "benign")}
+    by_source = {name: sorted({r["source"] for r in rows}) for name, rows in typed.items()}
+    pools = {(name, source): [r["text"] for r in typed[name] if r["source"] == source] for name in typed for source in by_source[name]}
+    carriers, made = [c for c in carriers if c], []
+    for _ in range(count):
+        name = rng.choice(["injection", "injection", "benign"])
+        text, start, end, carrier = grafts.graft(rng, rng.choice(pools[name, rng.choice(by_source[name])]), carriers, HELD_OUT)
+        family = "graft-attack" if name == "injection" else "graft-request"
+        asked = {"task": task_of(rng, pools["benign", rng.choice(by_source["benign"])])} if rng.random() < 0.4 else {}
+        made.append(widen.row(text, "injection", "indirect", "document", family, payload=[start, end], **asked))
+        # The same task for both, so that the task alone says nothing.
+        made.append(widen.row(carrier, "benign", "benign", "document", "graft-carrier", **asked))
+    made += [widen.row(grafts.readme(rng), "benign", "benign", "document", "readme") for _ in range(count // 4)]
+    return made
+
+
+def task_of(rng, requests):
+    """What a user may have asked: the beginning of a request that people typed."""
+    return rng.choice(requests)[:160]
 
 
 def cut(pieces, wp, row, rng=None):

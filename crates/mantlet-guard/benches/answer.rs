@@ -32,6 +32,25 @@ fn redacts(bencher: Bencher<'_, '_>) {
     bencher.counter(BytesCount::of_str(&text)).bench(|| redact(black_box(&text)));
 }
 
+/// A mebibyte of rows of numbers, of which none is anybody's: the worst of what is no attack.
+fn numbers() -> String {
+    let mut state = 7_u32;
+    let mut text = String::new();
+    while text.len() < 1 << 20 {
+        for separator in [",", " ", ";", "\n"] {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            text += &format!("{}.{:02}{separator}", (state >> 8) % 100_000, (state >> 4) % 100);
+        }
+    }
+    text
+}
+
+#[divan::bench]
+fn redacts_rows_of_numbers(bencher: Bencher<'_, '_>) {
+    let text = numbers();
+    bencher.counter(BytesCount::of_str(&text)).bench(|| redact(black_box(&text)));
+}
+
 /// The rules of each bench.
 fn rules(all: bool) -> Arc<Rules> {
     let rules = Rules::new().redact(Kinds::STRUCTURED);

@@ -35,9 +35,9 @@ impl Verdict {
     }
 }
 
-/// Looks at a text.
-pub(super) fn scan(text: &str, channel: Channel) -> Finding {
-    let report = Detector::embedded().scan(text, channel);
+/// Looks at a text; `task` is what the user wants, where known.
+pub(super) fn scan(text: &str, channel: Channel, task: Option<&str>) -> Finding {
+    let report = Detector::embedded().scan_for(text, channel, task);
     let verdict = match report.verdict {
         Said::Clean => Verdict::Clean,
         Said::Suspect => Verdict::Suspect,

@@ -25,6 +25,9 @@ pub(crate) struct ScreenedPrompt {
 /// What is put in the place of what is taken out: visible, so that nobody wonders.
 const REMOVED: &str = "[removed]";
 
+/// Characters of the user's request that documents are held against: the detector reads no more than its beginning.
+const TASK_CHARS_MAX: usize = 160;
+
 /// Reasons that one entry names.
 const REASONS_MAX: usize = 16;
 
@@ -52,13 +55,15 @@ pub(crate) fn screen(valid: ValidPrompt, record: &mut Record) -> Result<Screened
     let rules = &admission.permit().route().rules;
     let mut found = Found::default();
     let mut joined: [Vec<String>; 3] = Default::default();
+    let task = asked(&prompt.task);
+    let task = task.as_deref();
     for piece in pieces(&mut prompt, rules) {
-        look(piece, &mut joined, &mut found);
+        look(piece, task, &mut joined, &mut found);
     }
     for (text, channel) in beside(&prompt) {
-        found.take(&guard_in(rules, channel, text), rules.guard.of(channel));
+        found.take(&guard_in(rules, channel, text, task), rules.guard.of(channel));
     }
-    together(&joined, rules, &mut found);
+    together(&joined, task, rules, &mut found);
     let entry = record.entry();
     entry.guard = Some(Token::of(found.verdict.as_str()));
     entry.screen = found.codes.iter().take(REASONS_MAX).map(|code| Token::of(code)).collect();
@@ -76,11 +81,21 @@ impl Found {
     }
 }
 
-fn guard_in(rules: &Rules, channel: Channel, text: &str) -> Finding {
+/// What the user wants: the beginning of the last thing that a user has said.
+fn asked(task: &Task) -> Option<String> {
+    let Task::Chat(turns) = task else { return None };
+    let last = turns.iter().rfind(|turn| turn.role == Role::User)?;
+    last.parts.iter().find_map(|part| match part {
+        Content::Text(text) => Some(text.chars().take(TASK_CHARS_MAX).collect()),
+        _ => None,
+    })
+}
+
+fn guard_in(rules: &Rules, channel: Channel, text: &str, task: Option<&str>) -> Finding {
     if rules.guard.of(channel) == Mode::Off || text.is_empty() {
         Finding::default()
     } else {
-        guard::scan(text, channel)
+        guard::scan(text, channel, task)
     }
 }
 
@@ -92,12 +107,12 @@ const fn place(channel: Channel) -> usize {
     }
 }
 
-fn look(piece: Piece<'_>, joined: &mut [Vec<String>; 3], found: &mut Found) {
+fn look(piece: Piece<'_>, task: Option<&str>, joined: &mut [Vec<String>; 3], found: &mut Found) {
     let Piece { text, channel, mode } = piece;
     if mode == Mode::Off || text.is_empty() {
         return;
     }
-    let finding = guard::scan(text, channel);
+    let finding = guard::scan(text, channel, task);
     found.take(&finding, mode);
     if mode == Mode::Sanitize && finding.verdict == Verdict::Attack {
         *text = without(text, &finding);
@@ -142,10 +157,10 @@ fn without(text: &str, finding: &Finding) -> String {
 }
 
 /// Looks at the texts of each channel as one.
-fn together(joined: &[Vec<String>; 3], rules: &Rules, found: &mut Found) {
+fn together(joined: &[Vec<String>; 3], task: Option<&str>, rules: &Rules, found: &mut Found) {
     let channels = [Channel::User, Channel::Document, Channel::Tool];
     for (texts, channel) in joined.iter().zip(channels).filter(|(texts, _)| texts.len() > 1) {
-        found.take(&guard_in(rules, channel, &texts.join("\n")), rules.guard.of(channel));
+        found.take(&guard_in(rules, channel, &texts.join("\n"), task), rules.guard.of(channel));
     }
 }
 
@@ -229,7 +244,7 @@ fn strings<'a>(value: Option<&'a Value>, channel: Channel, texts: &mut Vec<(&'a 
 mod tests {
     use mantlet_guard::Span;
 
-    use super::*;
+    use super::{super::prompt::Turn, *};
 
     fn check(text: &str, spans: &[(usize, usize)], expect: &str) {
         let reasons =
@@ -245,6 +260,25 @@ mod tests {
         check("one two", &[], "[removed]");
         check("one two", &[(3, 3)], "[removed]");
         check("äöü", &[(1, 3)], "[removed]"); // no such place: nothing of it is kept
+    }
+
+    #[test]
+    fn documents_are_held_against_what_a_user_said_last() {
+        let turn = |role, parts| Turn { role, parts, ..Turn::default() };
+        let text = |text: &str| Content::Text(text.to_owned());
+        let document = Content::Document { title: None, text: "a page".to_owned() };
+        let of = |turns| asked(&Task::Chat(turns));
+        let turns = vec![
+            turn(Role::System, vec![text("be brief")]),
+            turn(Role::User, vec![text("first")]),
+            turn(Role::User, vec![document, text("second")]),
+            turn(Role::Tool, vec![text("a result")]),
+        ];
+        assert_eq!(of(turns).as_deref(), Some("second"));
+        assert_eq!(of(vec![turn(Role::Tool, vec![text("a result")])]), None);
+        let long = of(vec![turn(Role::User, vec![text(&"ä".repeat(1000))])]);
+        assert_eq!(long.map(|long| long.chars().count()), Some(TASK_CHARS_MAX));
+        assert_eq!(asked(&Task::Embed(vec!["a text".to_owned()])), None);
     }
 
     #[test]

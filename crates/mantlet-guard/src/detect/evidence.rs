@@ -2,37 +2,40 @@
 
 use std::ops::Range;
 
-use super::{model::Table, phrases, reserved, windows};
+use super::{
+    model::Table,
+    phrases::{self, FAMILY_CODES},
+    reserved, windows,
+};
 use crate::normalize::{Mapped, fold, surprise_of, unreadable};
 
+/// Evidence that is no phrase family and comes before them: how heavy the heaviest window, several of them, and all words are.
+const BEFORE: [&str; 3] = ["worst", "heavy", "whole"];
+/// What comes after them.
+const AFTER: [&str; 3] = ["reserved-token", "frame", "gibberish"];
+/// Where that begins.
+const RESERVED: usize = BEFORE.len() + FAMILY_CODES.len();
+
 /// What is measured, in the order of the weights of a head.
-pub const NAMES: [&str; 22] = [
-    "worst",
-    "heavy",
-    "whole",
-    "override",
-    "override-own",
-    "reveal",
-    "reveal-system",
-    "jailbreak",
-    "role",
-    "unbound",
-    "refusal",
-    "address",
-    "new-task",
-    "exfiltration",
-    "stealth",
-    "tool",
-    "send",
-    "steer",
-    "decode",
-    "reserved-token",
-    "frame",
-    "gibberish",
-];
-/// Evidence that is no phrase family and comes before them.
-const BEFORE: usize = 3;
-const RESERVED: usize = BEFORE + phrases::FAMILY_CODES.len();
+pub const NAMES: [&str; RESERVED + AFTER.len()] = joined();
+
+/// One list of all three, so that a family has its name in one place.
+const fn joined() -> [&'static str; RESERVED + AFTER.len()] {
+    let mut names = [""; RESERVED + AFTER.len()];
+    put(&AFTER, put(&FAMILY_CODES, put(&BEFORE, &mut names)));
+    names
+}
+
+/// Writes names to the first places, and gives the rest of the places.
+const fn put<'a>(names: &[&'static str], places: &'a mut [&'static str]) -> &'a mut [&'static str] {
+    match (names, places) {
+        ([name, names @ ..], [place, places @ ..]) => {
+            *place = name;
+            put(names, places)
+        }
+        (_, places) => places,
+    }
+}
 
 /// Bits per letter beyond which letters look as if nobody had meant them.
 const GIBBERISH_BITS: f32 = 4.8;
@@ -46,8 +49,8 @@ pub(super) struct Evidence {
     pub values: [f32; NAMES.len()],
     /// Where each was seen first, in bytes of the text as it looks.
     pub places: Vec<(&'static str, Place)>,
-    /// The heaviest windows, in bytes of `folded`.
-    pub heaviest: Vec<windows::Window>,
+    /// The heaviest windows that lie apart, in bytes of `folded`.
+    pub apart: Vec<windows::Window>,
     /// The text for comparing words.
     pub folded: Mapped,
 }
@@ -80,12 +83,10 @@ pub(super) fn gather(text: &Mapped, table: &Table, senseless: bool) -> Evidence 
     set(1, if weighed.heaviest.is_empty() { weighed.whole } else { mean }.clamp(-8.0, 8.0));
     set(2, weighed.whole.clamp(-8.0, 8.0));
     if let Some(window) = weighed.heaviest.first().filter(|window| window.weight > 0.0) {
-        places.push((NAMES[0], Place::Folded(window.range.clone())));
+        places.push((BEFORE[0], Place::Folded(window.range.clone())));
     }
-    for (index, (hits, code)) in
-        phrases::find(folded.text()).into_iter().zip(phrases::FAMILY_CODES).enumerate()
-    {
-        set(BEFORE + index, saturating(hits.count));
+    for (index, (hits, code)) in phrases::find(folded.text()).into_iter().zip(FAMILY_CODES).enumerate() {
+        set(BEFORE.len() + index, saturating(hits.count));
         places.extend(hits.first.map(|range| (code, Place::Folded(range))));
     }
     let found = reserved::find(text.text());
@@ -97,7 +98,7 @@ pub(super) fn gather(text: &Mapped, table: &Table, senseless: bool) -> Evidence 
         set(RESERVED + 2, bits);
         places.push(("gibberish", Place::Text(range)));
     }
-    Evidence { values, places, heaviest: weighed.heaviest, folded }
+    Evidence { values, places, apart: weighed.apart, folded }
 }
 
 /// One for the first time, less for each further one, two at most.

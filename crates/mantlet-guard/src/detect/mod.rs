@@ -74,11 +74,15 @@ pub struct Reason {
 
 /// A slower judge of single windows, which is asked where this one is uncertain.
 pub trait Refine {
-    /// Whether to ask about a text of this score.
-    fn asks(&self, score: f32, channel: Channel) -> bool;
+    /// Whether to ask about a text of this score by words.
+    fn asks(&self, words: f32, channel: Channel) -> bool;
 
-    /// How likely a window is an attack, 0 to 1; `task` is what the user wants, where known.
-    fn score(&self, window: &str, channel: Channel, task: Option<&str>) -> f32;
+    /// The log-odds that a window is an attack; `task` is what the user wants, where known. What cannot be judged is infinitely
+    /// likely.
+    fn log_odds(&self, window: &str, channel: Channel, task: Option<&str>) -> f32;
+
+    /// The score, 0 to 1, of a text with this score by words whose windows have these log-odds.
+    fn score(&self, words: f32, log_odds: &[f32], channel: Channel) -> f32;
 }
 
 static EMBEDDED: LazyLock<Detector> = LazyLock::new(|| {
@@ -109,14 +113,22 @@ struct Judged {
 }
 
 impl Judged {
-    /// What another judge says of the heaviest windows, and which of them is the worst; nothing if there is no window.
+    /// Whether it stands for more bytes of the original than these.
+    fn stands_for(&self, bytes: usize) -> bool {
+        let span = self.text.origin(0..self.text.len());
+        span.end - span.start > bytes
+    }
+
+    /// The score by another judge of the windows, and where the worst of them is; nothing if there is no window.
     fn refined(&self, refine: &dyn Refine, channel: Channel, task: Option<&str>) -> Option<(f32, Span)> {
         let folded = &self.evidence.folded;
-        let scored = self.evidence.heaviest.iter().filter_map(|window| {
-            let score = refine.score(folded.text().get(window.range.clone())?, channel, task);
-            Some((score, folded.origin(window.range.clone())))
+        let judged = self.evidence.apart.iter().filter_map(|window| {
+            let log_odds = refine.log_odds(folded.text().get(window.range.clone())?, channel, task);
+            Some((log_odds, folded.origin(window.range.clone())))
         });
-        scored.max_by(|left, right| left.0.total_cmp(&right.0))
+        let (log_odds, places): (Vec<f32>, Vec<Span>) = judged.unzip();
+        let worst = places.into_iter().zip(&log_odds).max_by(|left, right| left.1.total_cmp(right.1))?.0;
+        Some((refine.score(self.score, &log_odds, channel), worst))
     }
 }
 
@@ -136,12 +148,18 @@ impl Detector {
     /// Judges a text; with the weights that are compiled in, the encoder is asked where words alone leave doubt.
     #[must_use]
     pub fn scan(&self, text: &str, channel: Channel) -> Report {
-        let encoder: Option<&dyn Refine> = if self.is_refined { Some(Encoder::embedded()) } else { None };
-        self.scan_with(text, channel, None, encoder)
+        self.scan_for(text, channel, None)
     }
 
-    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most. What is an attack
-    /// without it stays one.
+    /// The same, for one who knows what the user has asked to be done with a document: a document that asks for something
+    /// else is the stranger for it. Of the task, the beginning is read.
+    #[must_use]
+    pub fn scan_for(&self, text: &str, channel: Channel, task: Option<&str>) -> Report {
+        let encoder: Option<&dyn Refine> = if self.is_refined { Some(Encoder::embedded()) } else { None };
+        self.scan_with(text, channel, task, encoder)
+    }
+
+    /// Judges a text, and where that is uncertain asks another judge about the windows that weigh most.
     #[must_use]
     pub fn scan_with(
         &self,
@@ -151,15 +169,24 @@ impl Detector {
         refine: Option<&dyn Refine>,
     ) -> Report {
         let normalized = normalize(text);
-        let Some(worst) = self.judge(&normalized, channel) else {
+        let forms: Vec<Judged> = self.all(&normalized, channel).collect();
+        let Some(worst) = worst(&forms) else {
             return Report { score: 0.0, verdict: Verdict::Clean, reasons: Vec::new() };
         };
-        let refined = refine
-            .filter(|refine| worst.score < ATTACK && refine.asks(worst.score, channel))
-            .and_then(|refine| worst.refined(refine, channel, task));
-        let score = refined.as_ref().map_or(worst.score, |(score, _)| *score);
+        // Who reads for meaning finds some in letters that have none, so where most of a text is a code, what it says is read.
+        let decoded = forms.iter().filter(|form| form.kind != "plain");
+        let is_code = decoded.clone().any(|form| form.stands_for(text.len() / 2));
+        let legible = if is_code { self::worst(decoded) } else { Some(worst) };
+        let refined = legible
+            .filter(|form| refine.is_some_and(|refine| refine.asks(form.score, channel)))
+            .and_then(|form| form.refined(refine?, channel, task));
+        let score = match &refined {
+            Some((score, _)) if is_code => score.max(worst.score),
+            Some((score, _)) => *score,
+            None => worst.score,
+        };
         let verdict = self.verdict(score, channel);
-        let mut reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, &worst) };
+        let mut reasons = if verdict == Verdict::Clean { Vec::new() } else { reasons(&normalized, worst) };
         if let Some((_, span)) = refined.filter(|_| verdict != Verdict::Clean) {
             reasons.push(Reason { code: "meaning", span });
         }
@@ -184,11 +211,6 @@ impl Detector {
         }
     }
 
-    /// The worst form of a text.
-    fn judge(&self, normalized: &Normalized, channel: Channel) -> Option<Judged> {
-        self.all(normalized, channel).max_by(|left, right| left.score.total_cmp(&right.score))
-    }
-
     /// All forms of a text.
     fn all<'a>(&'a self, normalized: &'a Normalized, channel: Channel) -> impl Iterator<Item = Judged> + 'a {
         let learned = self.model.of(channel);
@@ -203,6 +225,11 @@ impl Detector {
             Judged { kind, text, evidence, score }
         })
     }
+}
+
+/// The worst form of a text.
+fn worst<'a>(forms: impl IntoIterator<Item = &'a Judged>) -> Option<&'a Judged> {
+    forms.into_iter().max_by(|left, right| left.score.total_cmp(&right.score))
 }
 
 /// Reasons for a verdict, each with its place in the original.

@@ -45,10 +45,19 @@ impl ByChannel {
     }
 }
 
-/// Scores of L1 that fifteen of a hundred benign texts of the dev set reach: from there on the encoder is asked.
-const ASKED: ByChannel = ByChannel { user: 0.08, other: 0.12 };
-/// Log-odds that one of a hundred benign texts of the dev set reaches (`train/README.md`); they become a score of one half.
-const ATTACK_LOG_ODDS: ByChannel = ByChannel { user: 4.1, other: 4.7 };
+/// Scores by words from which the encoder is asked: fifteen of a hundred benign texts of users in the dev set reach theirs.
+/// What stands in documents says little by its words, so there it is asked about most.
+const ASKED: ByChannel = ByChannel { user: 0.08, other: 0.03 };
+/// Scores by words from which they decide alone: three of a thousand benign texts reach them.
+const SURE: ByChannel = ByChannel { user: 0.93, other: 0.95 };
+/// How much the log-odds of the words count beside the encoder's.
+const WORDS_SHARE: ByChannel = ByChannel { user: 0.6, other: 0.54 };
+/// How much is taken off for what the calmest window has beyond [`CALM`].
+const CONTRAST: ByChannel = ByChannel { user: 0.0, other: 0.5 };
+/// Log-odds of windows that nobody takes for instructions.
+const CALM: f32 = -7.0;
+/// Log-odds of both together that become a score of one half (`train/README.md`).
+const ATTACK_LOG_ODDS: ByChannel = ByChannel { user: 4.0, other: 2.75 };
 
 /// Reads windows.
 pub struct Encoder {
@@ -164,14 +173,26 @@ impl Encoder {
 }
 
 impl Refine for Encoder {
-    fn asks(&self, score: f32, channel: Channel) -> bool {
-        score >= ASKED.of(channel)
+    fn asks(&self, words: f32, channel: Channel) -> bool {
+        (ASKED.of(channel)..SURE.of(channel)).contains(&words)
     }
 
-    fn score(&self, window: &str, channel: Channel, task: Option<&str>) -> f32 {
+    fn log_odds(&self, window: &str, channel: Channel, task: Option<&str>) -> f32 {
         // What cannot be judged is no clean window.
-        self.logit(window, channel, task)
-            .map_or(1.0, |logit| 1.0 / (1.0 + (ATTACK_LOG_ODDS.of(channel) - logit).exp()))
+        self.logit(window, channel, task).unwrap_or(f32::INFINITY)
+    }
+
+    fn score(&self, words: f32, log_odds: &[f32], channel: Channel) -> f32 {
+        let Some(worst) = log_odds.iter().copied().max_by(f32::total_cmp) else { return words };
+        // A document that reads like instructions throughout, as manuals do, must hold one that stands out.
+        let calmest = log_odds.iter().copied().min_by(f32::total_cmp).filter(|_| log_odds.len() > 1);
+        let throughout = calmest.map_or(0.0, |calmest| CONTRAST.of(channel) * (calmest - CALM).max(0.0));
+        let words = words.clamp(f32::EPSILON, 1.0 - f32::EPSILON);
+        let both = worst - throughout + WORDS_SHARE.of(channel) * (words / (1.0 - words)).ln();
+        // As far as the words' score goes, so that neither outranks the other for ever.
+        let above = (both - ATTACK_LOG_ODDS.of(channel)).clamp(-15.0, 15.0);
+        // What could not be judged is infinitely likely throughout, which is no number: it is no clean text.
+        if above.is_nan() { 1.0 } else { 1.0 / (1.0 + (-above).exp()) }
     }
 }
 

@@ -11,6 +11,7 @@
 mod fold;
 mod letters;
 mod mapped;
+mod seen;
 mod unicode;
 pub mod views;
 mod vocabulary;
@@ -18,5 +19,6 @@ mod vocabulary;
 pub use fold::fold;
 pub(crate) use letters::surprise_of;
 pub use mapped::Mapped;
+pub(crate) use seen::{ascii_like, is_bidi, is_undrawn};
 pub use unicode::{Marks, Normalized, Tally, normalize};
 pub(crate) use views::unreadable;

@@ -6,9 +6,12 @@ use unicode_normalization::{
     UnicodeNormalization,
     char::{canonical_combining_class, is_combining_mark},
 };
-use unicode_security::{confusable_detection::skeleton, mixed_script::MixedScript};
+use unicode_security::mixed_script::MixedScript;
 
-use super::Mapped;
+use super::{
+    Mapped,
+    seen::{ascii_like, is_bidi, is_undrawn},
+};
 use crate::Span;
 
 /// Marks on one character that are kept; a writing system needs no more, and sorting them stays cheap.
@@ -102,19 +105,9 @@ fn is_mark(character: char) -> bool {
         || matches!(character, '\u{1161}'..='\u{1175}' | '\u{11a8}'..='\u{11c2}')
 }
 
-/// Characters that change the direction of text (Unicode Standard Annex 9).
-fn is_bidi(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Characters that are not drawn: what Unicode says may be ignored by default, fillers, and control characters.
+/// Characters that leave no trace in what is read: undrawn ones, and the two feeds that no text has today.
 fn is_invisible(character: char) -> bool {
-    matches!(character,
-        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-        || (character.is_control() && !matches!(character, '\n' | '\t' | '\r' | '\u{85}'))
+    is_undrawn(character) || matches!(character, '\u{b}' | '\u{c}')
 }
 
 struct Seen {
@@ -326,14 +319,8 @@ fn looks_like(character: char) -> Option<char> {
     if character.is_ascii() {
         return None;
     }
-    let mut buffer = [0; 4];
-    let text: &str = character.encode_utf8(&mut buffer);
-    let mut prototype = skeleton(text);
-    let first = prototype.next()?;
-    (first.is_ascii_alphanumeric() && prototype.next().is_none()).then(|| {
-        // The table has capital I and digit one as a small L; which letter was meant is seen by the case.
-        if first == 'l' && character.is_uppercase() { 'I' } else { first }
-    })
+    // The table has capital I and digit one as a small L; which letter was meant is seen by the case.
+    ascii_like(character).map(|like| if like == 'l' && character.is_uppercase() { 'I' } else { like })
 }
 
 #[cfg(test)]

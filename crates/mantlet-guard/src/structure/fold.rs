@@ -7,6 +7,8 @@
 
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
+use crate::normalize::{ascii_like, is_bidi, is_undrawn};
+
 /// One character as it is seen, and the bytes of the text that it comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Glyph {
@@ -75,19 +77,9 @@ fn see(character: char, out: &mut impl FnMut(char)) {
         } else if let Some(seen) = punctuation(part) {
             seen.chars().for_each(&mut *out);
         } else if !is_combining_mark(part) && !is_unseen(part) {
-            out(letter(part));
+            out(ascii_like(part).unwrap_or(part));
         }
     });
-}
-
-/// The ASCII letter or digit that a character may be confused with, or itself.
-fn letter(character: char) -> char {
-    let mut buffer = [0; 4];
-    let mut prototype = unicode_security::skeleton(character.encode_utf8(&mut buffer));
-    match (prototype.next(), prototype.next()) {
-        (Some(seen), None) if seen.is_ascii_alphanumeric() => seen,
-        _ => character,
-    }
 }
 
 /// Ideographs, kana and Hangul syllables: most of long texts, and like no ASCII character.
@@ -95,16 +87,14 @@ fn has_no_look_alike(character: char) -> bool {
     matches!(character, '\u{3041}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
-/// Characters of which nothing is seen: controls, `Default_Ignorable_Code_Point` and format characters of Unicode 16, the
-/// blank of Braille, and marks that stand for objects.
+/// Characters of which nothing is seen: those that are not drawn or turn text around, other format characters of Unicode 16,
+/// the blank of Braille, and marks that stand for objects.
 pub(super) fn is_unseen(character: char) -> bool {
-    matches!(character,
-        '\u{0}'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{ad}' | '\u{34f}'
-        | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
-        | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
-        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+    is_undrawn(character)
+        || is_bidi(character)
+        || matches!(character,
+            '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{2800}' | '\u{fffc}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}')
 }
 
 /// What tokens are made of beside letters, and what passes for it.

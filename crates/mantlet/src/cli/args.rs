@@ -20,7 +20,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
-pub use guard::{Guard, GuardBench, GuardPrompt};
+pub use guard::{Guard, GuardBench, GuardPrompt, GuardScan};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update, Which};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
 pub use reviews::Review;

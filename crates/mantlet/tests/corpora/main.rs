@@ -89,7 +89,8 @@ replays!(
     network,
     settings,
     profile,
-    watch_replay
+    watch_replay,
+    guard_arguments
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

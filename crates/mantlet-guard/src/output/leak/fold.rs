@@ -2,7 +2,8 @@
 //! spaces, punctuation, invisible characters, look-alikes, and the escapes of addresses and of JSON.
 
 use unicode_normalization::char::{canonical_combining_class, decompose_compatible};
-use unicode_security::confusable_detection::skeleton;
+
+use crate::normalize::ascii_like;
 
 /// Folds characters one after another. A symbol is a lower-case letter or a digit of ASCII, or a byte from 128 on that
 /// stands for a letter of another script.
@@ -82,12 +83,10 @@ fn fold(character: char, out: &mut impl FnMut(u8)) {
 
 /// Hands out the letter of ASCII that a letter looks like, or a symbol of its own.
 fn fold_letter(letter: char, out: &mut impl FnMut(u8)) {
-    let mut buffer = [0; 4];
-    let mut like = skeleton(letter.encode_utf8(&mut buffer));
-    match (like.next(), like.next()) {
-        (Some(one), None) if one.is_ascii_alphanumeric() => out(one.to_ascii_lowercase() as u8),
+    match ascii_like(letter) {
+        Some(like) => out(like.to_ascii_lowercase() as u8),
         // 128 symbols for all the rest: windows of many letters tell texts apart all the same.
-        _ => out(0x80 | (u32::from(letter).wrapping_mul(0x9E37_79B1) >> 25) as u8),
+        None => out(0x80 | (u32::from(letter).wrapping_mul(0x9E37_79B1) >> 25) as u8),
     }
 }
 

@@ -125,12 +125,13 @@ pub(super) const PHONE: &[&str] = &[
 
 /// A telephone number that begins with the digits at `start`, by E.164, as it is written in North America, or as
 /// numbers with a trunk prefix are grouped.
-pub(super) fn phone(window: &Window<'_>, code: &Code, start: usize) -> Option<Found> {
+pub(super) fn phone(window: &Window<'_>, code: &Code, start: usize, told: &Told<'_>) -> Option<Found> {
     let (begin, plus) = prefix(window, start);
     if !may_begin(window, begin) {
         return None;
     }
-    let context = Told::before(window, begin);
+    let earlier = Told::before(window, begin);
+    let context = if begin == start { told } else { &earlier };
     for cut in code.cuts() {
         let written = cut.is_number() && cut.groups.iter().skip(1).all(|group| group.separator != b'+');
         if !written || !may_end(window, cut.end) && !is_extension(window, cut.end) {
@@ -146,7 +147,7 @@ pub(super) fn phone(window: &Window<'_>, code: &Code, start: usize) -> Option<Fo
                     && !context.get().denies()
                     || context.get().says(PHONE))
         } else {
-            is_national(&cut, opened, cut.is_isolated(window, begin), &context)
+            is_national(&cut, opened, cut.is_isolated(window, begin), context)
         };
         if believed {
             return Some(Found::new(begin, extension(window, cut.end), Kind::Phone));

@@ -127,6 +127,10 @@ impl Context {
     pub(super) fn before(window: &Window<'_>, start: usize) -> Self {
         let bytes = window.context(start);
         let mut context = Self { told: [(0, ""); TOLD], count: 0 };
+        // Every word has a letter, and in rows of numbers none stands before most of them.
+        if !bytes.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) {
+            return context;
+        }
         for found in WORDS.automaton.iter().flat_map(|automaton| automaton.find_overlapping_iter(bytes)) {
             let word = WORDS.words.get(found.pattern().as_usize()).copied().unwrap_or_default();
             if stands_alone(bytes, word, found.start(), found.end()) {

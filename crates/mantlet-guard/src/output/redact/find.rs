@@ -94,7 +94,7 @@ fn identifier(kinds: Kinds, window: &Window<'_>, start: usize) -> Option<Found> 
             }
         }
     }
-    if let Some(found) = contact::phone(window, &code, start).and_then(|found| found.among(kinds)) {
+    if let Some(found) = contact::phone(window, &code, start, &context).and_then(|found| found.among(kinds)) {
         return Some(found);
     }
     if !may_begin(window, start) {

@@ -59,33 +59,32 @@ fn is_iban(cut: &Cut<'_>) -> bool {
     mod_97(text.iter().skip(4).chain(text.iter().take(4)).copied()) == Some(1)
 }
 
-/// Lengths by country from the IBAN registry of SWIFT.
+/// Lengths by country from the IBAN registry of SWIFT, then those of countries that use the form without being in it
+/// (both as schwifty 2026.10.1 publishes them, against which `conformance/test_redact.py` holds this table).
 fn iban_length(country: &[u8]) -> Option<usize> {
     const LENGTHS: &[(usize, &[u8])] = &[
         (15, b"NO"),
         (16, b"BE"),
-        (18, b"DKFIFOGLNLSDFK"),
+        (18, b"AXDKFIFKFOGLNLSD"),
         (19, b"MKSI"),
-        (20, b"ATBAEEKZLTLUXKMN"),
+        (20, b"ATBAEEKZLTLUMNXK"),
         (21, b"CHHRLILV"),
-        (22, b"BGBHCRDEGBGEIEMERSVA"),
-        (23, b"AEGIILIQTLOMSO"),
+        (22, b"BGBHCRDEGBGEGGIEIMJEMERSVA"),
+        (23, b"AEGIILIQOMSOTL"),
         (24, b"ADCZESMDPKROSASESKTNVG"),
         (25, b"LYPTST"),
         (26, b"ISTR"),
-        (27, b"BIDJFRGRITMCMRSM"),
-        (28, b"ALAZBYCYDOGTHULBNISVPL"),
-        (29, b"BRPSQAUA"),
+        (27, b"BIBLDJFRGFGPGRITMCMFMQMRNCPFPMRESMTFWFYT"),
+        (28, b"ALAZBYCYDOGTHNHULBNIPLSV"),
+        (29, b"BREGPSQAUA"),
         (30, b"JOKWMUYE"),
         (31, b"MTSC"),
         (32, b"LC"),
         (33, b"RU"),
-        // Countries that use the form without being in the registry.
-        (24, b"DZAO"),
-        (27, b"BFCFCGCMGAGQGWKMMGMLMZNETGBJCIMASN"),
-        (25, b"CVAO"),
-        (26, b"IR"),
-        (28, b"HNCISNBJMLMATGBFNE"),
+        (25, b"AOCVGWMZ"),
+        (26, b"DZIR"),
+        (27, b"CFCGCMGAGQKMMGTD"),
+        (28, b"BFBJCIMAMLNESNTG"),
     ];
     LENGTHS
         .iter()

@@ -10,9 +10,10 @@ use mantlet_guard::structure::{NOTE_BYTES_MAX, Template};
 pub enum Guard {
     /// Judge texts: JSON lines `{"text","channel"}` in, `{"score","verdict","reasons","spans"}` out, in order
     ///
-    /// `channel` is who wrote the text: `user`, `document` or `tool`. Spans are bytes of the text, one for each reason. A line
+    /// `channel` is who wrote the text: `user`, `document` or `tool`; `task`, which may be missing, is what the user has asked
+    /// to be done with a document. Spans are bytes of the text, one for each reason. A line
     /// that cannot be read gives `{"error"}` in its place. Ends with 1 if any text was an attack.
-    Scan,
+    Scan(GuardScan),
     /// Replace personal data and secrets: JSON lines `{"text"}` in, `{"text","found":[{"kind","start","end"}]}` out, in order
     ///
     /// What was found stands in the order of the text; `start` and `end` are bytes of the text that came in. A line that cannot be
@@ -22,6 +23,14 @@ pub enum Guard {
     Bench(GuardBench),
     /// Make a prompt in which documents cannot pass for instructions
     Prompt(GuardPrompt),
+}
+
+/// `mantlet guard scan`.
+#[derive(Debug, Args)]
+pub struct GuardScan {
+    /// Judge by words alone, without the encoder that reads what they leave in doubt
+    #[arg(long)]
+    pub words_only: bool,
 }
 
 /// `mantlet guard bench`.
@@ -36,6 +45,9 @@ pub struct GuardBench {
     /// Also change each detected attack up to so many times, and tell how many then pass undetected
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub mutate: u32,
+    /// Judge by words alone, without the encoder that reads what they leave in doubt
+    #[arg(long)]
+    pub words_only: bool,
 }
 
 fn share(text: &str) -> Result<f64, String> {

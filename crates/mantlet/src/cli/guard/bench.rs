@@ -1,17 +1,19 @@
 //! `mantlet guard bench`: how good the guard is on labeled texts, by where they come from.
 
+mod judge;
+
 use std::{
     collections::BTreeMap,
     fs::File,
     io::{BufRead, BufReader, Read},
     path::Path,
-    time::Instant,
 };
 
 use flate2::read::MultiGzDecoder;
-use mantlet_guard::{Channel, detect::Detector};
+use mantlet_guard::{Channel, detect::Verdict};
 use serde::{Deserialize, Serialize};
 
+use self::judge::{EncoderFigures, judge};
 use super::{
     super::{args::GuardBench, exit::Failure, print},
     figures::{Share, auc, threshold},
@@ -27,6 +29,8 @@ struct Row {
     #[serde(default)]
     kind: String,
     channel: Channel,
+    #[serde(default)]
+    task: Option<String>,
 }
 
 #[derive(Deserialize, PartialEq, Clone, Copy)]
@@ -47,7 +51,13 @@ struct Figures {
     sources: Vec<SourceFigures>,
     /// The mean recall of sources, each counting alike.
     macro_recall: f64,
+    /// What the verdicts say, whose thresholds were set before.
+    verdicts: Vec<Verdicts>,
     latency: Vec<Latency>,
+    /// Microseconds for 1024 bytes, over all texts.
+    us_per_kib: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoder: Option<EncoderFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mutation: Option<mutate::Figures>,
 }
@@ -71,6 +81,20 @@ struct SourceFigures {
     share: Share,
 }
 
+/// How texts of a channel were judged.
+#[derive(Serialize)]
+struct Verdicts {
+    channel: &'static str,
+    /// Ordinary benign texts that are called an attack.
+    false_attacks: Share,
+    /// Ordinary benign texts that are called suspect or worse.
+    false_suspects: Share,
+    /// Attacks that are called one.
+    attacks: Share,
+    /// Attacks that are called suspect or worse.
+    suspects: Share,
+}
+
 /// Time for texts of a length, in microseconds.
 #[derive(Serialize)]
 struct Latency {
@@ -89,24 +113,20 @@ pub(super) fn run(json: bool, command: &GuardBench) -> Result<(), Failure> {
     for path in &command.data {
         read(path, &mut rows)?;
     }
-    let detector = Detector::embedded();
-    let mut scores = Vec::with_capacity(rows.len());
-    let mut times = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let start = Instant::now();
-        scores.push(detector.scan(&row.text, row.channel).score);
-        times.push((row.text.len(), start.elapsed().as_secs_f64() * 1e6));
-    }
-    let mut figures = figures(&rows, &scores, command.fpr);
-    figures.latency = latency(&mut times);
+    let mut judged = judge(&rows, command.words_only);
+    let mut figures = figures(&rows, &judged.scores, command.fpr);
+    figures.verdicts = verdicts(&rows, &judged.verdicts);
+    figures.us_per_kib = us_per_kib(&judged.times);
+    figures.latency = latency(&mut judged.times);
+    figures.encoder = judged.encoder;
     if command.mutate > 0 {
         let limits = |channel| figures.channels.get(name(channel)).and_then(|channel| channel.threshold);
-        let caught = rows.iter().zip(&scores).filter(|(row, score)| {
+        let caught = rows.iter().zip(&judged.scores).filter(|(row, score)| {
             row.label == Label::Injection && limits(row.channel).is_some_and(|limit| **score >= limit)
         });
         let caught =
             caught.filter_map(|(row, _)| Some((row.text.as_str(), row.channel, limits(row.channel)?)));
-        figures.mutation = Some(mutate::search(detector, caught, command.mutate));
+        figures.mutation = Some(mutate::search(caught, command.mutate, command.words_only));
     }
     if json { print::json(&figures) } else { told(&figures) }
 }
@@ -178,7 +198,46 @@ fn figures(rows: &[Row], scores: &[f32], fpr: f64) -> Figures {
         sources.iter().filter(|source| source.measure == "recall").map(|source| source.share.share).collect();
     #[expect(clippy::cast_precision_loss, reason = "a count of sources")]
     let macro_recall = recalls.iter().sum::<f64>() / recalls.len().max(1) as f64;
-    Figures { fpr, channels, sources, macro_recall, latency: Vec::new(), mutation: None }
+    Figures {
+        fpr,
+        channels,
+        sources,
+        macro_recall,
+        verdicts: Vec::new(),
+        latency: Vec::new(),
+        us_per_kib: 0.0,
+        encoder: None,
+        mutation: None,
+    }
+}
+
+fn verdicts(rows: &[Row], verdicts: &[Verdict]) -> Vec<Verdicts> {
+    let share = |channel: &str, attacks: bool, least: Verdict| {
+        let of = rows.iter().zip(verdicts).filter(|(row, _)| {
+            name(row.channel) == channel
+                && (row.label == Label::Injection) == attacks
+                && (attacks || row.kind != OVER_DEFENCE)
+        });
+        let (hits, of) =
+            of.fold((0, 0), |(hits, of), (_, verdict)| (hits + usize::from(*verdict >= least), of + 1));
+        Share::new(hits, of)
+    };
+    let told = |channel| Verdicts {
+        channel,
+        false_attacks: share(channel, false, Verdict::Attack),
+        false_suspects: share(channel, false, Verdict::Suspect),
+        attacks: share(channel, true, Verdict::Attack),
+        suspects: share(channel, true, Verdict::Suspect),
+    };
+    ["user", "document"].map(told).into()
+}
+
+fn us_per_kib(times: &[(usize, f64)]) -> f64 {
+    let (bytes, micros) =
+        times.iter().fold((0, 0.0), |(bytes, all), (length, time)| (bytes + length, all + time));
+    #[expect(clippy::cast_precision_loss, reason = "a length")]
+    let kib = bytes as f64 / 1024.0;
+    micros / kib.max(f64::MIN_POSITIVE)
 }
 
 fn latency(times: &mut [(usize, f64)]) -> Vec<Latency> {
@@ -231,6 +290,26 @@ fn told(figures: &Figures) -> Result<(), Failure> {
         .collect();
     print::table(&["measure", "source", "kind", "channel", "share", "95 %", "texts"], &rows)?;
     print::line(format!("macro recall {:.3}", figures.macro_recall))?;
+    for of in &figures.verdicts {
+        let percent = |share: Share| format!("{:.2} % ({} of {})", share.share * 100.0, share.hits, share.of);
+        print::line(format!(
+            "{}: verdict attack on {} of attacks and {} of benign texts; suspect or worse {} and {}",
+            of.channel,
+            percent(of.attacks),
+            percent(of.false_attacks),
+            percent(of.suspects),
+            percent(of.false_suspects)
+        ))?;
+    }
+    if let Some(of) = &figures.encoder {
+        print::line(format!(
+            "encoder asked about {:.1} % of texts; {} windows, {:.2} ms each",
+            of.asked.share * 100.0,
+            of.windows,
+            of.ms_per_window
+        ))?;
+    }
+    print::line(format!("{:.1} us for 1024 bytes over all texts", figures.us_per_kib))?;
     for of in &figures.latency {
         let length = if of.bytes_up_to == usize::MAX {
             "longer".to_owned()

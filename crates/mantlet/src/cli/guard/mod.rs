@@ -16,7 +16,7 @@ use super::{
 /// Runs one of the commands.
 pub fn run(common: &Common, command: &Guard) -> Result<(), Failure> {
     match command {
-        Guard::Scan => scan::run(),
+        Guard::Scan(command) => scan::run(command),
         Guard::Redact => redact::run(),
         Guard::Bench(command) => bench::run(common.json, command),
         Guard::Prompt(command) => prompt::run(common.json, command),

@@ -6,13 +6,19 @@ use mantlet_guard::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{super::exit::Failure, lines};
+use super::{
+    super::{args::GuardScan, exit::Failure},
+    lines,
+};
 
 /// A line of input. Other members are passed over: lines of data sets have labels and sources.
 #[derive(Deserialize)]
 struct Line {
     text: String,
     channel: Channel,
+    /// What the user has asked to be done with the document.
+    #[serde(default)]
+    task: Option<String>,
 }
 
 /// A line of output; each reason has the span in its place.
@@ -32,11 +38,16 @@ impl From<Report> for Judged {
 }
 
 /// Judges each line of standard input.
-pub(super) fn run() -> Result<(), Failure> {
+pub(super) fn run(command: &GuardScan) -> Result<(), Failure> {
     let detector = Detector::embedded();
     let mut attacks: u64 = 0;
     lines::answer(|line: Line| {
-        let report = detector.scan(&line.text, line.channel);
+        let task = line.task.as_deref();
+        let report = if command.words_only {
+            detector.scan_with(&line.text, line.channel, task, None)
+        } else {
+            detector.scan_for(&line.text, line.channel, task)
+        };
         attacks += u64::from(report.verdict == Verdict::Attack);
         Judged::from(report)
     })?;

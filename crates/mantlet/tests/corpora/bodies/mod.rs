@@ -12,6 +12,7 @@ mod configuration;
 mod gate;
 mod grpc;
 mod guard;
+mod guard_arguments;
 mod guard_structure;
 mod llm;
 mod onnx;
@@ -76,4 +77,5 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("settings", package::settings),
     ("profile", package::profile),
     ("watch_replay", watch::replay),
+    ("guard_arguments", guard_arguments::body),
 ];
