@@ -108,7 +108,7 @@ async fn answered<L: Letter>(
     record.reserved(admission.reservation());
     let (model, standings) = (admission.permit().model().clone(), admission.standings().to_vec());
     let valid = routes::validate(gate, admission, prompt, record)?;
-    let screened = routes::screen(valid, record)?;
+    let screened = routes::screen(gate, valid, record).await?;
     let replied = tokio::select! {
         replied = routes::ask(gate, screened) => replied?,
         _ = gone => return Err(Code::Cancelled.into()),
