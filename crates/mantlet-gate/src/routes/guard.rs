@@ -59,11 +59,7 @@ const LOOK_BYTES: usize = 44;
 ///
 /// # Errors
 /// 503 if it has taken too long.
-pub(super) fn scan_all(
-    texts: &[Sought<'_>],
-    looks: usize,
-    ends: Instant,
-) -> Result<Vec<Finding>, Rejection> {
+pub(super) fn scan_all(texts: &[Sought<'_>], looks: usize, ends: Instant) -> Result<Vec<Finding>, Rejection> {
     let (detector, encoder) = (Detector::embedded(), Encoder::embedded());
     let in_time = || match Instant::now() > ends {
         true => Err(Rejection::unavailable("the guard's look at a prompt took too long")),
@@ -148,15 +144,17 @@ mod tests {
 
     #[test]
     fn looks_are_counted_from_above() {
-        assert_eq!([0, 43, 44, 483, 484, 1 << 20].map(|length| looks_of(&"a".repeat(length))), [1, 1, 2, 11, 12, 12]);
+        assert_eq!(
+            [0, 43, 44, 483, 484, 1 << 20].map(|length| looks_of(&"a".repeat(length))),
+            [1, 1, 2, 11, 12, 12]
+        );
     }
 
     #[test]
     fn what_no_look_is_left_for_is_suspect_and_what_takes_too_long_is_rejected() {
         let late = Instant::now() + Duration::from_secs(600);
         let texts: Vec<String> = (0..60).map(|number| format!("system prompt {number}")).collect();
-        let sought: Vec<_> =
-            texts.iter().map(|text| Sought { text, channel: Channel::User }).collect();
+        let sought: Vec<_> = texts.iter().map(|text| Sought { text, channel: Channel::User }).collect();
         let findings = scan_all(&sought, 0, late).unwrap();
         assert_eq!(findings.len(), 60);
         assert!(findings.iter().all(|finding| finding.verdict >= Verdict::Suspect), "{findings:?}");
