@@ -59,6 +59,7 @@ mod elsewhere_faults;
 // Language models, and what an upstream of theirs can do wrong.
 mod budgets;
 mod routes;
+mod routes_hostile;
 mod routes_texts;
 
 // No acknowledged entry is lost, however the process ends.
