@@ -220,7 +220,7 @@ fn a_body_is_bounded_before_it_is_built() {
     let server = Server::start(&assistant.home);
     let client = assistant.client(&server);
     // Longer than the route allows, and no JSON: it is not read so far as to learn that.
-    assert_eq!(client.send("POST", CHAT, "{".repeat(200_001).into()).status, 413);
+    assert_eq!(client.send("POST", CHAT, "{".repeat(200_001)).status, 413);
     let mut body = chat("hi");
     body["tools"] = tool("Finds a page.", json!({ "enum": vec![0; 70_000] })); // short enough, and too many
     assert_eq!(client.post(CHAT, &body).status, 400);
