@@ -258,6 +258,19 @@ pub(crate) async fn work<T: Send + 'static>(
     place: &Arc<Place>,
     work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
 ) -> Result<T, Rejection> {
+    work_within(gate, place, EVALUATION_TIMEOUT, work).await
+}
+
+/// The same, in less time.
+///
+/// # Errors
+/// As there.
+pub(crate) async fn work_within<T: Send + 'static>(
+    gate: &Gate,
+    place: &Arc<Place>,
+    timeout: Duration,
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
     let guarded = move || {
         // Everything that the work owns is gone when it unwinds.
         catch_unwind(AssertUnwindSafe(work))
@@ -265,7 +278,7 @@ pub(crate) async fn work<T: Send + 'static>(
     };
     let done = in_pool(&gate.pool.working, Arc::clone(place), guarded);
     let slow = |_| Rejection::unavailable("the work of a request took too long");
-    tokio::time::timeout(EVALUATION_TIMEOUT, done).await.map_err(slow)?.map_err(rejection)?
+    tokio::time::timeout(timeout, done).await.map_err(slow)?.map_err(rejection)?
 }
 
 fn run(model: &dyn Model, input: ModelInput) -> Result<RawOutput, EngineFault> {

@@ -51,8 +51,10 @@ pub struct Request<'a> {
     pub price: Option<Price>,
     /// What the prompt takes at most, as far as that can be said.
     pub estimate: Tokens,
-    /// Whether nobody said how long the answer may be: then less is reserved for it where less is left, but something.
-    pub open_ended: bool,
+    /// Tokens of the answer that have to fit whatever is left; what is estimated beyond is reserved as far as it fits.
+    pub least: u64,
+    /// What the answer cannot have more tokens than, where that was said by a word that every upstream heeds.
+    pub bound: Option<u64>,
 }
 
 /// Why a prompt does not get through.
@@ -139,7 +141,7 @@ impl Budgets {
             }
         }
         drop(accounts);
-        Ok(Reservation::new(self, clock, keys, request.price, estimate))
+        Ok(Reservation::new(self, clock, keys, request.price, estimate, request.bound))
     }
 
     /// Counts what was used before this process began, on the day that it was used.
@@ -209,8 +211,8 @@ impl Budgets {
     }
 }
 
-/// The estimate, with an answer of unknown length cut to what is left everywhere, and to one token at least: an answer that
-/// turns out longer is charged as it is.
+/// The estimate, with an answer of unknown length cut to what is left everywhere, and to the least that has to fit: an answer
+/// that turns out longer is charged as it is.
 fn fitting(
     accounts: &mut HashMap<Key, Account>,
     keys: &[Key],
@@ -219,12 +221,13 @@ fn fitting(
     now: Timestamp,
 ) -> Tokens {
     let Tokens { input, mut output } = request.estimate;
-    if request.open_ended {
+    if request.least < output {
         let price = request.price.unwrap_or_default();
         for (key, allowance) in keys.iter().zip(allowances) {
             let (tokens, cost) = accounts.entry(key.clone()).or_default().left(allowance, now);
-            output = output.min(tokens.saturating_sub(input)).min(price.output_within(cost, input)).max(1);
+            output = output.min(tokens.saturating_sub(input)).min(price.output_within(cost, input));
         }
+        output = output.max(request.least);
     }
     Tokens { input, output }
 }

@@ -19,8 +19,24 @@ struct Held {
     keys: [Key; 3],
     price: Option<Price>,
     estimate: Tokens,
+    bound: Option<u64>,
     taken: Mutex<Taken>,
 }
+
+/// Tokens that no model reads or writes at a time.
+const TOLD_MAX: u64 = 1 << 22;
+
+/// Images at full detail take some twenty times what they are estimated at.
+const INPUT_TIMES: u64 = 32;
+
+/// What an upstream may add to a prompt by itself.
+const INPUT_BESIDE: u64 = 1 << 16;
+
+/// Some servers keep to a bound for each answer only roughly.
+const OUTPUT_TIMES: u64 = 4;
+
+/// And some do not count in it what their models think.
+const OUTPUT_BESIDE: u64 = 1 << 15;
 
 #[derive(Clone, Copy, Default)]
 struct Taken {
@@ -43,17 +59,28 @@ impl Reservation {
         keys: [Key; 3],
         price: Option<Price>,
         estimate: Tokens,
+        bound: Option<u64>,
     ) -> Self {
         // What has not been asked yet has taken nothing.
         let (budgets, clock, taken) = (Arc::clone(budgets), Arc::clone(clock), Mutex::default());
-        Self(Arc::new(Held { budgets, clock, keys, price, estimate, taken }))
+        Self(Arc::new(Held { budgets, clock, keys, price, estimate, bound, taken }))
     }
 
-    /// The prompt is on its way: from now on it has been taken, whether or not an answer comes. What comes as a whole may
-    /// have been made as a whole, though nobody saw it.
-    pub fn sent(&self, whole: bool) {
-        let output = if whole { self.0.estimate.output } else { 0 };
-        self.0.change(|taken| taken.now = Tokens { input: self.0.estimate.input, output });
+    /// The prompt is on its way: from now on it has been taken, whether or not an answer comes. All of that may have been
+    /// made though nobody saw it: models think before they speak.
+    pub fn sent(&self) {
+        self.0.change(|taken| taken.now = self.0.estimate);
+    }
+
+    /// Whether an answer to this prompt can have taken so much. A budget must not hang on one wrong number: what is far beyond
+    /// the estimate of the prompt, the bound of the answer or what any model has is no count.
+    #[must_use]
+    pub fn is_plausible(&self, told: Tokens) -> bool {
+        let Tokens { input, .. } = self.0.estimate;
+        let input = input.saturating_mul(INPUT_TIMES).saturating_add(INPUT_BESIDE).min(TOLD_MAX.max(input));
+        let bounded = |bound: u64| bound.saturating_mul(OUTPUT_TIMES).saturating_add(OUTPUT_BESIDE);
+        let output = self.0.bound.map_or(TOLD_MAX, bounded).min(TOLD_MAX);
+        told.input <= input && told.output <= output
     }
 
     /// Nobody has taken it after all.

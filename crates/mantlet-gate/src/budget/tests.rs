@@ -60,7 +60,8 @@ fn request(principal: &PrincipalId, each: Allowance, total: Allowance, estimate:
         total,
         price: Some(PRICE),
         estimate,
-        open_ended: false,
+        least: u64::MAX,
+        bound: None,
     }
 }
 
@@ -97,7 +98,7 @@ fn an_answer_that_is_cut_off_is_charged_for_what_of_it_there_was() {
         budgets.reserve(&request(&alice, each, Allowance::default(), estimate), &clock)
     };
     let cut = ask(tokens(10, 80)).unwrap();
-    cut.sent(false);
+    cut.sent();
     cut.used(tokens(10, 5));
     drop(cut);
     assert!(ask(tokens(86, 0)).is_err());
@@ -183,7 +184,7 @@ fn an_application_has_one_budget_on_all_routes() {
     let own = Allowance { tokens_per_day: Some(100), ..Allowance::default() };
     let here = Request { own, ..request(&alice, Allowance::default(), Allowance::default(), tokens(60, 0)) };
     let spent = budgets.reserve(&here, &clock).unwrap();
-    spent.sent(true);
+    spent.sent();
     drop(spent);
     let there = Request { route: &other, ..here };
     let refused = budgets.reserve(&there, &clock).unwrap_err();
@@ -197,16 +198,46 @@ fn an_answer_of_unknown_length_is_reserved_what_is_left() {
     let (_, clock) = clock();
     let alice = who("alice");
     let each = Allowance { tokens_per_minute: Some(50), cost_per_day: Some(100), ..Allowance::default() };
-    let open = Request { open_ended: true, ..request(&alice, each, Allowance::default(), tokens(10, 4_096)) };
+    let open = Request { least: 1, ..request(&alice, each, Allowance::default(), tokens(10, 4_096)) };
     let first = budgets.reserve(&open, &clock).unwrap();
     // 50 - 10 tokens are left, and (100 - 10) / 3 by their cost.
     assert_eq!(first.estimate(), tokens(10, 30));
     assert_eq!(budgets.reserve(&open, &clock).unwrap_err().what, Metered::CostPerDay);
     drop(first);
-    let said = Request { open_ended: false, ..open.clone() };
+    let said = Request { least: u64::MAX, ..open.clone() };
     assert!(budgets.reserve(&said, &clock).is_err(), "what is said is reserved");
     let whole = Request { estimate: tokens(50, 4_096), ..open };
     assert!(budgets.reserve(&whole, &clock).is_err(), "an answer has one token at least");
+}
+
+#[test]
+fn what_an_upstream_may_not_heed_is_reserved_as_far_as_it_fits_and_what_was_said_at_least() {
+    let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
+    let alice = who("alice");
+    let each = Allowance { tokens_per_minute: Some(100), ..Allowance::default() };
+    let hinted = |least| Request { least, ..request(&alice, each, Allowance::default(), tokens(10, 4_096)) };
+    assert_eq!(budgets.reserve(&hinted(20), &clock).unwrap().estimate(), tokens(10, 90));
+    assert_eq!(budgets.reserve(&hinted(90), &clock).unwrap().estimate(), tokens(10, 90));
+    assert!(budgets.reserve(&hinted(91), &clock).is_err());
+}
+
+#[test]
+fn what_no_answer_can_have_taken_is_no_count() {
+    let budgets = Arc::new(Budgets::default());
+    let (_, clock) = clock();
+    let alice = who("alice");
+    let plain = request(&alice, Allowance::default(), Allowance::default(), tokens(10, 100));
+    let bounded = budgets.reserve(&Request { bound: Some(100), ..plain.clone() }, &clock).unwrap();
+    let open = budgets.reserve(&plain, &clock).unwrap();
+    for reservation in [&bounded, &open] {
+        assert!(reservation.is_plausible(tokens(7, 5)) && reservation.is_plausible(tokens(40_000, 20_000)));
+        assert!(
+            !reservation.is_plausible(tokens(u64::MAX, 5)) && !reservation.is_plausible(tokens(7, u64::MAX))
+        );
+        assert!(!reservation.is_plausible(tokens(1_000_000, 5)));
+    }
+    assert!(open.is_plausible(tokens(7, 1_000_000)) && !bounded.is_plausible(tokens(7, 1_000_000)));
 }
 
 #[test]
@@ -229,13 +260,13 @@ fn whoever_took_a_prompt_and_lost_it_has_taken_it() {
     let alice = who("alice");
     let request = request(&alice, Allowance::default(), Allowance::default(), tokens(10, 20));
     let reservation = budgets.reserve(&request, &clock).unwrap();
-    reservation.sent(true);
+    reservation.sent();
     reservation.returned();
     assert_eq!(reservation.taken(), tokens(0, 0));
-    reservation.sent(true);
+    reservation.sent();
     reservation.lost();
-    reservation.sent(false);
-    assert_eq!(reservation.taken(), tokens(20, 20));
+    reservation.sent();
+    assert_eq!(reservation.taken(), tokens(20, 40));
     reservation.used(tokens(7, 5));
     assert_eq!(reservation.taken(), tokens(17, 25));
 }
@@ -249,7 +280,7 @@ fn who_cannot_be_counted_is_not_let_through() {
         set.to(now);
         budgets
             .reserve(&request(&who, Allowance::default(), Allowance::default(), tokens(1, 0)), &clock)
-            .map(|one| one.sent(false))
+            .map(|one| one.sent())
     };
     for name in ["a", "b", "c"] {
         assert!(ask(name, at(0.0)).is_ok());
@@ -366,7 +397,7 @@ proptest! {
                     let principal = who(&format!("app-{number}"));
                     let request = Request { price: Some(price), ..request(&principal, mine, ours, tokens(input, output)) };
                     if let Ok(reservation) = budgets.reserve(&request, &clock) {
-                        reservation.sent(false);
+                        reservation.sent();
                         under_way.push_back((number, reservation));
                     }
                 }

@@ -39,10 +39,11 @@ impl Window {
         } else {
             for passing in self.newest + 1..=second {
                 if let Some(place) = self.seconds.get_mut(place(passing)) {
-                    self.sum = self.sum.saturating_sub(*place);
                     *place = 0;
                 }
             }
+            // Added up anew: from a sum that was too much for its type nothing can be taken off.
+            self.sum = self.seconds.iter().copied().fold(0, u64::saturating_add);
         }
         self.newest = second;
     }
@@ -51,9 +52,8 @@ impl Window {
     pub(super) fn add(&mut self, amount: u64) {
         let newest = place(self.newest);
         if let Some(place) = self.seconds.get_mut(newest) {
-            let added = place.saturating_add(amount) - *place;
-            *place += added;
-            self.sum = self.sum.saturating_add(added);
+            *place = place.saturating_add(amount);
+            self.sum = self.sum.saturating_add(amount);
         }
     }
 
@@ -76,4 +76,24 @@ impl Window {
 
 fn place(second: i64) -> usize {
     usize::try_from(second.rem_euclid(SECONDS as i64)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_for_a_sum_does_not_make_it_small() {
+        let mut window = Window::default();
+        let at = |second: i64| Timestamp::from_micros(second * SECOND_US);
+        for second in [0, 1] {
+            window.advance(at(second));
+            window.add(u64::MAX - 1);
+        }
+        assert_eq!(window.sum(), u64::MAX);
+        window.advance(at(SECONDS as i64)); // the first second has passed out, the other has not
+        assert_eq!(window.sum(), u64::MAX - 1);
+        window.advance(at(SECONDS as i64 + 1));
+        assert_eq!(window.sum(), 0);
+    }
 }

@@ -32,11 +32,11 @@ use crate::{
 
 /// The body of a request to a language model, not yet read.
 pub trait Letter: Send + 'static {
-    /// Reads, bounds and decodes the body.
+    /// Reads, bounds and decodes the body, of so many bytes at most.
     ///
     /// # Errors
     /// If the body is too large, too slow, cut off or not what the protocol says.
-    fn read(self) -> impl Future<Output = Result<Prompt, Rejection>> + Send;
+    fn read(self, bytes_max: usize) -> impl Future<Output = Result<Prompt, Rejection>> + Send;
 }
 
 /// An answer, or one that has begun.
@@ -100,10 +100,10 @@ async fn answered<L: Letter>(
 ) -> Result<Step, Rejection> {
     let principal = identity::authenticate(gate, arrival, record)?;
     record.request(Action::Complete, None); // on which route, authorization will say
-    policy::any_route(&principal, gate.now(), record)?;
+    let bytes_max = policy::any_route(&principal, gate.now(), record)?;
     let seat = perimeter::seat(gate, &principal)?;
     let opening = perimeter::opening(gate, &principal)?;
-    let prompt = letter.read().await?;
+    let prompt = letter.read(bytes_max).await?;
     let streams = prompt.stream;
     let permit = policy::authorize_route(principal, &prompt.model, gate.now(), record)?;
     let admission = perimeter::limit_route(gate, permit, seat, &prompt)?;
@@ -111,7 +111,7 @@ async fn answered<L: Letter>(
     record.reserved(admission.reservation());
     let (model, standings) = (admission.permit().model().clone(), admission.standings().to_vec());
     let valid = routes::validate(gate, admission, prompt, record)?;
-    let screened = routes::screen(valid, record)?;
+    let screened = routes::screen(gate, valid, record).await?;
     let replied = tokio::select! {
         replied = routes::ask(gate, screened) => replied?,
         _ = gone => return Err(Code::Cancelled.into()),

@@ -74,7 +74,8 @@ pub(crate) fn limit_route(
         total: limits.total,
         price: limits.prices.get(permit.model()).copied(),
         estimate: Tokens { input, output: output.tokens(limits.answer_tokens) },
-        open_ended: output.is_open(),
+        least: output.least(),
+        bound: output.bound(),
     };
     let reservation = gate.budgets.reserve(&request, &gate.clock).map_err(refused)?;
     standings.extend(gate.budgets.standing(route, id, [own, limits.each], gate.now()));

@@ -41,9 +41,14 @@ impl RoutePermit {
 ///
 /// # Errors
 /// 404, as for a model that does not exist.
-pub(crate) fn any_route(principal: &Principal, now: Timestamp, record: &mut Record) -> Result<(), Rejection> {
-    if permitted(principal, now).next().is_some() {
-        return Ok(());
+pub(crate) fn any_route(
+    principal: &Principal,
+    now: Timestamp,
+    record: &mut Record,
+) -> Result<usize, Rejection> {
+    // Which of them it takes, the body says; until then none of them allows more than this.
+    if let Some(bytes_max) = permitted(principal, now).map(|route| route.rules.request_bytes_max).max() {
+        return Ok(bytes_max);
     }
     record.decision(Decision::Deny, &[]);
     Err(Code::NotFound.into())

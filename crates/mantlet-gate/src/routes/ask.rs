@@ -137,7 +137,7 @@ async fn first(
     let turn = turn.ok_or_else(|| UpstreamFault::Broken("the share is closed".to_owned()))?;
     let reservation = admission.reservation();
     // Before it is: whoever hangs up in the middle leaves nobody who could say whether it was.
-    reservation.sent(!forwarded.prompt().stream);
+    reservation.sent();
     let begun = async {
         match upstream.ask(forwarded).await? {
             Reply::Whole(answer) => Ok(First::Whole(answer)),

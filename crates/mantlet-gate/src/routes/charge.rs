@@ -37,7 +37,15 @@ impl Charge {
             }
             Event::Finish { .. } => return,
             Event::Usage(usage) => {
-                let counted = self.counted();
+                let (counted, Usage { input, output }) = (self.counted(), *usage);
+                if !self.reservation.is_plausible(Tokens { input, output }) {
+                    tracing::warn!(
+                        input,
+                        output,
+                        "an upstream says of an answer that it took what it cannot have"
+                    );
+                    return;
+                }
                 // Who says that an answer took nothing has not counted it.
                 let heard = |told: u64, counted: u64| if told == 0 { counted } else { told };
                 let output = heard(usage.output, counted.output);
@@ -46,6 +54,16 @@ impl Charge {
             }
         }
         self.reservation.used(self.counted());
+    }
+
+    /// It has ended before it was whole. Unless somebody has said what it took, more of it may have been made than came here,
+    /// so that at least what was reserved is charged: otherwise who hangs up in time would have a model think for nothing.
+    pub(super) fn cut_off(&mut self) {
+        if self.told.is_none() {
+            let (counted, estimate) = (self.counted(), self.reservation.estimate());
+            let (input, output) = (counted.input.max(estimate.input), counted.output.max(estimate.output));
+            self.reservation.used(Tokens { input, output });
+        }
     }
 
     /// What it took, for whoever asked.

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Choices that are told apart, over what any route allows: whatever an upstream numbers beyond is no answer.
-const CHOICES_MAX: u32 = 128;
+pub(super) const CHOICES_MAX: u32 = 128;
 
 /// Calls of one choice.
 const CALLS_MAX: usize = 128;
@@ -35,6 +35,8 @@ pub(super) struct Filter {
     left: usize,
     choices: BTreeMap<u32, Choice>,
     choices_max: u32,
+    /// Whether the protocol tells refusals from texts. Where it does not, both are read as one text, and judged as one.
+    refuses: bool,
     /// What was done, by its codes.
     done: BTreeSet<&'static str>,
 }
@@ -69,6 +71,7 @@ impl Filter {
             left: rules.answer_bytes_max,
             choices: BTreeMap::new(),
             choices_max: asked.unwrap_or(1).saturating_mul(texts).min(CHOICES_MAX),
+            refuses: !matches!(prompt.task, Task::Text { .. }),
             done: BTreeSet::new(),
         })
     }
@@ -80,6 +83,10 @@ impl Filter {
     pub(super) fn push(&mut self, event: Event) -> Result<Vec<Event>, Rejection> {
         let rules = Arc::clone(&self.checks.text);
         let new = || Stream::new(rules);
+        let event = match event {
+            Event::Refusal { choice, text } if !self.refuses => Event::Text { choice, text },
+            event => event,
+        };
         match event {
             Event::Text { choice, text } => {
                 self.count(text.len())?;
@@ -211,7 +218,9 @@ impl Filter {
         };
         // An id is the upstream's word too, and leaves as it is.
         let id = id.unwrap_or_default();
-        if id.len() > ID_BYTES_MAX {
+        // Callers send it back, and may do so in these characters alone.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':');
+        if id.len() > ID_BYTES_MAX || !id.bytes().all(plain) {
             return Err(self.withheld(CALL));
         }
         let leaks = Arguments { checks: &self.checks, done: &mut self.done }.leaks(id);

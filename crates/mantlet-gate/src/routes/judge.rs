@@ -183,7 +183,8 @@ impl Whole {
 
 /// Vectors say nothing in words; there must be as many as texts.
 fn vectors(mut answer: Answer, asked: usize, reservation: &Reservation) -> Result<Completion, Rejection> {
-    let told = answer.usage.map(|usage| usage.input).filter(|input| *input > 0);
+    let plausible = |input: &u64| reservation.is_plausible(Tokens { input: *input, output: 0 });
+    let told = answer.usage.map(|usage| usage.input).filter(|input| *input > 0).filter(plausible);
     let input = told.unwrap_or(reservation.estimate().input);
     reservation.used(Tokens { input, output: 0 });
     let sound = |vector: &Vector| match vector {

@@ -29,6 +29,8 @@ pub(crate) enum Length {
     AtMost(u64),
     /// Nobody has said; so many there are.
     Open(u64),
+    /// All of them together, in tokens, by a word that not every upstream knows; and so many there are.
+    Hinted(u64, u64),
 }
 
 impl Length {
@@ -37,11 +39,27 @@ impl Length {
         match self {
             Self::AtMost(tokens) => tokens,
             Self::Open(answers) => answers.saturating_mul(each),
+            Self::Hinted(tokens, answers) => {
+                let each = answers.saturating_mul(each);
+                if tokens > each { tokens } else { each }
+            }
         }
     }
 
-    pub(crate) const fn is_open(self) -> bool {
-        matches!(self, Self::Open(_))
+    /// Tokens to reserve even where less is left; of an answer of unknown length, one.
+    pub(crate) const fn least(self) -> u64 {
+        match self {
+            Self::AtMost(tokens) | Self::Hinted(tokens, _) => tokens,
+            Self::Open(_) => 1,
+        }
+    }
+
+    /// What the answers cannot take more than, if that is known.
+    pub(crate) const fn bound(self) -> Option<u64> {
+        match self {
+            Self::AtMost(tokens) => Some(tokens),
+            Self::Open(_) | Self::Hinted(..) => None,
+        }
     }
 }
 
@@ -65,11 +83,13 @@ impl Prompt {
         let input = beside.fold(input, u64::saturating_add);
         let number = |name: &str| self.option(name).and_then(Value::as_u64);
         let answers = number("n").unwrap_or(1).max(1).saturating_mul(texts);
-        let longest = [number("max_tokens"), number("max_completion_tokens")].into_iter().flatten().min();
-        let output = match longest {
+        let all = |tokens: u64| tokens.saturating_mul(answers);
+        // Every server knows the older word. One that passes the newer one over makes answers as long as it likes.
+        let output = match (number("max_tokens"), number("max_completion_tokens")) {
             _ if texts == 0 => Length::AtMost(0),
-            Some(tokens) => Length::AtMost(tokens.saturating_mul(answers)),
-            None => Length::Open(answers),
+            (Some(older), newer) => Length::AtMost(all(older.max(newer.unwrap_or(0)))),
+            (None, Some(newer)) => Length::Hinted(all(newer), answers),
+            (None, None) => Length::Open(answers),
         };
         Measured { input, output }
     }
@@ -168,17 +188,29 @@ mod tests {
             (said("a"), vec![], Length::Open(1)),
             (said("a"), vec![("n", json!(3))], Length::Open(3)),
             (said("a"), vec![("max_tokens", json!(5))], Length::AtMost(5)),
-            (said("a"), vec![("max_completion_tokens", json!(7)), ("n", json!(3))], Length::AtMost(21)),
+            (said("a"), vec![("max_completion_tokens", json!(7)), ("n", json!(3))], Length::Hinted(21, 3)),
             (
                 said("a"),
-                vec![("max_tokens", json!(9)), ("max_completion_tokens", json!(7))],
-                Length::AtMost(7),
+                vec![("max_tokens", json!(7)), ("max_completion_tokens", json!(9))],
+                Length::AtMost(9),
             ),
             (said("a"), vec![("max_tokens", json!(u64::MAX)), ("n", json!(9))], Length::AtMost(u64::MAX)),
             (texts, vec![("n", json!(2)), ("max_tokens", json!(5))], Length::AtMost(20)),
             (Task::Embed(vec!["a".into()]), vec![], Length::AtMost(0)),
         ] {
             assert_eq!(prompt(task, options).measured(&rules()).output, expect);
+        }
+    }
+
+    #[test]
+    fn a_word_that_an_upstream_may_not_know_bounds_no_answer() {
+        for (length, tokens, least, bound) in [
+            (Length::AtMost(5), 5, 5, Some(5)),
+            (Length::Open(2), 200, 1, None),
+            (Length::Hinted(5, 1), 100, 5, None),
+            (Length::Hinted(500, 2), 500, 500, None),
+        ] {
+            assert_eq!((length.tokens(100), length.least(), length.bound()), (tokens, least, bound));
         }
     }
 }

@@ -209,7 +209,8 @@ impl Meter {
 
 fn add(counter: Option<&AtomicU64>, more: u64) {
     if let Some(counter) = counter {
-        counter.fetch_add(more, Relaxed);
+        // A counter that began again from zero would look like a restart.
+        let _ = counter.fetch_update(Relaxed, Relaxed, |count| Some(count.saturating_add(more)));
     }
 }
 

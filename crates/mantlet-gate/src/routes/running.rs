@@ -84,6 +84,9 @@ async fn drive(gate: &Gate, begun: Begun, outcome: Outcome, sender: mpsc::Sender
             Err(End::Failed(Rejection::unavailable("the answer takes longer than the route allows")))
         }
     };
+    if ended.is_err() {
+        charge.cut_off();
+    }
     let usage = charge.usage();
     let concluded = outcome.conclude(|mut record| {
         tally.tell(gate, &mut record);

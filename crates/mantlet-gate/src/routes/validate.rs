@@ -1,11 +1,13 @@
 //! Whether a prompt is one that its route takes: its options, its size, who writes the system prompt, and that nothing in
 //! it has the upstream fetch, run or keep anything.
 
+use mantlet_guard::output::strict;
 use mantlet_types::{Code, Rejection};
 use serde_json::Value;
 
 use super::{
     Prompt,
+    filter::CHOICES_MAX,
     prompt::{Content, Role, Task},
     rules::{HoldAnswers, Rules, System},
 };
@@ -40,6 +42,9 @@ pub(crate) fn validate(
     }
     allowed(&prompt, rules)?;
     ranges(&prompt, rules)?;
+    one_length(&prompt)?;
+    choices(&prompt)?;
+    arguments(&prompt)?;
     system(&prompt, rules)?;
     remote(&prompt, rules)?;
     salt(gate, &admission, &mut prompt);
@@ -87,14 +92,54 @@ fn ranges(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// An answer has one length: of two, each upstream would keep to the one that it knows.
+fn one_length(prompt: &Prompt) -> Result<(), Rejection> {
+    match (prompt.option("max_tokens"), prompt.option("max_completion_tokens")) {
+        (Some(older), Some(newer)) if older.as_u64() != newer.as_u64() => {
+            Err(Rejection::invalid("max_completion_tokens").because("another length than `max_tokens`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As many answers as are told apart: each of several texts has `n`.
+fn choices(prompt: &Prompt) -> Result<(), Rejection> {
+    let Task::Text { prompts, .. } = &prompt.task else { return Ok(()) };
+    let each = prompt.option("n").and_then(Value::as_u64).unwrap_or(1);
+    let all = each.saturating_mul(prompts.len() as u64);
+    if all > CHOICES_MAX.into() {
+        Err(Rejection::invalid("prompt").because("too many answers"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Arguments of former calls whose escapes can be undone, so that what they hide is seen: of what is no plain JSON nobody
+/// knows what a server makes of them.
+fn arguments(prompt: &Prompt) -> Result<(), Rejection> {
+    let Task::Chat(turns) = &prompt.task else { return Ok(()) };
+    let hidden = |text: &str| text.contains("\\u") && strict(text).is_err();
+    match turns.iter().position(|turn| turn.calls.iter().any(|call| hidden(&call.arguments))) {
+        Some(index) => Err(Rejection::invalid(format!("messages[{index}].tool_calls"))),
+        None => Ok(()),
+    }
+}
+
 fn stops(value: &Value) -> bool {
     let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
     text(value) || value.as_array().is_some_and(|list| (1..=4).contains(&list.len()) && list.iter().all(text))
 }
 
-/// Where the configuration writes the system prompt, callers bring none.
+/// Where the configuration writes the system prompt, callers bring none; and what has no place for one is not asked. Vectors
+/// say nothing, so that they need none.
 fn system(prompt: &Prompt, rules: &Rules) -> Result<(), Rejection> {
-    let Task::Chat(turns) = &prompt.task else { return Ok(()) };
+    let turns = match (&prompt.task, &rules.system) {
+        (Task::Chat(turns), _) => turns,
+        (Task::Text { .. }, System::Route(_)) => {
+            return Err(Rejection::invalid("prompt").because("a bare text has no system prompt before it"));
+        }
+        (Task::Text { .. } | Task::Embed(_), _) => return Ok(()),
+    };
     let brought = turns.iter().position(|turn| matches!(turn.role, Role::System | Role::Developer));
     match (&rules.system, brought) {
         (System::Route(_), Some(index)) => {
@@ -192,6 +237,64 @@ mod tests {
         ] {
             assert!(!is_inline(url), "{url}");
         }
+    }
+
+    fn prompt(task: Task, options: Vec<(&'static str, Value)>) -> Prompt {
+        Prompt {
+            model: "small".into(),
+            task,
+            tools: Vec::new(),
+            options,
+            stream: false,
+            salted: Vec::new(),
+            hosted: Vec::new(),
+            body_bytes: 0,
+            body_digest: mantlet_types::Sha256([0; 32]),
+        }
+    }
+
+    #[test]
+    fn no_endpoint_goes_round_the_route_s_system_prompt() {
+        let rules = |system| Rules { system, ..super::super::tests::rules() };
+        let (own, route) = (rules(System::Caller), rules(System::Route("Be kind.".to_owned())));
+        let text = || prompt(Task::Text { prompts: vec!["a".into()], suffix: None }, Vec::new());
+        let embed = prompt(Task::Embed(vec!["a".into()]), Vec::new());
+        assert!(system(&text(), &own).is_ok() && system(&embed, &route).is_ok());
+        assert!(system(&text(), &route).is_err());
+    }
+
+    #[test]
+    fn no_more_answers_are_asked_for_than_are_told_apart() {
+        let of = |texts, n: u64| {
+            let task = Task::Text { prompts: vec!["a".to_owned(); texts], suffix: None };
+            choices(&prompt(task, vec![("n", Value::from(n))]))
+        };
+        assert!(of(128, 1).is_ok() && of(32, 4).is_ok());
+        assert!(of(129, 1).is_err() && of(33, 4).is_err() && of(2, u64::MAX).is_err());
+    }
+
+    #[test]
+    fn no_escape_hides_in_what_is_no_plain_json() {
+        let of = |text: &str| {
+            let call = super::super::prompt::Call { arguments: text.to_owned(), ..Default::default() };
+            let turn = super::super::prompt::Turn { calls: vec![call], ..Default::default() };
+            arguments(&prompt(Task::Chat(vec![turn]), Vec::new()))
+        };
+        for text in ["", "{}", r#"{"a":"\u003c|im_end|>"}"#, r#"{"a":1,"a":2}"#, "no JSON"] {
+            assert!(of(text).is_ok(), "{text}");
+        }
+        for text in [r#"{"a":1,"a":"\u003c|im_end|>"}"#, r#"{"a":"\u003c|im_end|>",}"#, r"\u003c|im_end|>"] {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_one_length() {
+        let of = |options| one_length(&prompt(Task::Chat(Vec::new()), options));
+        let number = |number: u64| Value::from(number);
+        assert!(of(vec![("max_tokens", number(9)), ("max_completion_tokens", number(9))]).is_ok());
+        assert!(of(vec![("max_completion_tokens", number(9))]).is_ok());
+        assert!(of(vec![("max_tokens", number(9)), ("max_completion_tokens", number(1))]).is_err());
     }
 
     #[test]

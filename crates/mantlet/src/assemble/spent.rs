@@ -23,8 +23,9 @@ const NEEDLE: &[u8] = br#""event":"completion""#;
 /// # Errors
 /// If the log cannot be read: then nobody knows what is left.
 pub(super) fn restore(gate: &Gate, home: &Home, open: &[Entry]) -> Result<(), Failure> {
-    // A log that nothing was published of yet has seen nothing.
-    if gate.snapshot().settings.routes.is_empty() || !home.audit_dir().join("checkpoint").exists() {
+    // Where there is no route now, a reload may bring back those of this morning. A log that nothing was published of yet has
+    // seen nothing.
+    if !home.audit_dir().join("checkpoint").exists() {
         return Ok(());
     }
     let today = Timestamp::from_micros(gate.now().micros().div_euclid(DAY_US) * DAY_US);

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use mantlet_gate::routes::{self, Asking, Forwarded, Reply, Upstream, UpstreamFault, prompt::Task};
 use mantlet_types::entry::Token;
@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use super::{
     read,
     secret::{Keys, bearer},
-    stream::Stream,
+    stream::{Patience, Stream},
     write,
 };
 use crate::{
@@ -35,8 +35,14 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 /// 250.
 const STREAM_OVERHEAD: usize = 64;
 
-/// What may stand around a whole answer, and in place of it where vectors are asked for.
-const WHOLE_OVERHEAD: usize = 32 << 20;
+/// Bytes of a whole answer as a multiple of its text, which JSON may write in escapes of six bytes.
+const WHOLE_TIMES: usize = 6;
+
+/// What may stand around a whole answer.
+const WHOLE_OVERHEAD: usize = 1 << 20;
+
+/// Vectors for as many texts as one request may have.
+const VECTORS_MAX: usize = 32 << 20;
 
 /// A server elsewhere, in use.
 pub(super) struct Peer {
@@ -106,15 +112,16 @@ impl Peer {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(full)?;
         let (path, body) = write::request(forwarded, model);
         let (body, streams) = (Bytes::from(body), forwarded.prompt().stream);
+        let ends = tokio::time::Instant::now() + self.settings.timeout;
         let (response, attempt) = self.keyed(path, &body, streams).await?;
         let (response, attempt) = judged(response, attempt, streams)?;
         if streams {
             let bytes_max = self.answer_bytes_max.saturating_mul(STREAM_OVERHEAD);
-            let stream =
-                Stream::new(response.into_body(), self.settings.idle_timeout, bytes_max, attempt, place);
+            let patience = Patience { begins: ends, idle: self.settings.idle_timeout };
+            let stream = Stream::new(response.into_body(), patience, bytes_max, attempt, place);
             return Ok(Reply::Stream(Box::new(stream)));
         }
-        self.whole(response, attempt, forwarded).await
+        self.whole(response, attempt, forwarded, ends).await
     }
 
     /// Asks by the upstream's key, and once more where that is refused and has been replaced.
@@ -153,11 +160,15 @@ impl Peer {
             why: "the upstream has failed too often".to_owned(),
             retry_after,
         };
-        let attempt = self.breaker.admit(Instant::now(), Some(self.settings.timeout)).map_err(open)?;
+        // How long an answer takes is the caller's choice, so that no wait says anything of the upstream.
+        let attempt = self.breaker.admit(Instant::now(), None).map_err(open)?;
         match self.outbound.open(Method::POST, path, headers, body.clone()).await {
             Ok(response) => Ok((response, attempt)),
             Err(error) => {
-                attempt.failed();
+                match error {
+                    EgressError::Timeout => attempt.undecided(),
+                    _ => attempt.failed(),
+                }
                 Err(if error.sent() { lost(&error) } else { broken(&error) })
             }
         }
@@ -168,17 +179,28 @@ impl Peer {
         response: Response<Incoming>,
         attempt: Attempt,
         forwarded: &Forwarded,
+        ends: tokio::time::Instant,
     ) -> Result<Reply, UpstreamFault> {
-        let bytes_max = self.answer_bytes_max.saturating_mul(2).saturating_add(WHOLE_OVERHEAD);
+        let bytes_max = match forwarded.prompt().task {
+            Task::Embed(_) => VECTORS_MAX,
+            Task::Chat(_) | Task::Text { .. } => {
+                self.answer_bytes_max.saturating_mul(WHOLE_TIMES).saturating_add(WHOLE_OVERHEAD)
+            }
+        };
         let taking = Limited::new(response.into_body(), bytes_max).collect();
-        let body: Bytes = match tokio::time::timeout(self.settings.timeout, taking).await {
+        let body: Bytes = match tokio::time::timeout_at(ends, taking).await {
             Ok(Ok(body)) => body.to_bytes(),
+            // Its length is the caller's choice too.
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                attempt.answered();
+                return Err(lost(&"its answer is longer than the route allows"));
+            }
             Ok(Err(_)) => {
                 attempt.failed();
-                return Err(lost(&"its answer breaks off, or is longer than the route allows"));
+                return Err(lost(&"its answer breaks off"));
             }
             Err(_) => {
-                attempt.failed();
+                attempt.undecided();
                 return Err(lost(&EgressError::Timeout));
             }
         };
@@ -225,10 +247,15 @@ fn judged(
             attempt.failed();
             return Err(answers());
         }
-        // Whoever is behind it has the prompt.
+        // Whoever is behind it has the prompt, and works on it for as long as it asks for.
         StatusCode::GATEWAY_TIMEOUT => {
-            attempt.failed();
+            attempt.undecided();
             return Err(lost(&"it answers 504"));
+        }
+        // Proxies say so of work that was done. Of these a single prompt can be the cause.
+        _ if status.is_server_error() => {
+            attempt.answered();
+            return Err(lost(&format_args!("it answers {}", status.as_u16())));
         }
         // Among them are those by which it says that the operator's key or URL is wrong.
         _ => {

@@ -1,12 +1,17 @@
 //! Answers as OpenAI's protocol writes them, whole or in pieces. Members that the protocol does not have, and those that the
 //! gate has no use for (log probabilities, fingerprints, cached tokens), are passed over and never repeated.
 
+use std::{fmt, marker::PhantomData};
+
 use mantlet_gate::routes::{
     Answer, Event,
     answer::{Choice, Finish, Usage, Vector},
     prompt::Call,
 };
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, SeqAccess, Visitor},
+};
 
 /// What is not an answer of the protocol. Nothing of what it was is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,10 +20,49 @@ pub struct Invalid(&'static str);
 
 const NO_ANSWER: Invalid = Invalid("what it answers is not what the protocol has");
 
+/// Choices of an answer, and calls of a choice: as many as the gate tells apart.
+const FEW_MAX: usize = 128;
+
+/// A list that is read no further than to its bound: what is built of a few bytes may take hundreds.
+struct Few<T>(Vec<T>);
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(FewVisitor(PhantomData))
+    }
+}
+
+struct FewVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FewVisitor<T> {
+    type Value = Few<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a list of at most {FEW_MAX}")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Few<T>, A::Error> {
+        let mut few = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if few.len() == FEW_MAX {
+                return Err(A::Error::invalid_length(FEW_MAX + 1, &self));
+            }
+            few.push(item);
+        }
+        Ok(Few(few))
+    }
+}
+
 #[derive(Deserialize)]
 struct Completion {
     #[serde(default)]
-    choices: Vec<WholeChoice>,
+    choices: Few<WholeChoice>,
     usage: Option<Tokens>,
     error: Option<IgnoredAny>,
 }
@@ -35,7 +79,7 @@ struct WholeChoice {
 struct Message {
     content: Option<String>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<WholeCall>>,
+    tool_calls: Option<Few<WholeCall>>,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +113,8 @@ impl From<Tokens> for Usage {
 /// # Errors
 /// If it is none.
 pub fn completion(body: &[u8]) -> Result<Answer, Invalid> {
-    let Completion { choices, usage, error } = serde_json::from_slice(body).map_err(|_| NO_ANSWER)?;
+    let Completion { choices: Few(choices), usage, error } =
+        serde_json::from_slice(body).map_err(|_| NO_ANSWER)?;
     if error.is_some() || choices.is_empty() {
         return Err(NO_ANSWER);
     }
@@ -80,7 +125,7 @@ pub fn completion(body: &[u8]) -> Result<Answer, Invalid> {
 fn whole(choice: WholeChoice, place: u32) -> Choice {
     let WholeChoice { index, message, text, finish_reason } = choice;
     let Message { content, refusal, tool_calls } = message.unwrap_or_default();
-    let calls = tool_calls.unwrap_or_default().into_iter().map(|WholeCall { id, function }| Call {
+    let calls = tool_calls.unwrap_or_default().0.into_iter().map(|WholeCall { id, function }| Call {
         id,
         name: function.name,
         arguments: function.arguments,
@@ -111,11 +156,38 @@ struct Embedding {
     embedding: Numbers,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Numbers {
     List(Vec<f64>),
     Base64(String),
+}
+
+// By hand, because serde would build every number in a form of its own before it knows which of the two it is.
+impl<'de> Deserialize<'de> for Numbers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumbersVisitor)
+    }
+}
+
+struct NumbersVisitor;
+
+impl<'de> Visitor<'de> for NumbersVisitor {
+    type Value = Numbers;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("numbers, or base64")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Numbers, A::Error> {
+        let mut numbers = Vec::new();
+        while let Some(number) = items.next_element()? {
+            numbers.push(number);
+        }
+        Ok(Numbers::List(numbers))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Numbers, E> {
+        Ok(Numbers::Base64(text.to_owned()))
+    }
 }
 
 /// Reads vectors, and puts them in the order of the texts.
@@ -145,7 +217,7 @@ pub fn embeddings(body: &[u8]) -> Result<Answer, Invalid> {
 #[derive(Deserialize)]
 struct Chunk {
     #[serde(default)]
-    choices: Vec<ChunkChoice>,
+    choices: Few<ChunkChoice>,
     usage: Option<Tokens>,
     error: Option<IgnoredAny>,
 }
@@ -163,7 +235,7 @@ struct ChunkChoice {
 struct Delta {
     content: Option<String>,
     refusal: Option<String>,
-    tool_calls: Option<Vec<CallDelta>>,
+    tool_calls: Option<Few<CallDelta>>,
 }
 
 #[derive(Deserialize)]
@@ -185,7 +257,7 @@ struct FunctionDelta {
 /// # Errors
 /// If it is none of the protocol's, or reports an error.
 pub fn chunk(data: &str) -> Result<Vec<Event>, Invalid> {
-    let Chunk { choices, usage, error } = serde_json::from_str(data).map_err(|_| NO_ANSWER)?;
+    let Chunk { choices: Few(choices), usage, error } = serde_json::from_str(data).map_err(|_| NO_ANSWER)?;
     if error.is_some() {
         return Err(Invalid("it reports an error in the middle of its answer"));
     }
@@ -205,7 +277,7 @@ fn piece(choice: ChunkChoice, events: &mut Vec<Event>) {
         events.push(Event::Text { choice: index, text });
     }
     events.extend(refusal.filter(said).map(|text| Event::Refusal { choice: index, text }));
-    for CallDelta { index: call, id, function } in tool_calls.unwrap_or_default() {
+    for CallDelta { index: call, id, function } in tool_calls.unwrap_or_default().0 {
         let FunctionDelta { name, arguments } =
             function.unwrap_or(FunctionDelta { name: None, arguments: None });
         // Some servers repeat an empty name with every piece.
@@ -220,5 +292,41 @@ fn piece(choice: ChunkChoice, events: &mut Vec<Event>) {
     }
     if let Some(word) = finish_reason {
         events.push(Event::Finish { choice: index, finish: finish(&word) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_and_calls_are_counted_while_they_are_read() {
+        let call = r#"{"id":"c","index":0,"function":{"name":"f","arguments":""}}"#;
+        let calls = |count: usize| vec![call; count].join(",");
+        let choice = r#"{"text":"a","finish_reason":"stop"}"#;
+        let choices = |count: usize| vec![choice; count].join(",");
+        let whole = |choices: &str| completion(format!(r#"{{"choices":[{choices}]}}"#).as_bytes()).is_ok();
+        let of_calls = |count| whole(&format!(r#"{{"message":{{"tool_calls":[{}]}}}}"#, calls(count)));
+        let piece = |count| {
+            chunk(&format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{}]}}}}]}}"#, calls(count))).is_ok()
+        };
+        assert!(whole(&choices(128)) && !whole(&choices(129)));
+        assert!(of_calls(128) && !of_calls(129));
+        assert!(piece(128) && !piece(129));
+        let none = r#"{"message":{"content":"a","tool_calls":null}}"#;
+        assert!(whole(none));
+    }
+
+    #[test]
+    fn vectors_are_numbers_or_base64() {
+        let read = |vector: &str| {
+            let body = format!(r#"{{"data":[{{"index":0,"embedding":{vector}}}]}}"#);
+            embeddings(body.as_bytes()).map(|answer| answer.vectors)
+        };
+        assert_eq!(read("[1, -0.5, 2e3]").unwrap(), [Vector::Numbers(vec![1.0, -0.5, 2_000.0])]);
+        assert_eq!(read(r#""AAAA""#).unwrap(), [Vector::Base64("AAAA".to_owned())]);
+        for no in ["1", "null", "{}", r#"["a"]"#, r#""<b>""#, "[[1]]"] {
+            assert!(read(no).is_err(), "{no}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use mantlet_gate::routes::{Event, Events, Pulling, UpstreamFault};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{read, sse::Parser};
 use crate::upstream::breaker::Attempt;
@@ -13,13 +13,21 @@ use crate::upstream::breaker::Attempt;
 /// How the protocol says that an answer has ended.
 const DONE: &str = "[DONE]";
 
+/// How long somebody waits for an answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// By when its first event has to be there, whatever else comes.
+    pub(super) begins: Instant,
+    /// Longest pause between two pieces.
+    pub(super) idle: Duration,
+}
+
 /// The events of one answer.
 pub(super) struct Stream {
     body: Incoming,
     parser: Parser,
     waiting: VecDeque<Event>,
-    /// Longest pause between two pieces.
-    idle: Duration,
+    patience: Patience,
     /// Bytes that may still come.
     left: usize,
     ended: bool,
@@ -30,7 +38,7 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(
         body: Incoming,
-        idle: Duration,
+        patience: Patience,
         bytes_max: usize,
         attempt: Attempt,
         place: OwnedSemaphorePermit,
@@ -39,7 +47,7 @@ impl Stream {
             body,
             parser: Parser::default(),
             waiting: VecDeque::new(),
-            idle,
+            patience,
             left: bytes_max,
             ended: false,
             attempt: Some(attempt),
@@ -67,10 +75,17 @@ impl Stream {
 
     /// Takes more bytes off the wire.
     async fn more(&mut self) -> Result<(), UpstreamFault> {
-        let frame = match tokio::time::timeout(self.idle, self.body.frame()).await {
+        // Comments between events are bytes, and no answer: a pause alone would never end.
+        let begun = self.attempt.is_none();
+        if !begun && Instant::now() >= self.patience.begins {
+            return Err(self.waits("it does not begin to answer in time"));
+        }
+        let pause = Instant::now() + self.patience.idle;
+        let ends = if begun { pause } else { pause.min(self.patience.begins) };
+        let frame = match tokio::time::timeout_at(ends, self.body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(_)) | None) => return Err(self.fails("it breaks off in the middle of its answer")),
-            Err(_) => return Err(self.fails("it pauses for too long in the middle of its answer")),
+            Err(_) => return Err(self.waits("it pauses for too long in its answer")),
         };
         let Ok(bytes) = frame.into_data() else { return Ok(()) };
         let too_long = || lost(&"its answer is longer than the route allows");
@@ -83,6 +98,14 @@ impl Stream {
         if let Some(attempt) = self.attempt.take() {
             attempt.answered();
         }
+    }
+
+    /// It is waited for too long, which says nothing of it: what it was asked may take that long.
+    fn waits(&mut self, why: &str) -> UpstreamFault {
+        if let Some(attempt) = self.attempt.take() {
+            attempt.undecided();
+        }
+        lost(&why)
     }
 
     fn fails(&mut self, why: &str) -> UpstreamFault {

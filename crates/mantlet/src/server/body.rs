@@ -169,11 +169,24 @@ impl Parcel {
     /// # Errors
     /// As [`Parcel::read`], with the bound that the configuration sets.
     pub async fn read_question(self) -> Result<Bytes, Rejection> {
-        let bytes_max = match &self.body {
+        let bytes_max = self.question_bytes_max();
+        self.read(bytes_max).await
+    }
+
+    /// The same, where less may be allowed.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_question_within(self, bytes_max: usize) -> Result<Bytes, Rejection> {
+        let question_bytes_max = self.question_bytes_max();
+        self.read(bytes_max.min(question_bytes_max)).await
+    }
+
+    const fn question_bytes_max(&self) -> usize {
+        match &self.body {
             Body::Wire(arriving) => arriving.question_bytes_max,
             Body::Whole(_) => limits::BODY_BYTES_MAX,
-        };
-        self.read(bytes_max).await
+        }
     }
 
     /// Reads and unpacks the body.

@@ -63,6 +63,7 @@ mod elsewhere_faults;
 mod budgets;
 mod route_reviews;
 mod routes;
+mod routes_hostile;
 mod routes_texts;
 
 // No acknowledged entry is lost, however the process ends.

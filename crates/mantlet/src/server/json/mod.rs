@@ -367,21 +367,23 @@ impl<'a> Reader<'a> {
 /// # Errors
 /// If it is not.
 pub fn check(text: &str) -> Result<(), Malformed> {
-    check_within(text, JSON_DEPTH_MAX)
+    check_within(text, JSON_DEPTH_MAX, usize::MAX)
 }
 
-/// The same, where values may be nested so deeply.
+/// The same, where values may be nested so deeply, and there may be so many of them.
 ///
 /// # Errors
 /// As there.
-pub fn check_within(text: &str, depth_max: usize) -> Result<(), Malformed> {
+pub fn check_within(text: &str, depth_max: usize, values_max: usize) -> Result<(), Malformed> {
     let mut reader = Reader::within(text, depth_max);
-    check_value(&mut reader)?;
+    let mut left = values_max;
+    check_value(&mut reader, &mut left)?;
     reader.end()
 }
 
 /// INVARIANT (bounded-recursion): as for [`Reader::pass`].
-fn check_value(reader: &mut Reader<'_>) -> Result<(), Malformed> {
+fn check_value(reader: &mut Reader<'_>, left: &mut usize) -> Result<(), Malformed> {
+    *left = left.checked_sub(1).ok_or(Malformed)?;
     match reader.peek()? {
         Kind::Object => {
             let mut seen = HashSet::new();
@@ -390,14 +392,14 @@ fn check_value(reader: &mut Reader<'_>) -> Result<(), Malformed> {
                 if !seen.insert(key) {
                     return Err(Malformed);
                 }
-                check_value(reader)?;
+                check_value(reader, left)?;
             }
             Ok(())
         }
         Kind::Array => {
             let mut elements = reader.array()?;
             while reader.element(&mut elements)? {
-                check_value(reader)?;
+                check_value(reader, left)?;
             }
             Ok(())
         }

@@ -5,7 +5,7 @@ use mantlet_gate::routes::{
     prompt::{Call, Content, Role, Task, Tool, Turn},
 };
 use mantlet_types::Rejection;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Form,
@@ -69,6 +69,7 @@ pub(super) fn read(body: Map<String, Value>, mut prompt: Prompt) -> Result<(Prom
     }
     options(&mut members, &OPTIONS, &mut prompt.options);
     choice(&prompt)?;
+    format(&mut prompt)?;
     salted(&mut members, &mut prompt.salted)?;
     only_text(&mut members)?;
     members.refuse(&REFUSED)?;
@@ -80,6 +81,59 @@ pub(super) fn read(body: Map<String, Value>, mut prompt: Prompt) -> Result<(Prom
 fn only_text(members: &mut Members) -> Result<(), Rejection> {
     let modalities = members.list("modalities")?;
     if modalities.iter().all(|kind| kind == "text") { Ok(()) } else { Err(members.wrong("modalities")) }
+}
+
+/// In what form the answer is to come: a word of the protocol, or a schema; nothing else that an upstream may have a use for.
+fn format(prompt: &mut Prompt) -> Result<(), Rejection> {
+    let Some((_, value)) = prompt.options.iter_mut().find(|(name, _)| *name == "response_format") else {
+        return Ok(());
+    };
+    let mut format = Members::of(value.take(), "response_format")?;
+    let kind = format.required("type")?;
+    *value = match kind.as_str() {
+        "text" | "json_object" => json!({ "type": kind }),
+        "json_schema" => {
+            let inner = format.take("json_schema").ok_or_else(|| format.wrong("json_schema"))?;
+            let schema = json_schema(Members::of(inner, format.place("json_schema"))?)?;
+            json!({ "type": kind, "json_schema": schema })
+        }
+        _ => return Err(format.wrong("type")),
+    };
+    format.end()
+}
+
+/// The members of a form that a schema says.
+pub(super) fn json_schema(mut members: Members) -> Result<Map<String, Value>, Rejection> {
+    let mut schema = Map::new();
+    for name in ["name", "description", "schema", "strict"] {
+        let Some(value) = members.take(name) else { continue };
+        let fits = match name {
+            "schema" => value.is_object() && !points_elsewhere(&value),
+            "strict" => value.is_boolean(),
+            _ => value.is_string(),
+        };
+        if !fits {
+            return Err(members.wrong(name));
+        }
+        schema.insert(name.to_owned(), value);
+    }
+    members.end()?;
+    Ok(schema)
+}
+
+/// Whether a schema has whoever reads it fetch another one (JSON Schema 2020-12, section 8.2.3). A member of that name is
+/// one wherever it stands: what a reader takes for a schema is its own secret. INVARIANT (bounded-recursion): the reader that
+/// made the value has bounded its depth.
+fn points_elsewhere(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            let points = matches!(name.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef");
+            let here = value.as_str().is_none_or(|place| place.starts_with('#'));
+            (points && !here) || points_elsewhere(value)
+        }),
+        Value::Array(items) => items.iter().any(points_elsewhere),
+        _ => false,
+    }
 }
 
 /// A word of the protocol, or one of the functions that the request has.
@@ -243,7 +297,7 @@ pub(super) fn read_function(mut function: Members) -> Result<Tool, Rejection> {
     }
     let description = function.text("description")?;
     let parameters = function.take("parameters");
-    if parameters.as_ref().is_some_and(|schema| !schema.is_object()) {
+    if parameters.as_ref().is_some_and(|schema| !schema.is_object() || points_elsewhere(schema)) {
         return Err(function.wrong("parameters"));
     }
     let strict = match function.take("strict") {

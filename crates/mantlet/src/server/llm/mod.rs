@@ -29,6 +29,9 @@ pub(super) use self::models::{list, show};
 pub use self::{chat::OPTIONS as CHAT_OPTIONS, flow::Flow};
 use super::{Outcome, Server, body::Parcel, json, reply as replies};
 
+/// Values in one request. Built, each takes some hundred bytes, however few it has on the wire.
+const PROMPT_VALUES_MAX: usize = 1 << 16;
+
 /// What is asked for by which path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -57,8 +60,8 @@ struct Post {
 }
 
 impl Letter for Post {
-    async fn read(self) -> Result<Prompt, Rejection> {
-        let bytes = self.parcel.read_question().await?;
+    async fn read(self, bytes_max: usize) -> Result<Prompt, Rejection> {
+        let bytes = self.parcel.read_question_within(bytes_max).await?;
         let (prompt, form) = read(self.endpoint, &bytes)?;
         *self.form.lock().unwrap_or_else(PoisonError::into_inner) = form;
         Ok(prompt)
@@ -72,7 +75,7 @@ impl Letter for Post {
 pub fn read(endpoint: Endpoint, bytes: &[u8]) -> Result<(Prompt, Form), Rejection> {
     let wrong = || Rejection::invalid("body").detailed("the request is not one JSON object");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
-    json::check_within(text, PROMPT_DEPTH_MAX).map_err(|_| wrong())?;
+    json::check_within(text, PROMPT_DEPTH_MAX, PROMPT_VALUES_MAX).map_err(|_| wrong())?;
     let body: Map<String, Value> = serde_json::from_str(text).map_err(|_| wrong())?;
     let empty = Prompt {
         model: "".into(),

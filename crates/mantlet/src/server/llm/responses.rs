@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Form,
-    chat::{call_id, is_name, read_function},
+    chat::{call_id, is_name, json_schema, read_function},
     members::{Members, options, salted},
 };
 
@@ -194,11 +194,11 @@ fn text(members: &mut Members, prompt: &mut Prompt) -> Result<(), Rejection> {
             "text" => None,
             "json_object" => Some(json!({ "type": "json_object" })),
             "json_schema" => {
-                let mut schema = Map::new();
-                for name in ["name", "description", "schema", "strict"] {
-                    schema.extend(format.take(name).map(|value| (name.to_owned(), value)));
-                }
-                Some(json!({ "type": "json_schema", "json_schema": schema }))
+                let schema = json_schema(format)?;
+                prompt
+                    .options
+                    .push(("response_format", json!({ "type": "json_schema", "json_schema": schema })));
+                return text.end();
             }
             _ => return Err(format.wrong("type")),
         };

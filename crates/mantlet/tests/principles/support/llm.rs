@@ -29,6 +29,8 @@ pub enum Manner {
     Stall(Vec<String>),
     /// With an answer that does not end.
     Endless,
+    /// With a stream of comments, and never an event.
+    Comments,
 }
 
 /// A request that it got.
@@ -155,6 +157,15 @@ impl Inner {
                 }
                 out.flush()?;
                 gone(stream)
+            }
+            Manner::Comments => {
+                out.write_all(STREAM.as_bytes())?;
+                while !self.ended.load(Ordering::SeqCst) {
+                    out.write_all(b":\n")?;
+                    out.flush()?;
+                    thread::sleep(Duration::from_millis(20));
+                }
+                Ok(())
             }
             Manner::Endless => {
                 out.write_all(STREAM.as_bytes())?;
