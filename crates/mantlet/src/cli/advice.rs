@@ -34,7 +34,7 @@ const ADVICE: [(&str, &str); 22] = [
 ];
 
 /// What to do about an error that names a policy.
-pub fn on(message: &str) -> Option<&'static str> {
+pub(super) fn on(message: &str) -> Option<&'static str> {
     ADVICE.iter().find(|(id, _)| message.contains(&format!("`{id}`"))).map(|(_, advice)| *advice)
 }
 
