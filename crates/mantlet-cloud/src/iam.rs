@@ -1,0 +1,11 @@
+//! Permissions: policies read, requests evaluated, questions about all requests decided.
+
+pub mod condition;
+pub mod data;
+pub mod decide;
+pub mod evaluate;
+pub mod lines;
+pub mod pattern;
+pub mod policy;
+pub mod request;
+pub mod values;
