@@ -1,5 +1,6 @@
 //! Permissions: policies read, requests evaluated, questions about all requests decided.
 
+pub mod closure;
 pub mod condition;
 pub mod data;
 pub mod decide;
@@ -7,5 +8,6 @@ pub mod evaluate;
 pub mod lines;
 pub mod pattern;
 pub mod policy;
+pub mod prove;
 pub mod request;
 pub mod values;

@@ -4,4 +4,5 @@
 
 pub mod iam;
 pub mod json;
+pub mod network;
 pub mod tree;

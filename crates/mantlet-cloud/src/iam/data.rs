@@ -119,7 +119,11 @@ impl Data {
         let Some(service) = action.name.split(':').next().and_then(|prefix| self.service(prefix)) else {
             return Vec::new();
         };
-        action.resources.iter().filter_map(|(name, _)| service.resources.get(name).map(String::as_str)).collect()
+        action
+            .resources
+            .iter()
+            .filter_map(|(name, _)| service.resources.get(name).map(String::as_str))
+            .collect()
     }
 
     /// Whether a key can have several values in one request; `None` where that is not known.

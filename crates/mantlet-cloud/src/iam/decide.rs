@@ -8,10 +8,10 @@ pub mod automaton;
 mod bits;
 mod classes;
 mod contexts;
+pub mod diff;
 mod find;
 mod rules;
 mod signs;
-
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -134,7 +134,8 @@ fn confirmed(policies: &Policies, request: Request) -> Answer {
 fn variables(rules: &Rules<'_>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for rule in &rules.rules {
-        let resources = rule.statement.resources.iter().flat_map(|it| &it.patterns).map(|(pattern, _)| pattern);
+        let resources =
+            rule.statement.resources.iter().flat_map(|it| &it.patterns).map(|(pattern, _)| pattern);
         let values = rule.statement.conditions.iter().flat_map(|condition| &condition.values);
         for piece in resources.chain(values).flat_map(|pattern| &pattern.pieces) {
             if let Piece::Variable(name, _) = piece {
@@ -174,4 +175,14 @@ fn assignments(
             .collect();
     }
     all
+}
+
+/// The shape of an ARN of the embedded data as a pattern.
+pub(crate) fn shape(shape: &str) -> Vec<automaton::Sign> {
+    signs::arn_shape(shape)
+}
+
+/// Whether a selection of actions includes one.
+pub(crate) fn selects(selection: &super::policy::Selection, action: &str) -> bool {
+    find::selects(selection, action)
 }

@@ -3,8 +3,6 @@
 
 mod matches;
 
-
-
 use super::{
     policy::{Document, Effect, Name, Principals, Selection, Statement},
     request::{Policies, Principal, Request},
@@ -38,7 +36,10 @@ enum Grant {
 pub fn evaluate(policies: &Policies, request: &Request) -> Outcome {
     let limits = [&policies.sessions, &policies.service_controls, &policies.resource_controls];
     let all = limits.into_iter().flatten().chain(&policies.identity).chain(&policies.boundaries);
-    if all.flat_map(|document| &document.statements).any(|it| it.effect == Effect::Deny && applies(it, request)) {
+    if all
+        .flat_map(|document| &document.statements)
+        .any(|it| it.effect == Effect::Deny && applies(it, request))
+    {
         return Outcome::Denied;
     }
     let grant = match resource_grant(policies, request) {
@@ -92,7 +93,8 @@ fn resource_grant(policies: &Policies, request: &Request) -> Result<Grant, Outco
     let Some(document) = &policies.resource else { return Ok(grant) };
     let principal = policies.principal.as_ref().unwrap_or(&Principal::Anonymous);
     for statement in &document.statements {
-        let reach = statement.principals.as_ref().map_or(Grant::None, |it| reach(it, principal, statement.effect));
+        let reach =
+            statement.principals.as_ref().map_or(Grant::None, |it| reach(it, principal, statement.effect));
         if reach == Grant::None || !applies(statement, request) {
             continue;
         }
@@ -109,7 +111,11 @@ fn reach(principals: &Principals, principal: &Principal, effect: Effect) -> Gran
         (Name::Anyone, _) => Grant::Direct,
         (Name::Account(account), it) if it.account() == Some(account) => Grant::Account,
         (Name::Arn(arn), Principal::Arn(own)) if arn == own => {
-            if own.contains(":role/") { Grant::Role } else { Grant::Direct }
+            if own.contains(":role/") {
+                Grant::Role
+            } else {
+                Grant::Direct
+            }
         }
         (Name::Arn(arn), it) if it.role().as_deref() == Some(arn) => Grant::Role,
         (Name::Service(service), Principal::Service(own)) if service == own => Grant::Direct,

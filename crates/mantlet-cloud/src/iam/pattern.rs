@@ -97,7 +97,8 @@ fn variable(name: &str) -> Piece {
     match name.split_once(',') {
         Some((key, default)) => {
             let default = default.trim();
-            let inner = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(default);
+            let inner =
+                default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(default);
             Piece::Variable(key.trim().to_ascii_lowercase(), Some(inner.to_owned()))
         }
         None => Piece::Variable(name.trim().to_ascii_lowercase(), None),

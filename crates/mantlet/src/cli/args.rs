@@ -1,5 +1,6 @@
 //! The command line, defined once: help, man pages and completions all come from here and cannot disagree.
 
+mod cloud;
 mod guard;
 mod models;
 mod people;
@@ -19,6 +20,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
+pub use cloud::{Attached, Iam, IamDiff, IamProve, Network};
 pub use guard::{Guard, GuardBench, GuardPrompt};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update, Which};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
@@ -107,6 +109,12 @@ pub enum Command {
     /// What language models are told and what they answer
     #[command(subcommand)]
     Guard(Guard),
+    /// Permissions in the cloud: proved, compared
+    #[command(subcommand)]
+    Iam(Iam),
+    /// Networks in the cloud: what the internet reaches
+    #[command(subcommand)]
+    Network(Network),
     /// Secrets of other people's services, which the home keeps
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -73,7 +73,9 @@ replays!(
     guard_structure,
     guard_redact,
     guard_markup,
-    guard_stream
+    guard_stream,
+    cloud_permissions,
+    cloud_networks
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

@@ -112,13 +112,16 @@ impl Product {
             accept: Vec::new(),
             spans: Vec::new(),
             absorbing: Vec::new(),
-            symbols: alphabet(patterns).into_iter().map(|character| Symbol {
-                character,
-                step: empty.clone(),
-                special: empty.clone(),
-                stay: empty.clone(),
-                excluded: false,
-            }).collect(),
+            symbols: alphabet(patterns)
+                .into_iter()
+                .map(|character| Symbol {
+                    character,
+                    step: empty.clone(),
+                    special: empty.clone(),
+                    stay: empty.clone(),
+                    excluded: false,
+                })
+                .collect(),
         };
         let mut first = 0;
         for signs in patterns {
@@ -271,7 +274,9 @@ fn alphabet(patterns: &[Vec<Sign>]) -> Vec<char> {
     for sign in patterns.iter().flatten() {
         match sign {
             Sign::Char(character) => named.push(*character),
-            Sign::Fold(character) => named.extend([character.to_ascii_lowercase(), character.to_ascii_uppercase()]),
+            Sign::Fold(character) => {
+                named.extend([character.to_ascii_lowercase(), character.to_ascii_uppercase()])
+            }
             Sign::One(but) | Sign::Star(but) => named.extend(but),
         }
     }

@@ -52,7 +52,8 @@ pub(super) type Posed<'c> = (&'c Condition, bool);
 pub(super) fn of(conditions: &[Posed<'_>], fixed: Option<&[String]>, assignment: &Assignment) -> Classes {
     if let Some(values) = fixed {
         let bases: Vec<Base> = compared(conditions, assignment, values);
-        let holds = together(conditions, &bases.iter().map(|base| &base.matches[..]).collect::<Vec<_>>(), assignment);
+        let holds =
+            together(conditions, &bases.iter().map(|base| &base.matches[..]).collect::<Vec<_>>(), assignment);
         return Classes { classes: vec![Class { values: values.to_vec(), holds }], complete: true };
     }
     let (values, mut complete) = candidates(conditions, assignment);
@@ -77,7 +78,12 @@ pub(super) fn of(conditions: &[Posed<'_>], fixed: Option<&[String]>, assignment:
 
 /// Adds what several values can bring about that one cannot. Each condition over several values needs one witness at most,
 /// so growing sets by one value until nothing new turns up finds everything.
-fn combine(conditions: &[Posed<'_>], bases: &[Base], assignment: &Assignment, classes: &mut Vec<Class>) -> bool {
+fn combine(
+    conditions: &[Posed<'_>],
+    bases: &[Base],
+    assignment: &Assignment,
+    classes: &mut Vec<Class>,
+) -> bool {
     let mut seen = HashSet::new();
     let mut sets: Vec<Vec<usize>> = (0..bases.len()).map(|index| vec![index]).collect();
     let mut at = 0;
@@ -123,7 +129,8 @@ fn together(conditions: &[Posed<'_>], values: &[&[bool]], assignment: &Assignmen
         if values.is_empty() && operator.if_exists {
             return true;
         }
-        let mut satisfied = values.iter().map(|matches| (matches.get(index) == Some(&true)) != operator.negated);
+        let mut satisfied =
+            values.iter().map(|matches| (matches.get(index) == Some(&true)) != operator.negated);
         match operator.quantifier {
             Some(Quantifier::All) => satisfied.all(|it| it),
             Some(Quantifier::Any) => satisfied.any(|it| it),
@@ -172,11 +179,13 @@ fn folded(sign: Sign) -> Sign {
 fn plain(condition: &Condition, assignment: &Assignment) -> Vec<String> {
     let signs = condition.values.iter().filter_map(|value| signs::substitute(value, assignment, false));
     let text = |signs: Vec<Sign>| {
-        signs.into_iter().filter_map(|sign| match sign {
-            Sign::Char(character) => Some(character),
-            _ => None,
-        })
-        .collect()
+        signs
+            .into_iter()
+            .filter_map(|sign| match sign {
+                Sign::Char(character) => Some(character),
+                _ => None,
+            })
+            .collect()
     };
     signs.map(text).collect()
 }
@@ -228,7 +237,10 @@ fn typed(test: Test, wanted: &str, value: &str) -> bool {
 /// Values that stand for all, and whether they surely do.
 fn candidates(conditions: &[Posed<'_>], assignment: &Assignment) -> (Vec<String>, bool) {
     let of = |wanted: fn(Test) -> bool| {
-        conditions.iter().filter(move |(condition, _)| wanted(condition.operator.test)).map(|(condition, _)| *condition)
+        conditions
+            .iter()
+            .filter(move |(condition, _)| wanted(condition.operator.test))
+            .map(|(condition, _)| *condition)
     };
     let texts: Vec<&Condition> = of(is_text).collect();
     if of(|test| test == Test::Bool).next().is_some() {
@@ -243,9 +255,11 @@ fn candidates(conditions: &[Posed<'_>], assignment: &Assignment) -> (Vec<String>
     let numbers = all(&mut of(|test| matches!(test, Test::Number(_))));
     let moments = all(&mut of(|test| matches!(test, Test::Date(_))));
     let networks = all(&mut of(|test| test == Test::Address));
-    for (texts, split) in
-        [(numbers, split_numbers as fn(&[String]) -> Vec<String>), (moments, split_moments), (networks, split_networks)]
-    {
+    for (texts, split) in [
+        (numbers, split_numbers as fn(&[String]) -> Vec<String>),
+        (moments, split_moments),
+        (networks, split_networks),
+    ] {
         if !texts.is_empty() {
             kinds += 1;
             values.extend(split(&texts));
@@ -274,13 +288,17 @@ fn split_texts(conditions: &[&Condition], assignment: &Assignment) -> (Vec<Strin
     let empty = patterns.iter().any(Vec::is_empty);
     let product = Product::new(&patterns);
     let mut values = Vec::new();
-    let search = product.search(ROWS_MAX, |_| false, |_, text| {
-        let text = text();
-        if empty || !text.is_empty() {
-            values.push(text);
-        }
-        if values.len() > CLASSES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    let search = product.search(
+        ROWS_MAX,
+        |_| false,
+        |_, text| {
+            let text = text();
+            if empty || !text.is_empty() {
+                values.push(text);
+            }
+            if values.len() > CLASSES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        },
+    );
     (values, search.end == End::Exhausted)
 }
 
@@ -306,7 +324,8 @@ fn split_numbers(texts: &[String]) -> Vec<String> {
 
 fn split_moments(texts: &[String]) -> Vec<String> {
     let moments: Vec<i64> = texts.iter().filter_map(|text| values::moment(text)).collect();
-    let near = moments.iter().flat_map(|moment| [*moment, moment.saturating_sub(1), moment.saturating_add(1)]);
+    let near =
+        moments.iter().flat_map(|moment| [*moment, moment.saturating_sub(1), moment.saturating_add(1)]);
     let near: BTreeSet<i64> = near.chain([0]).collect();
     near.iter().map(i64::to_string).collect()
 }
@@ -318,10 +337,12 @@ fn split_networks(texts: &[String]) -> Vec<String> {
         values.insert(network.network());
         match network.broadcast() {
             IpAddr::V4(last) => {
-                values.extend(last.to_bits().checked_add(1).map(|next| IpAddr::V4(Ipv4Addr::from_bits(next))));
+                values
+                    .extend(last.to_bits().checked_add(1).map(|next| IpAddr::V4(Ipv4Addr::from_bits(next))));
             }
             IpAddr::V6(last) => {
-                values.extend(last.to_bits().checked_add(1).map(|next| IpAddr::V6(Ipv6Addr::from_bits(next))));
+                values
+                    .extend(last.to_bits().checked_add(1).map(|next| IpAddr::V6(Ipv6Addr::from_bits(next))));
             }
         }
     }

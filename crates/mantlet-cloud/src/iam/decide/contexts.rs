@@ -40,13 +40,14 @@ pub(super) fn of(
     for index in matter.iter() {
         let Some(rule) = rules.get(index) else { continue };
         for condition in &rule.statement.conditions {
-            keys.entry(&condition.key).or_default().push((index, condition, !rule.denies()));
+            keys.entry(&condition.key).or_default().push((index, condition, rule.widens()));
         }
     }
     let first = Context { holds: matter.clone(), values: BTreeMap::new() };
     let mut found = Contexts { contexts: vec![first], complete: true };
     for (key, conditions) in keys {
-        let posed: Vec<Posed<'_>> = conditions.iter().map(|(_, condition, wide)| (*condition, *wide)).collect();
+        let posed: Vec<Posed<'_>> =
+            conditions.iter().map(|(_, condition, wide)| (*condition, *wide)).collect();
         let classes = classes::of(&posed, fixed.get(key).map(Vec::as_slice), assignment);
         found.complete &= classes.complete;
         let mut next: Vec<Context> = Vec::new();

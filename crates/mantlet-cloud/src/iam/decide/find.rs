@@ -30,6 +30,7 @@ pub(super) struct Setting<'s> {
 }
 
 /// What was found.
+#[derive(Debug)]
 pub(super) enum Found {
     Request(Request),
     Nothing(Explored),
@@ -132,7 +133,7 @@ fn resources(rules: &Rules<'_>, assignment: &Assignment, patterns: &mut Patterns
         let Some(selection) = &rule.statement.resources else {
             return Resources { negated: false, everything: true, places: Vec::new() };
         };
-        let wide = rule.denies() == selection.negated;
+        let wide = rule.widens() != selection.negated;
         let mut resources = Resources { negated: selection.negated, everything: false, places: Vec::new() };
         for (pattern, _) in &selection.patterns {
             match signs::resource(pattern, assignment, wide) {
@@ -147,7 +148,12 @@ fn resources(rules: &Rules<'_>, assignment: &Assignment, patterns: &mut Patterns
 }
 
 /// The question's actions, those alike together.
-fn groups(rules: &Rules<'_>, question: &Question, resources: &[Resources], patterns: &mut Patterns) -> Vec<Group> {
+fn groups(
+    rules: &Rules<'_>,
+    question: &Question,
+    resources: &[Resources],
+    patterns: &mut Patterns,
+) -> Vec<Group> {
     let data = Data::embedded();
     let mut groups: Vec<Group> = Vec::new();
     for action in &question.actions {
@@ -163,8 +169,7 @@ fn groups(rules: &Rules<'_>, question: &Question, resources: &[Resources], patte
                 about.insert(index);
             }
         }
-        let lower = action.to_ascii_lowercase();
-        let alone = lower.starts_with("kms:") || lower.starts_with("sts:assumerole");
+        let alone = rules_alone(action);
         let alike = |group: &Group| group.rules == about && group.shapes == shapes && group.alone == alone;
         if !groups.iter().any(alike) {
             let action = known.map_or_else(|| action.clone(), |known| known.name.clone());
@@ -174,8 +179,14 @@ fn groups(rules: &Rules<'_>, question: &Question, resources: &[Resources], patte
     groups
 }
 
+/// Whether the policy of the resource rules alone over an action: so it is for keys and for taking on roles.
+pub(super) fn rules_alone(action: &str) -> bool {
+    let lower = action.to_ascii_lowercase();
+    lower.starts_with("kms:") || lower.starts_with("sts:assumerole")
+}
+
 /// Whether a selection of actions includes one.
-fn selects(selection: &Selection, action: &str) -> bool {
+pub(super) fn selects(selection: &Selection, action: &str) -> bool {
     selection.patterns.iter().any(|(pattern, _)| is_action(pattern, action)) != selection.negated
 }
 
@@ -207,15 +218,16 @@ fn cases<'c>(
     contexts: &'c [Context],
     resources: &[Resources],
 ) -> Vec<Case<'c>> {
-    let denies = |index: &usize| rules.rules.get(*index).is_some_and(super::rules::Rule::denies);
-    let surely = |index: usize| denies(&index) && resources.get(index).is_some_and(Resources::is_all);
+    let surely = |index: usize| {
+        let denies = rules.rules.get(index).is_some_and(|rule| rule.denies() && !rule.against);
+        denies && resources.get(index).is_some_and(Resources::is_all)
+    };
     let mut cases = Vec::new();
     for group in groups {
         let mut seen = HashSet::new();
         for context in contexts {
             let applying = group.rules.and(&context.holds);
-            let hopeful = !applying.iter().any(surely)
-                && rules.allow(applying.iter().filter(|index| !denies(index)), group.alone);
+            let hopeful = !applying.iter().any(surely) && rules.may_allow(applying.iter(), group.alone);
             if hopeful && seen.insert(applying.clone()) {
                 cases.push(Case { group, applying, context });
             }
@@ -246,7 +258,8 @@ impl Search<'_> {
             needed.iter().filter_map(|place| self.patterns.get(*place)).cloned().collect();
         let product = Product::new(&signs);
         let local = |place: usize| needed.binary_search(&place).ok();
-        let shapes: Vec<usize> = cases.iter().flat_map(|it| &it.group.shapes).filter_map(|it| local(*it)).collect();
+        let shapes: Vec<usize> =
+            cases.iter().flat_map(|it| &it.group.shapes).filter_map(|it| local(*it)).collect();
         let free = cases.iter().any(|case| case.group.shapes.is_empty());
         let mut request = None;
         let search = product.search(

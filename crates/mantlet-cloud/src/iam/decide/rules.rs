@@ -2,7 +2,7 @@
 //! decisions alone; the evaluator has its own reading of the same.
 
 use crate::iam::{
-    policy::{Document, Effect, Name, Principals, Statement},
+    policy::{Effect, Name, Principals, Statement},
     request::{Policies, Principal},
 };
 
@@ -11,11 +11,18 @@ use crate::iam::{
 pub(super) struct Rule<'p> {
     pub(super) layer: Layer,
     pub(super) statement: &'p Statement,
+    /// Of the policies that must not allow what the others do.
+    pub(super) against: bool,
 }
 
 impl Rule<'_> {
     pub(super) fn denies(&self) -> bool {
         self.statement.effect == Effect::Deny
+    }
+
+    /// Whether more is found where it applies to more: what a lenient reading makes of it.
+    pub(super) fn widens(&self) -> bool {
+        self.denies() == self.against
     }
 }
 
@@ -34,10 +41,17 @@ pub(super) enum Layer {
     Organization(usize),
 }
 
-/// The rules, and how many limits there are.
+/// The rules of one or two sets of policies, and what each set as a whole demands.
 #[derive(Debug)]
 pub(super) struct Rules<'p> {
     pub(super) rules: Vec<Rule<'p>>,
+    demands: Demands,
+    against: Option<Demands>,
+}
+
+/// Who must agree.
+#[derive(Clone, Copy, Debug)]
+struct Demands {
     boundary: bool,
     sessions: usize,
     organization: usize,
@@ -48,24 +62,55 @@ pub(super) struct Rules<'p> {
 }
 
 impl<'p> Rules<'p> {
+    /// Rules under which is allowed what the policies allow.
     pub(super) fn of(policies: &'p Policies) -> Self {
-        let mut rules = Vec::new();
-        let mut add = |document: &'p Document, layer: Layer| {
-            rules.extend(document.statements.iter().map(|statement| Rule { layer, statement }));
-        };
-        policies.identity.iter().for_each(|document| add(document, Layer::Identity));
-        policies.boundaries.iter().for_each(|document| add(document, Layer::Boundary));
-        policies.sessions.iter().enumerate().for_each(|(at, document)| add(document, Layer::Session(at)));
-        let organization = policies.service_controls.iter().chain(&policies.resource_controls);
-        organization.enumerate().for_each(|(at, document)| add(document, Layer::Organization(at)));
+        Self { rules: rules(policies, false), demands: Demands::of(policies), against: None }
+    }
+
+    /// Rules under which is allowed what the one allow and the other do not.
+    pub(super) fn beyond(policies: &'p Policies, others: &'p Policies) -> Self {
+        let mut all = rules(policies, false);
+        all.extend(rules(others, true));
+        Self { rules: all, demands: Demands::of(policies), against: Some(Demands::of(others)) }
+    }
+
+    /// Whether a request to which exactly these rules apply is allowed; `alone` where the resource's policy rules alone.
+    pub(super) fn allow(&self, applying: impl Iterator<Item = usize> + Clone, alone: bool) -> bool {
+        let rules = applying.filter_map(|index| self.rules.get(index));
+        self.demands.met(rules.clone().filter(|rule| !rule.against), alone)
+            && self.against.is_none_or(|others| !others.met(rules.filter(|rule| rule.against), alone))
+    }
+
+    /// Whether it can be allowed, whichever of the denying rules among these turn out not to apply.
+    pub(super) fn may_allow(&self, applying: impl Iterator<Item = usize>, alone: bool) -> bool {
+        let rules = applying.filter_map(|index| self.rules.get(index));
+        self.demands.met(rules.filter(|rule| !rule.against && !rule.denies()), alone)
+    }
+}
+
+/// The statements of policies as rules.
+fn rules(policies: &Policies, against: bool) -> Vec<Rule<'_>> {
+    let organization = policies.service_controls.iter().chain(&policies.resource_controls);
+    let identity = policies.identity.iter().map(|document| (document, Layer::Identity));
+    let boundaries = policies.boundaries.iter().map(|document| (document, Layer::Boundary));
+    let sessions = policies.sessions.iter().enumerate().map(|(at, document)| (document, Layer::Session(at)));
+    let organization = organization.enumerate().map(|(at, document)| (document, Layer::Organization(at)));
+    let documents = identity.chain(boundaries).chain(sessions).chain(organization);
+    let principal = policies.principal.as_ref();
+    let of_resource = policies.resource.iter().flat_map(|document| &document.statements);
+    let of_resource = of_resource.filter_map(|it| concerned(it, principal).map(|layer| (it, layer)));
+    let mut rules = Vec::new();
+    for (document, layer) in documents {
+        rules.extend(document.statements.iter().map(|statement| Rule { layer, statement, against }));
+    }
+    rules.extend(of_resource.map(|(statement, layer)| Rule { layer, statement, against }));
+    rules
+}
+
+impl Demands {
+    fn of(policies: &Policies) -> Self {
         let principal = policies.principal.as_ref();
-        for statement in policies.resource.iter().flat_map(|document| &document.statements) {
-            if let Some(layer) = concerned(statement, principal) {
-                rules.push(Rule { layer, statement });
-            }
-        }
         Self {
-            rules,
             boundary: !policies.boundaries.is_empty(),
             sessions: policies.sessions.len(),
             organization: policies.service_controls.len() + policies.resource_controls.len(),
@@ -75,13 +120,13 @@ impl<'p> Rules<'p> {
         }
     }
 
-    /// Whether a request to which exactly these rules apply is allowed; `alone` where the resource's policy rules alone.
-    pub(super) fn allow(&self, applying: impl Iterator<Item = usize>, alone: bool) -> bool {
+    /// Whether all who must agree do, and nobody denies, where exactly these rules apply.
+    fn met<'r>(self, applying: impl Iterator<Item = &'r Rule<'r>>, alone: bool) -> bool {
         let mut sessions = vec![false; self.sessions];
         let mut organization = vec![false; self.organization];
         let (mut identity, mut boundary, mut direct, mut role, mut account) =
             (false, !self.boundary, false, false, false);
-        for rule in applying.filter_map(|index| self.rules.get(index)) {
+        for rule in applying {
             if rule.denies() {
                 return false;
             }
@@ -117,7 +162,9 @@ fn concerned(statement: &Statement, principal: Option<&Principal>) -> Option<Lay
             (Name::Anyone, _) => Some(Layer::Direct),
             (Name::Unresolved(_), _) if deny != principals.negated => Some(Layer::Direct),
             (Name::Service(service), Some(Principal::Service(own))) if service == own => Some(Layer::Direct),
-            (Name::Account(account), Some(it)) if it.account() == Some(account.as_str()) => Some(Layer::Account),
+            (Name::Account(account), Some(it)) if it.account() == Some(account.as_str()) => {
+                Some(Layer::Account)
+            }
             (Name::Arn(arn), Some(it @ Principal::Arn(own))) => {
                 let role = it.role();
                 if arn == own && !own.contains(":role/") {

@@ -49,8 +49,10 @@ pub(super) fn substitute(pattern: &Pattern, assignment: &Assignment, wide: bool)
 
 /// A resource pattern. `wide` says which way to err: an allowance's pattern, or the exception of a denial, is wide.
 pub(super) fn resource(pattern: &Pattern, assignment: &Assignment, wide: bool) -> Shape {
-    let unresolved =
-        pattern.pieces.iter().any(|piece| matches!(piece, Piece::Variable(name, _) if name.starts_with(UNRESOLVED)));
+    let unresolved = pattern
+        .pieces
+        .iter()
+        .any(|piece| matches!(piece, Piece::Variable(name, _) if name.starts_with(UNRESOLVED)));
     if unresolved && matches!(assignment, Assignment::Values(_)) {
         // The other way round, so that what is found to be possible is so whatever was not resolved.
         return if wide { Shape::Nothing } else { Shape::Everything };

@@ -121,7 +121,8 @@ pub(super) fn condition(condition: &Condition, request: &Request, effect: Effect
                 None => operator.negated,
             };
     }
-    let matches = |value: &String| condition.values.iter().any(|wanted| compare(operator.test, wanted, value, request));
+    let matches =
+        |value: &String| condition.values.iter().any(|wanted| compare(operator.test, wanted, value, request));
     match operator.quantifier {
         Some(Quantifier::All) => values.iter().all(|value| matches(value) != operator.negated),
         Some(Quantifier::Any) => values.iter().any(|value| matches(value) != operator.negated),
@@ -131,10 +132,13 @@ pub(super) fn condition(condition: &Condition, request: &Request, effect: Effect
 
 fn compare(test: Test, wanted: &Pattern, value: &str, request: &Request) -> bool {
     let Some(signs) = signs(wanted, Some(request)) else { return false };
-    let plain: String = signs.iter().filter_map(|sign| match sign {
-        Sign::Char(character) => Some(*character),
-        _ => None,
-    }).collect();
+    let plain: String = signs
+        .iter()
+        .filter_map(|sign| match sign {
+            Sign::Char(character) => Some(*character),
+            _ => None,
+        })
+        .collect();
     match test {
         Test::Null => false,
         Test::Text | Test::Binary => plain == value,

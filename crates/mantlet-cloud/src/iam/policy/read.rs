@@ -132,9 +132,7 @@ impl Reader {
         match self.put_to_use {
             Use::Identity if principals => invalid(place, "a policy of this use names no principals"),
             Use::Resource | Use::Trust if !principals => invalid(place, "the statement has no `Principal`"),
-            Use::Identity | Use::Resource if !resources => {
-                invalid(place, "the statement has no `Resource`")
-            }
+            Use::Identity | Use::Resource if !resources => invalid(place, "the statement has no `Resource`"),
             Use::Trust if resources => invalid(place, "a trust policy names no resources"),
             _ => Ok(()),
         }

@@ -8,6 +8,7 @@ mod api_key;
 mod archive;
 mod audit;
 mod bundle;
+mod cloud;
 mod configuration;
 mod grpc;
 mod guard;
@@ -58,4 +59,6 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("guard_redact", guard::redacted),
     ("guard_markup", guard::markup),
     ("guard_stream", guard::streamed),
+    ("cloud_permissions", cloud::permissions),
+    ("cloud_networks", cloud::networks),
 ];
