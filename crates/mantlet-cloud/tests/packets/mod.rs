@@ -174,7 +174,7 @@ fn goes(model: &Model, from: &Interface, to: &Interface, port: u16) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, rng_seed: proptest::test_runner::RngSeed::Fixed(7), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4000, rng_seed: proptest::test_runner::RngSeed::Fixed(7), ..ProptestConfig::default() })]
 
     #[test]
     fn sets_of_packets_go_where_packets_go(model in model()) {
