@@ -5,4 +5,5 @@
 pub mod iam;
 pub mod json;
 pub mod network;
+pub mod terraform;
 pub mod tree;

@@ -246,6 +246,9 @@ fn what_is_newly_possible_is_found() {
     assert!(matches!(diff(&wide, &narrow), Difference::NoMore(_)));
     let Difference::More(more) = diff(&narrow, &wide) else { panic!() };
     assert_eq!(more.len(), 1);
-    assert_eq!(more[0].action, "s3:GetObject");
-    assert!(more[0].resource.starts_with("arn:aws:s3:::b/") && !more[0].resource.contains("models/"));
+    assert_eq!(more[0].request.action, "s3:GetObject");
+    assert!(
+        more[0].request.resource.starts_with("arn:aws:s3:::b/")
+            && !more[0].request.resource.contains("models/")
+    );
 }

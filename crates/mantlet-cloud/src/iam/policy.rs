@@ -22,8 +22,8 @@ pub struct Document {
 pub struct Statement {
     /// Where it begins.
     pub place: Place,
-    /// Its name.
-    pub sid: Option<String>,
+    /// Its name, and where that stands.
+    pub sid: Option<(String, Place)>,
     /// Allow or deny.
     pub effect: Effect,
     /// For whom; only policies of resources say so.

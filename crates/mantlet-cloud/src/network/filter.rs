@@ -75,7 +75,7 @@ impl<'m> Filters<'m> {
     }
 
     /// Addresses that a subnet routes to an internet gateway: the longest prefix decides.
-    pub(super) fn to_internet(&mut self, subnet: &str) -> Rc<Ranges> {
+    pub(super) fn outward(&mut self, subnet: &str) -> Rc<Ranges> {
         let table = self.model.subnets.get(subnet).map(|subnet| subnet.route_table.as_str());
         let Some((name, routes)) = table.and_then(|name| self.model.route_tables.get_key_value(name)) else {
             return Rc::new(Ranges::none());

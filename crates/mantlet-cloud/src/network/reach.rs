@@ -62,7 +62,7 @@ pub struct Hop {
 #[must_use]
 pub fn reach(model: &Model) -> Reach {
     let mut walk = Walk { model, filters: Filters::new(model), internet: internet() };
-    let direct = walk.from_internet(&model.target, model.port);
+    let direct = walk.enters(&model.target, model.port);
     let balancers = walk.balancers();
     let arrived = walk.hosts();
     let lateral: Vec<String> = arrived
@@ -98,18 +98,18 @@ struct Walk<'m> {
 
 impl<'m> Walk<'m> {
     /// A source on the internet whose packets reach an interface at a port, and get answers.
-    fn from_internet(&mut self, name: &str, port: u16) -> Option<IpAddr> {
+    fn enters(&mut self, name: &str, port: u16) -> Option<IpAddr> {
         let interface = self.model.interfaces.get(name)?;
-        self.from_outside(interface, port, interface.public)
+        self.enters_as(interface, port, interface.public)
     }
 
     /// The same for an interface of a load balancer that faces the internet: that has a public address of its own.
-    fn into_balancer(&mut self, name: &str, port: u16) -> Option<IpAddr> {
-        self.from_outside(self.model.interfaces.get(name)?, port, true)
+    fn enters_balancer(&mut self, name: &str, port: u16) -> Option<IpAddr> {
+        self.enters_as(self.model.interfaces.get(name)?, port, true)
     }
 
-    fn from_outside(&mut self, interface: &'m Interface, port: u16, public: bool) -> Option<IpAddr> {
-        let mut outside = self.internet.and(&self.filters.to_internet(&interface.subnet));
+    fn enters_as(&mut self, interface: &'m Interface, port: u16, public: bool) -> Option<IpAddr> {
+        let mut outside = self.internet.and(&self.filters.outward(&interface.subnet));
         let mut versions = Vec::new();
         versions.extend(public.then_some("0.0.0.0/0"));
         versions.extend(interface.ipv6.map(|_| "2000::/3"));
@@ -171,7 +171,7 @@ impl<'m> Walk<'m> {
             };
             let via = balancer.listeners.iter().filter(leads).find_map(|listener| {
                 balancer.interfaces.iter().find_map(|interface| {
-                    let source = self.into_balancer(interface, listener.port)?;
+                    let source = self.enters_balancer(interface, listener.port)?;
                     let passes = self.between(interface, &model.target, model.port);
                     passes.then(|| (name.clone(), interface.clone(), listener.port, source))
                 })
@@ -191,7 +191,7 @@ impl<'m> Walk<'m> {
         let others =
             model.interfaces.iter().filter(|(name, host)| **name != model.target && !host.listens.is_empty());
         for (name, host) in others {
-            let direct = host.listens.iter().find_map(|port| Some((*port, self.from_internet(name, *port)?)));
+            let direct = host.listens.iter().find_map(|port| Some((*port, self.enters(name, *port)?)));
             match direct.or_else(|| self.balanced(name)) {
                 Some((port, source)) => {
                     arrived.insert(name, (None, port, Some(source)));
@@ -226,7 +226,7 @@ impl<'m> Walk<'m> {
                     continue;
                 }
                 for front in &balancer.interfaces {
-                    if let Some(source) = self.into_balancer(front, listener.port)
+                    if let Some(source) = self.enters_balancer(front, listener.port)
                         && self.between(front, host, port)
                     {
                         return Some((port, source));

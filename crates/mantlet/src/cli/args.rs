@@ -20,7 +20,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
-pub use cloud::{Attached, Iam, IamDiff, IamProve, Network};
+pub use cloud::{Attached, Iam, IamCheck, IamDiff, IamProve, Network};
 pub use guard::{Guard, GuardBench, GuardPrompt};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update, Which};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
@@ -109,7 +109,7 @@ pub enum Command {
     /// What language models are told and what they answer
     #[command(subcommand)]
     Guard(Guard),
-    /// Permissions in the cloud: proved, compared
+    /// Permissions in the cloud: proved, compared, checked
     #[command(subcommand)]
     Iam(Iam),
     /// Networks in the cloud: what the internet reaches

@@ -1,6 +1,7 @@
 //! `mantlet iam …`: what policies allow, decided over all requests. Needs no home and no server.
 
 mod certificate;
+mod check;
 
 use std::{
     fs::File,
@@ -34,6 +35,7 @@ pub fn run(json: bool, command: &Iam) -> Result<(), Failure> {
         Iam::Decide => decide(),
         Iam::Prove(command) => proof(json, command),
         Iam::Diff(command) => difference(json, command),
+        Iam::Check(command) => check::run(json, command),
     }
 }
 
@@ -133,7 +135,11 @@ fn difference(json: bool, command: &IamDiff) -> Result<(), Failure> {
             "more" => "newly possible:",
             _ => "unknown",
         })?;
-        more.iter().try_for_each(request)?;
+        for newly in more {
+            request(&newly.request)?;
+            let others = newly.actions.iter().skip(1);
+            others.into_iter().try_for_each(|action| print::line(format!("    and so is {action}")))?;
+        }
     }
     match difference {
         Difference::NoMore(_) => Ok(()),

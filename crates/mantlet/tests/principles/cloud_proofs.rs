@@ -106,9 +106,34 @@ fn a_claim_is_proved_with_a_certificate_that_can_be_replayed_or_refuted_by_a_req
 
     let (answers, output) = answered(&["iam", "diff", &good, &bad, "--json"], "");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(answers[0]["newly_possible"][0]["action"], "s3:PutLifecycleConfiguration");
+    let actions = answers[0]["newly_possible"][0]["actions"].as_array().unwrap();
+    assert!(actions.contains(&json!("s3:PutLifecycleConfiguration")), "{actions:?}");
     let (_, output) = answered(&["iam", "diff", &bad, &good], "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn findings_in_files_name_their_lines() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("policy.json");
+    let text = "{\n \"Version\": \"2012-10-17\",\n \"Statement\": [{\n  \"Effect\": \"Allow\",\n  \"NotAction\": \"iam:*\",\n  \"Resource\": \"*\"\n }]\n}";
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let (answers, output) = answered(&["iam", "check", path, "--json"], "");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let finding = &answers[0]["findings"][0];
+    assert_eq!(
+        (&finding["check"], &finding["line"], &finding["basis"]),
+        (&json!("MTL-IAM-009"), &json!(5), &json!("matched"))
+    );
+    let (answers, _) = answered(&["iam", "check", path, "--sarif"], "");
+    assert_eq!(
+        answers[0]["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["region"]["startLine"],
+        5
+    );
+    fs::write(path, "{").unwrap();
+    let (_, output) = answered(&["iam", "check", path], "");
+    assert_eq!(output.status.code(), Some(2), "unknown is no pass");
 }
 
 #[test]

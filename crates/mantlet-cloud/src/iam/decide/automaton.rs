@@ -275,7 +275,7 @@ fn alphabet(patterns: &[Vec<Sign>]) -> Vec<char> {
         match sign {
             Sign::Char(character) => named.push(*character),
             Sign::Fold(character) => {
-                named.extend([character.to_ascii_lowercase(), character.to_ascii_uppercase()])
+                named.extend([character.to_ascii_lowercase(), character.to_ascii_uppercase()]);
             }
             Sign::One(but) | Sign::Star(but) => named.extend(but),
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Serialize;
+
 use super::{
     Explored, Question, Reason, assignments, complete,
     find::{self, Found, Setting},
@@ -21,10 +23,20 @@ use crate::iam::{
 pub enum Difference {
     /// They allow nothing that the old ones do not.
     NoMore(Explored),
-    /// These requests are allowed by the new ones and not by the old: one for each kind of action and resource.
-    More(Vec<Request>),
+    /// They allow these beyond the old ones: one request for each kind of action and resource.
+    More(Vec<Newly>),
     /// Could not be decided.
     Unknown(Reason),
+}
+
+/// Something that new policies allow and old ones do not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Newly {
+    /// A request by the first of the actions.
+    #[serde(flatten)]
+    pub request: Request,
+    /// The actions that are newly possible in the same way.
+    pub actions: Vec<String>,
 }
 
 /// Compares new policies with old ones over all known actions, resources and contexts.
@@ -58,7 +70,7 @@ pub fn diff(old: &Policies, new: &Policies) -> Difference {
             }
         }
         match found {
-            Some(request) if confirmed(old, new, &request) => more.push(request),
+            Some(request) if confirmed(old, new, &request) => more.push(Newly { request, actions }),
             Some(_) => undecided = Some(Reason::Unconfirmed),
             None if variables.is_empty() => {}
             None => {

@@ -91,10 +91,12 @@ pub(super) fn arn_shape(shape: &str) -> Vec<Sign> {
     let mut signs = Vec::new();
     let mut characters = shape.chars().peekable();
     let mut field = 0;
+    // The name of a bucket ends before the key of an object; other names that stand last can have any character.
+    let last = if shape.ends_with(":s3:::$") { Some('/') } else { None };
     while let Some(character) = characters.next() {
         match character {
             '$' => {
-                let but = characters.peek().copied().or(if field < 5 { Some(':') } else { None });
+                let but = characters.peek().copied().or(if field < 5 { Some(':') } else { last });
                 signs.extend([Sign::One(but), Sign::Star(but)]);
             }
             '*' => signs.push(Sign::Star(None)),

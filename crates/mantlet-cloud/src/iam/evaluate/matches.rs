@@ -32,7 +32,7 @@ pub(super) fn action(pattern: &Pattern, action: &str) -> bool {
 pub(super) fn resource(pattern: &Pattern, request: &Request, unknown: bool) -> bool {
     match signs(pattern, Some(request)) {
         Some(signs) => arn(&signs, &request.resource),
-        None => unknown && pattern.pieces.iter().any(|piece| is_unresolved(piece)),
+        None => unknown && pattern.pieces.iter().any(is_unresolved),
     }
 }
 

@@ -100,7 +100,7 @@ impl Reader {
         for member in members {
             let value = &member.value;
             match member.name.as_str() {
-                "Sid" => sid = value.text().map(str::to_owned),
+                "Sid" => sid = value.text().map(|text| (text.to_owned(), member.place)),
                 "Effect" => effect = Some(read_effect(value)?),
                 "Action" | "NotAction" => {
                     once(&actions, value, "actions")?;

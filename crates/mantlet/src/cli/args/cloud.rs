@@ -17,6 +17,8 @@ pub enum Iam {
     Prove(IamProve),
     /// Whether new policies allow something that old ones do not
     Diff(IamDiff),
+    /// Check permissions in Terraform configurations (`.tf`) and policies (JSON)
+    Check(IamCheck),
 }
 
 /// `mantlet iam prove`.
@@ -63,6 +65,17 @@ pub struct IamDiff {
     pub old: PathBuf,
     /// The new policy
     pub new: PathBuf,
+}
+
+/// `mantlet iam check`.
+#[derive(Debug, Args)]
+pub struct IamCheck {
+    /// The files; those of one directory are one configuration
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print a SARIF 2.1.0 log
+    #[arg(long, conflicts_with = "json")]
+    pub sarif: bool,
 }
 
 /// `mantlet network …`.
