@@ -58,8 +58,9 @@ fn proof(json: bool, command: &IamProve) -> Result<(), Failure> {
     if let Some(path) = &command.replay {
         return certificate::replay(json, path, &read);
     }
-    let claim: Claim = command.claim.as_deref().unwrap_or_default().parse().map_err(unclear)?;
-    let verdict = prove(&claim, &read.policies).map_err(unclear)?;
+    let claim: Claim =
+        command.claim.as_deref().unwrap_or_default().parse().map_err(|error| unclear(&error))?;
+    let verdict = prove(&claim, &read.policies).map_err(|error| unclear(&error))?;
     let text = command.claim.as_deref().unwrap_or_default();
     let made = certificate::of(text, &read, &verdict);
     if let (Some(path), Some(made)) = (&command.certificate, &made) {
@@ -81,7 +82,7 @@ fn proof(json: bool, command: &IamProve) -> Result<(), Failure> {
     }
 }
 
-fn unclear(error: mantlet_cloud::iam::prove::NoClaim) -> Failure {
+fn unclear(error: &mantlet_cloud::iam::prove::NoClaim) -> Failure {
     Failure::new(error.to_string())
 }
 

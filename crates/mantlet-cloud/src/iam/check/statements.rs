@@ -70,7 +70,9 @@ pub(super) fn check(statement: &Statement, file: usize, found: &mut Found<'_>) {
 /// Whether an action should name its resources. Lists and descriptions of what there is are asked for without knowing it.
 fn is_scopable(action: &Action) -> bool {
     let name = action.name.split(':').nth(1).unwrap_or_default();
-    !action.resources.is_empty()
+    let required = action.resources.iter().any(|(_, required)| *required);
+    (required || action.level != Level::Read)
+        && !action.resources.is_empty()
         && action.level != Level::List
         && !name.starts_with("Describe")
         && !name.starts_with("List")
@@ -88,13 +90,9 @@ fn effective(statement: &Statement, file: usize, found: &mut Found<'_>) {
 
 fn exceptions(statement: &Statement, file: usize, found: &mut Found<'_>) {
     if statement.actions.negated {
-        found.add(
-            "MTL-IAM-009",
-            file,
-            statement.actions.place,
-            "matched",
-            "every action but some is allowed",
-        );
+        // What has a name is found by it.
+        let place = statement.sid.as_ref().map_or(statement.actions.place, |(_, place)| *place);
+        found.add("MTL-IAM-009", file, place, "matched", "every action but some is allowed");
     }
     if let Some(resources) = statement.resources.as_ref().filter(|it| it.negated) {
         found.add("MTL-IAM-009", file, resources.place, "matched", "every resource but some is allowed");
