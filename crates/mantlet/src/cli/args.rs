@@ -1,5 +1,6 @@
 //! The command line, defined once: help, man pages and completions all come from here and cannot disagree.
 
+mod cloud;
 mod guard;
 mod models;
 mod people;
@@ -20,6 +21,7 @@ use crate::{
     config::{env_vars, is_host_name},
     home::RootKeySource,
 };
+pub use cloud::{Attached, Iam, IamCheck, IamDiff, IamProve, Network};
 pub use guard::{Guard, GuardBench, GuardPrompt, GuardScan};
 pub use models::{AliasCommand, Asking, Evaluate, Explain, Model, Predict, Scan, Step, Update, Which};
 pub use people::{Consumer, Identity, Key, Project, RoleCommand, ShownIdentity, User};
@@ -112,6 +114,12 @@ pub enum Command {
     /// Whether what arrives is still what a model was made with
     #[command(subcommand)]
     Watch(Watch),
+    /// Permissions in the cloud: proved, compared, checked
+    #[command(subcommand)]
+    Iam(Iam),
+    /// Networks in the cloud: what the internet reaches
+    #[command(subcommand)]
+    Network(Network),
     /// Secrets of other people's services, which the home keeps
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -16,12 +16,14 @@ pub mod exit;
 pub mod explain;
 pub mod files;
 pub mod guard;
+pub mod iam;
 pub mod identity;
 pub mod import;
 pub mod init;
 pub mod inspect;
 pub mod key;
 pub mod model;
+pub mod network;
 pub mod policy;
 pub mod predict;
 pub mod print;
@@ -132,6 +134,8 @@ async fn dispatch(common: &Common, command: Command, ready: Option<serve::Ready>
         Command::Review(command) => review::run(common, command).await,
         Command::Guard(command) => guard::run(common, &command),
         Command::Watch(command) => watch::run(common, &command),
+        Command::Iam(command) => iam::run(common.json, &command),
+        Command::Network(command) => network::run(&command),
         Command::Secret(command) => {
             with_session(common, async |session| secret::run(session, command, common.json).await).await
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{args::Scan, exit::Failure, print};
 
 /// Where SARIF 2.1.0 has its schema.
-const SARIF_SCHEMA: &str =
+pub(super) const SARIF_SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// Scans each path: a file, or a directory as one model.
@@ -142,7 +142,7 @@ fn result(path: &Path, report: &Report, finding: &Finding) -> Value {
 }
 
 /// A path as a relative URI reference (RFC 3986): SARIF wants no path as it is.
-fn uri(path: &Path) -> String {
+pub(super) fn uri(path: &Path) -> String {
     let mut uri = String::new();
     for byte in path.to_string_lossy().bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

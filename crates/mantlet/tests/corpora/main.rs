@@ -90,7 +90,9 @@ replays!(
     settings,
     profile,
     watch_replay,
-    guard_arguments
+    guard_arguments,
+    cloud_permissions,
+    cloud_networks
 );
 
 /// Numbers that look random and are the same every time (xorshift64*, Vigna 2016).

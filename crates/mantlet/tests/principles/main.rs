@@ -73,6 +73,9 @@ mod crash_registry;
 // Serving can only read what it serves.
 mod confined;
 
+// Permissions and networks around a model, from the command line.
+mod cloud_proofs;
+
 // Texts for language models, from the command line.
 mod scanned_texts;
 

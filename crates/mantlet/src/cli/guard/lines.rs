@@ -16,6 +16,17 @@ pub(super) const LINE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 ///
 /// At the end, if a line could not be read; it has `{"error"}` in its place.
 pub(super) fn answer<I: DeserializeOwned, O: Serialize>(mut of: impl FnMut(I) -> O) -> Result<(), Failure> {
+    answer_bytes(|line| serde_json::from_slice(line).map(&mut of).map_err(|error| error.to_string()))
+}
+
+/// The same where the caller reads the line by itself.
+///
+/// # Errors
+///
+/// As above.
+pub(in super::super) fn answer_bytes<O: Serialize>(
+    mut of: impl FnMut(&[u8]) -> Result<O, String>,
+) -> Result<(), Failure> {
     let mut input = BufReader::with_capacity(1 << 16, io::stdin().lock());
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match answer_all(&mut input, &mut out, &mut of) {
@@ -28,10 +39,10 @@ pub(super) fn answer<I: DeserializeOwned, O: Serialize>(mut of: impl FnMut(I) ->
 }
 
 /// The same between any two streams; gives how many lines could not be read.
-fn answer_all<I: DeserializeOwned, O: Serialize, R: Read>(
+fn answer_all<O: Serialize, R: Read>(
     input: &mut BufReader<R>,
     out: &mut impl Write,
-    of: &mut impl FnMut(I) -> O,
+    of: &mut impl FnMut(&[u8]) -> Result<O, String>,
 ) -> io::Result<u64> {
     let (mut unread, mut line) = (0, Vec::new());
     loop {
@@ -49,13 +60,9 @@ fn answer_all<I: DeserializeOwned, O: Serialize, R: Read>(
         } else if line.trim_ascii().is_empty() {
             continue;
         }
-        let read = if whole {
-            serde_json::from_slice(&line).map_err(|error| error.to_string())
-        } else {
-            Err(format!("longer than `{LINE_BYTES_MAX}` bytes"))
-        };
-        match read {
-            Ok(read) => serde_json::to_writer(&mut *out, &of(read)).map_err(io::Error::from)?,
+        let answer = if whole { of(&line) } else { Err(format!("longer than `{LINE_BYTES_MAX}` bytes")) };
+        match answer {
+            Ok(answer) => serde_json::to_writer(&mut *out, &answer).map_err(io::Error::from)?,
             Err(why) => {
                 unread += 1;
                 // What could not be read may be quoted in the reason.
@@ -92,10 +99,14 @@ mod tests {
         n: u32,
     }
 
+    fn next(line: &[u8]) -> Result<u32, String> {
+        serde_json::from_slice(line).map(|number: Number| number.n + 1).map_err(|error| error.to_string())
+    }
+
     fn check(input: &str, expect: &str, unread: u64) {
         let mut out = Vec::new();
         let mut reader = BufReader::with_capacity(7, input.as_bytes());
-        let count = answer_all(&mut reader, &mut out, &mut |number: Number| number.n + 1).unwrap();
+        let count = answer_all(&mut reader, &mut out, &mut next).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), expect);
         assert_eq!(count, unread);
     }
@@ -121,7 +132,7 @@ mod tests {
         let mut out = Vec::new();
         let endless = io::repeat(b'x').take(LINE_BYTES_MAX + 100).chain(&b"\n{\"n\":1}\n"[..]);
         let mut reader = BufReader::new(endless);
-        assert_eq!(answer_all(&mut reader, &mut out, &mut |number: Number| number.n).unwrap(), 1);
-        assert_eq!(String::from_utf8(out).unwrap(), "{\"error\":\"longer than `16777216` bytes\"}\n1\n");
+        assert_eq!(answer_all(&mut reader, &mut out, &mut next).unwrap(), 1);
+        assert_eq!(String::from_utf8(out).unwrap(), "{\"error\":\"longer than `16777216` bytes\"}\n2\n");
     }
 }

@@ -2,7 +2,7 @@
 
 mod bench;
 mod figures;
-mod lines;
+pub(super) mod lines;
 mod mutate;
 mod prompt;
 mod redact;

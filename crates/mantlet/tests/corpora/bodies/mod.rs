@@ -8,6 +8,7 @@ mod api_key;
 mod archive;
 mod audit;
 mod bundle;
+mod cloud;
 mod configuration;
 mod gate;
 mod grpc;
@@ -78,4 +79,6 @@ pub(crate) const TARGETS: &[(&str, Body)] = &[
     ("profile", package::profile),
     ("watch_replay", watch::replay),
     ("guard_arguments", guard_arguments::body),
+    ("cloud_permissions", cloud::permissions),
+    ("cloud_networks", cloud::networks),
 ];
