@@ -173,9 +173,10 @@ impl Detector {
         let Some(worst) = worst(&forms) else {
             return Report { score: 0.0, verdict: Verdict::Clean, reasons: Vec::new() };
         };
-        // Who reads for meaning finds some in letters that have none, so where most of a text is a code, what it says is read.
+        // Who reads for meaning finds some in letters that have none, so where most of what a user types is a code, what it says
+        // is read. Documents are full of escapes, by which they say the same.
         let decoded = forms.iter().filter(|form| form.kind != "plain");
-        let is_code = decoded.clone().any(|form| form.stands_for(text.len() / 2));
+        let is_code = channel == Channel::User && decoded.clone().any(|form| form.stands_for(text.len() / 2));
         let legible = if is_code { self::worst(decoded) } else { Some(worst) };
         let refined = legible
             .filter(|form| refine.is_some_and(|refine| refine.asks(form.score, channel)))
