@@ -58,10 +58,9 @@ fn proof(json: bool, command: &IamProve) -> Result<(), Failure> {
     if let Some(path) = &command.replay {
         return certificate::replay(json, path, &read);
     }
-    let claim: Claim =
-        command.claim.as_deref().unwrap_or_default().parse().map_err(|error| unclear(&error))?;
-    let verdict = prove(&claim, &read.policies).map_err(|error| unclear(&error))?;
     let text = command.claim.as_deref().unwrap_or_default();
+    let claim = text.parse::<Claim>().map_err(|error| unclear(&error))?;
+    let verdict = prove(&claim, &read.policies).map_err(|error| unclear(&error))?;
     let made = certificate::of(text, &read, &verdict);
     if let (Some(path), Some(made)) = (&command.certificate, &made) {
         let bytes = serde_json::to_vec_pretty(made).map_err(|error| Failure::new(error.to_string()))?;
