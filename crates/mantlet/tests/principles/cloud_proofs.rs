@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::mantlet;
 
+/// What a command prints, line by line; null for what is no JSON.
 fn answered(arguments: &[&str], input: &str) -> (Vec<Value>, Output) {
     let mut child = mantlet()
         .args(arguments)
@@ -25,7 +26,7 @@ fn answered(arguments: &[&str], input: &str) -> (Vec<Value>, Output) {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
     let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    (lines.map(|line| serde_json::from_slice(line).unwrap()).collect(), output)
+    (lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect(), output)
 }
 
 fn policy(statements: &Value) -> Value {

@@ -50,6 +50,8 @@ fn help_tells_the_commands() {
       review       Answers that wait for a person
       guard        What language models are told and what they answer
       watch        Whether what arrives is still what a model was made with
+      iam          Permissions in the cloud: proved, compared, checked
+      network      Networks in the cloud: what the internet reaches
       secret       Secrets of other people's services, which the home keeps
       audit        The audit log
       root         The key that wraps everything at rest
