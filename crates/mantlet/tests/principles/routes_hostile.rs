@@ -27,7 +27,8 @@ fn many_doubtful_words_do_not_hold_up_a_gate() {
     let server = Server::start(&assistant.home);
     let client = assistant.client(&server);
     // Each leaves its words in doubt; to read each for its meaning would take some ten times as long as this waits.
-    let words: Vec<String> = (0..2_000).map(|number| format!("system prompt {number}")).collect();
+    let words: Vec<String> =
+        (0..2_000).map(|number| format!("system prompt of the assistant, number {number:04}")).collect();
     let mut body = chat("hi");
     body["tools"] = tool("Finds a page.", json!({ "type": "object", "enum": words }));
     let began = Instant::now();
