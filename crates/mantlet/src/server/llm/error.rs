@@ -43,7 +43,7 @@ pub(super) fn write(json: &mut Writer, rejection: &Rejection) {
 fn message(rejection: &Rejection) -> String {
     match (rejection.code, &rejection.detail) {
         (Code::NotFound, None) => {
-            "not found: this key opens no model of that name; GET /v1/models lists those that it opens"
+            "not found: this key opens no model of that name; the list of models has those that it opens"
                 .to_owned()
         }
         _ => rejection.to_string(),
