@@ -1,7 +1,7 @@
 //! Decisions against trying everything: all requests over a small alphabet. The evaluator, which tries, shares no matching
 //! with the procedure, which decides.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "whatever a test does not expect ends it")]
+#![expect(clippy::unwrap_used, reason = "whatever a test does not expect ends it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,5 @@
 //! The checks of permissions find what the labels of whole configurations say, on the very lines, and nothing else.
 
-#![expect(clippy::unwrap_used, reason = "whatever a test does not expect ends it")]
-
 use std::{collections::BTreeSet, fs, path::Path};
 
 use mantlet_cloud::iam::check::{Source, check};

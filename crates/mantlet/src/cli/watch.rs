@@ -51,7 +51,7 @@ fn replay(json: bool, command: &WatchReplay) -> Result<(), Failure> {
     let mut replay = prepared.replay(rows.columns(), &options, &rules).map_err(refused)?;
     let (mut cells, mut row) = (Vec::new(), 1);
     let mut table = Vec::new();
-    while rows.next_texts(&mut cells, row).map_err(unread)? {
+    while rows.next_texts(&mut cells, row).map_err(|error| unread(&error))? {
         row += 1;
         tell(json, replay.push(&cells).map_err(refused)?, &mut table)?;
     }
@@ -79,7 +79,7 @@ fn prepare(path: &Path, options: &Columns) -> Result<Prepared, Failure> {
     let mut schema = Schema::new(rows.columns(), options).map_err(refused)?;
     let mut cells = Vec::new();
     let mut row = 1;
-    while rows.next_texts(&mut cells, row).map_err(unread)? {
+    while rows.next_texts(&mut cells, row).map_err(|error| unread(&error))? {
         schema.see(&cells);
         row += 1;
     }
@@ -89,7 +89,7 @@ fn prepare(path: &Path, options: &Columns) -> Result<Prepared, Failure> {
     let mut collected = schema.collect().map_err(refused)?;
     let mut rows = open(path)?;
     row = 1;
-    while rows.next_texts(&mut cells, row).map_err(unread)? {
+    while rows.next_texts(&mut cells, row).map_err(|error| unread(&error))? {
         collected.push(&cells).map_err(refused)?;
         row += 1;
     }
@@ -97,10 +97,10 @@ fn prepare(path: &Path, options: &Columns) -> Result<Prepared, Failure> {
 }
 
 fn open(path: &Path) -> Result<Rows, Failure> {
-    Rows::open(path, FILE_BYTES_MAX).map_err(unread)
+    Rows::open(path, FILE_BYTES_MAX).map_err(|error| unread(&error))
 }
 
-fn unread(error: TableError) -> Failure {
+fn unread(error: &TableError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
         TableError::TooLarge { .. } => failure.hint("take a sample of the rows"),
