@@ -101,8 +101,7 @@ pub(crate) fn fuzz(arguments: &[&str]) -> Result<(), String> {
 pub(crate) fn mutate(seconds: &str) -> Result<(), String> {
     run(cargo(&[
         "test",
-        "--package",
-        "mantlet",
+        "--workspace", // the features of a package alone are others, and all would be built anew
         "--locked",
         "--features",
         "mantlet/faults",
