@@ -51,13 +51,17 @@ static NAME: Rule = Rule {
 /// Scans one file, or a directory as one model whose files may refer to each other.
 ///
 /// # Errors
-/// The path cannot be opened, or is neither file nor directory. Whatever goes wrong later is a finding.
+/// The path cannot be opened, is neither file nor directory, or is a directory with nothing in it. Whatever goes wrong later is a finding.
 pub fn scan_path(path: &Path, limits: &Limits) -> io::Result<Report> {
     // What is named is the operator's word and may be reached through links. NONBLOCK: a pipe must not make us wait.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = open(path, flags, Mode::empty())?;
     let stat = fstat(&opened)?;
     match FileType::from_raw_mode(stat.st_mode) {
+        // A model that did not arrive is no safe one.
+        FileType::Directory if path.read_dir()?.next().is_none() => {
+            Err(io::Error::other("there is nothing in this directory"))
+        }
         FileType::Directory => Ok(scan_directory(&opened, limits)),
         FileType::RegularFile => {
             let bytes = u64::try_from(stat.st_size).unwrap_or(0);
